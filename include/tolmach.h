@@ -1,0 +1,1107 @@
+/* tolmach.h: talk to any language model.
+ *
+ * Tolmach is a library, not a service: no runtime, no event loop, no server, no global
+ * state to set up. A complete program:
+ *
+ *     // Asks a model and prints its answer as it arrives: chat PROVIDER PROMPT [KEY=VALUE ...]
+ *     #include <stdio.h>
+ *     #include <string.h>
+ *     #include <tolmach.h>
+ *
+ *     static int failed(tolmach_error *error) {
+ *       fprintf(stderr, "chat: %s\n", tolmach_error_message(error).ptr);
+ *       tolmach_error_free(error);
+ *       return 1;
+ *     }
+ *
+ *     int main(int argc, char **argv) {
+ *       tolmach_error *error = NULL;
+ *       tolmach_config *config = NULL;
+ *       tolmach_client *client = NULL;
+ *       tolmach_request *request = NULL;
+ *       tolmach_session *session = NULL;
+ *       const tolmach_chunk *chunk = NULL;
+ *       tolmach_status status;
+ *       int i;
+ *
+ *       if (argc < 3) return fprintf(stderr, "usage: chat PROVIDER PROMPT [KEY=VALUE ...]\n"), 2;
+ *       status = tolmach_config_new(argv[1], &config, &error);
+ *       for (i = 3; i < argc && status == TOLMACH_OK; i++) {
+ *         char *value = strchr(argv[i], '=');
+ *         if (value) *value++ = '\0';
+ *         status = tolmach_config_set(config, argv[i], value, &error);
+ *       }
+ *       if (status == TOLMACH_OK) status = tolmach_client_new(config, &client, &error);
+ *       if (status == TOLMACH_OK) status = tolmach_request_new(NULL, &request, &error);
+ *       if (status == TOLMACH_OK)
+ *         status = tolmach_request_message(request, "user", argv[2], TOLMACH_NUL_TERMINATED, &error);
+ *       if (status == TOLMACH_OK) status = tolmach_session_open(client, request, &session, &error);
+ *       while (status == TOLMACH_OK) {
+ *         status = tolmach_session_poll(session, -1, &chunk, &error);
+ *         if (status == TOLMACH_OK && chunk->kind == TOLMACH_CHUNK_TEXT) {
+ *           fwrite(chunk->text.ptr, 1, chunk->text.len, stdout);
+ *           fflush(stdout);
+ *         }
+ *       }
+ *       putchar('\n');
+ *       tolmach_session_free(session);
+ *       tolmach_request_free(request);
+ *       tolmach_client_free(client);
+ *       tolmach_config_free(config);
+ *       return status == TOLMACH_END ? 0 : failed(error);
+ *     }
+ *
+ * HOW THINGS LIVE
+ *
+ *   A tolmach_config says how to reach a provider. A tolmach_client is made of it: keep
+ *   one, share it between threads. A tolmach_request is what to ask. A tolmach_session is
+ *   one answer on its way: open it, poll its chunks until TOLMACH_END, free it. Opening
+ *   never blocks; a worker thread resolves, connects, sends and reads.
+ *
+ *   What you make with _new, _from_json, _open or get through an out_ argument is yours,
+ *   and is freed with the _free of its type; the order of frees is irrelevant, _free(NULL)
+ *   does nothing, and no _free fails, blocks or waits for the network. What an accessor
+ *   returns belongs to the object it was asked of. A chunk lives until the next poll or
+ *   free of its session. What you pass in is copied before the call returns.
+ *
+ * CONVENTIONS
+ *
+ *   - Receiver first, then inputs, then outputs, then `tolmach_error **error`.
+ *   - A function that can fail returns a tolmach_status: 0 is TOLMACH_OK, above 0 is an
+ *     outcome that is no error, below 0 is an error. `error` may be NULL; where it is not,
+ *     a failed call puts an object there for you to free. On failure an output handle is
+ *     NULL, and other outputs are as they were.
+ *   - Names, keys and URLs go in as NUL-terminated UTF-8; text, JSON and media as pointer
+ *     and length, where the length of text may be TOLMACH_NUL_TERMINATED.
+ *   - Text comes out as tolmach_str: UTF-8, never NULL, with a NUL behind its end.
+ *   - Durations are milliseconds: -1 waits for ever, 0 does not wait.
+ *   - Enumerations are integers and open: skip the values you do not know.
+ *
+ * THREADS
+ *
+ *   A `const` receiver may be used by any number of threads at once. Every other function
+ *   is for one thread at a time per object, which need not be the same each time; so is
+ *   tolmach_session_poll(), where a second thread gets TOLMACH_E_BUSY.
+ *   tolmach_session_cancel() works from any thread at any time before free. There is no
+ *   thread-local state. The library's threads block all signals; no SIGPIPE, panic,
+ *   exception, output or log line of its own ever leaves it. After fork(), the child makes
+ *   clients of its own.
+ *
+ * WAITING
+ *
+ *   Block in tolmach_session_poll(), or poll with timeout 0 from a loop of yours when
+ *   tolmach_session_fd() is readable or the callback of tolmach_session_on_ready() was
+ *   called. An answer that ends without its proper end is TOLMACH_E_TRUNCATED, never a
+ *   quiet TOLMACH_END. No session hangs: four deadlines, all in the config, see to it.
+ *
+ * COMPATIBILITY
+ *
+ *   Functions, constants and the members of structs keep their meaning; structs that the
+ *   library hands out grow at their end. tolmach_abi_version() counts the additions. Until
+ *   1.0 a change that breaks this changes the SONAME and stands in CHANGELOG.md.
+ */
+
+#ifndef TOLMACH_H
+#define TOLMACH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define TOLMACH_VERSION "0.1.0"
+#define TOLMACH_VERSION_MAJOR 0
+#define TOLMACH_VERSION_MINOR 1
+#define TOLMACH_VERSION_PATCH 0
+#define TOLMACH_VERSION_NUMBER \
+  (TOLMACH_VERSION_MAJOR * 1000000 + TOLMACH_VERSION_MINOR * 1000 + TOLMACH_VERSION_PATCH)
+/** Whether this header is of version a.b.c or later. */
+#define TOLMACH_AT_LEAST(a, b, c) (TOLMACH_VERSION_NUMBER >= (a) * 1000000 + (b) * 1000 + (c))
+
+/** The length of text that ends at its NUL. */
+#define TOLMACH_NUL_TERMINATED SIZE_MAX
+
+#ifndef TOLMACH_API
+#if defined(_WIN32) && !defined(TOLMACH_STATIC)
+#define TOLMACH_API __declspec(dllimport)
+#else
+#define TOLMACH_API
+#endif
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- 1. status ---- */
+
+/**
+ * What a call came to. 0 is success, above 0 is an outcome that is no error, below 0 is
+ * an error. The set is open: treat a number you do not know by its sign.
+ */
+typedef int32_t tolmach_status;
+
+/**
+ * Done.
+ */
+#define TOLMACH_OK 0
+
+/**
+ * The session has delivered everything.
+ */
+#define TOLMACH_END 1
+
+/**
+ * Nothing yet; the session runs on.
+ */
+#define TOLMACH_PENDING 2
+
+/**
+ * NULL, bad UTF-8, bad JSON, an unknown key or provider. Mend the program.
+ */
+#define TOLMACH_E_ARGUMENT -1
+
+/**
+ * Another thread is polling this session.
+ */
+#define TOLMACH_E_BUSY -2
+
+/**
+ * The session was cancelled.
+ */
+#define TOLMACH_E_CANCELLED -3
+
+/**
+ * A deadline passed: connect, first byte, idle or total; the message says which.
+ */
+#define TOLMACH_E_TIMEOUT -4
+
+/**
+ * The host's name could not be resolved.
+ */
+#define TOLMACH_E_DNS -5
+
+/**
+ * Refused, reset, unreachable, or the proxy would not.
+ */
+#define TOLMACH_E_CONNECT -6
+
+/**
+ * The TLS handshake or a certificate failed.
+ */
+#define TOLMACH_E_TLS -7
+
+/**
+ * Missing or rejected credentials (HTTP 401, 403).
+ */
+#define TOLMACH_E_AUTH -8
+
+/**
+ * Payment required or quota spent (HTTP 402, insufficient_quota).
+ */
+#define TOLMACH_E_QUOTA -9
+
+/**
+ * Too many requests (HTTP 429). tolmach_error_retry_after_ms() may say when to return.
+ */
+#define TOLMACH_E_RATE_LIMITED -10
+
+/**
+ * The provider says that the request is wrong (HTTP 400, 413, 422).
+ */
+#define TOLMACH_E_BAD_REQUEST -11
+
+/**
+ * No such model or endpoint (HTTP 404).
+ */
+#define TOLMACH_E_NOT_FOUND -12
+
+/**
+ * The prompt does not fit the model's context.
+ */
+#define TOLMACH_E_CONTEXT_LENGTH -13
+
+/**
+ * Content policy, or a bot-protection page.
+ */
+#define TOLMACH_E_BLOCKED -14
+
+/**
+ * The provider failed or is overloaded (HTTP 5xx).
+ */
+#define TOLMACH_E_SERVER -15
+
+/**
+ * An error of the provider's that fits no class above.
+ */
+#define TOLMACH_E_PROVIDER -16
+
+/**
+ * Not the protocol expected: a web page, bad JSON, a redirect.
+ */
+#define TOLMACH_E_PROTOCOL -17
+
+/**
+ * The answer stopped before its end.
+ */
+#define TOLMACH_E_TRUNCATED -18
+
+/**
+ * A configured limit was exceeded.
+ */
+#define TOLMACH_E_TOO_LARGE -19
+
+/**
+ * The provider, or this build, cannot do that.
+ */
+#define TOLMACH_E_UNSUPPORTED -20
+
+/**
+ * A bug in this library: please report it.
+ */
+#define TOLMACH_E_INTERNAL -21
+
+/**
+ * The name of a status, such as "TOLMACH_E_TIMEOUT".
+ *
+ * Returns: a static string; "unknown status" for a number that is none.
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API const char *tolmach_status_name(tolmach_status status);
+
+/* ---- 2. text ---- */
+
+/**
+ * Text that the library gives out: `len` bytes of UTF-8, then a NUL byte that `len` does
+ * not count. `ptr` is never NULL. There may be NUL bytes inside: `len` rules. Whoever
+ * gives it out says how long it lives; it is never freed by itself.
+ */
+typedef struct tolmach_str {
+  /**
+   * The first byte.
+   */
+  const char *ptr;
+  /**
+   * How many bytes.
+   */
+  size_t len;
+} tolmach_str;
+
+/* ---- 3. library: version and log ---- */
+
+/**
+ * Takes a line of the log. `level`: 1 error, 2 warning, 3 info, 4 debug, 5 trace. The
+ * strings live until it returns. It may be called from any thread, several at once, and
+ * may call any function of this header but must not block.
+ */
+typedef void (*tolmach_log_fn)(void *user,
+                               int32_t level,
+                               tolmach_str target,
+                               tolmach_str message);
+
+/**
+ * The version of the library that runs, such as "0.1.0". The header's own is
+ * TOLMACH_VERSION.
+ *
+ * Returns: a static string.
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API const char *tolmach_version(void);
+
+/**
+ * The version of the ABI that runs: it grows by one when something is added to it.
+ *
+ * Returns: 1 in this version.
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API uint32_t tolmach_abi_version(void);
+
+/**
+ * Sends the library's log lines to `log`, for the whole process. Off by default. A line
+ * never shows a credential, a header or a prompt.
+ *
+ * `log`: replaces the one before; NULL removes it. `user` is passed to every call, and
+ * must live on for a moment after it is replaced: a line under way may still arrive.
+ * `max_level`: lines above it are not made (1 errors only .. 5 everything; 0 none).
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API void tolmach_log_set(tolmach_log_fn log, void *user, int32_t max_level);
+
+/* ---- 4. errors: the status is for code, the object is for people ---- */
+
+/**
+ * What went wrong, for people and logs; code decides by the status. Given by a failed
+ * call through its last argument, never changed afterwards, freed by the caller with
+ * tolmach_error_free(). Its texts live as long as it does. They never show a credential
+ * or a prompt of yours; the body is the provider's own words.
+ *
+ * Functions: tolmach_error_status(), tolmach_error_message(), tolmach_error_http_status(),
+ * tolmach_error_retry_after_ms(), tolmach_error_provider_code(), tolmach_error_request_id(),
+ * tolmach_error_body(), tolmach_error_free().
+ */
+typedef struct tolmach_error tolmach_error;
+
+/**
+ * The status that the failed call returned.
+ *
+ * Returns: a TOLMACH_E_ status; TOLMACH_OK for NULL.
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API tolmach_status tolmach_error_status(const tolmach_error *error);
+
+/**
+ * One line: what was wrong and what would be right.
+ *
+ * Returns: the message; empty for NULL.
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API tolmach_str tolmach_error_message(const tolmach_error *error);
+
+/**
+ * The HTTP status of the provider's answer.
+ *
+ * Returns: such as 429; 0 when there was none.
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API int32_t tolmach_error_http_status(const tolmach_error *error);
+
+/**
+ * How long the provider asks to wait before the next try.
+ *
+ * Returns: milliseconds; -1 when it did not say.
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API int64_t tolmach_error_retry_after_ms(const tolmach_error *error);
+
+/**
+ * The provider's own code or type for this error, such as "model_not_found".
+ *
+ * Returns: the code; empty when there was none.
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API tolmach_str tolmach_error_provider_code(const tolmach_error *error);
+
+/**
+ * The provider's id of the failed request: what its support asks for.
+ *
+ * Returns: the id; empty when there was none.
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API tolmach_str tolmach_error_request_id(const tolmach_error *error);
+
+/**
+ * The body of the provider's answer, or the event, that the error came in; cut at
+ * `max_error_bytes`.
+ *
+ * Returns: the body; empty when there was none.
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API tolmach_str tolmach_error_body(const tolmach_error *error);
+
+/**
+ * Frees an error. NULL is none.
+ *
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API void tolmach_error_free(tolmach_error *error);
+
+/* ---- 5. providers: what this build can talk to ---- */
+
+/**
+ * What a provider or a model can do: a set of TOLMACH_CAN_ bits. The set is open: ignore
+ * the bits you do not know.
+ */
+typedef int32_t tolmach_capabilities;
+
+/**
+ * A provider that this build can talk to. Static: it lives as long as the library, and
+ * may grow at its end in later versions.
+ */
+typedef struct tolmach_provider {
+  /**
+   * The name to configure it by: "openai", "gigachat", ...
+   */
+  tolmach_str name;
+  /**
+   * Its name for people.
+   */
+  tolmach_str label;
+  /**
+   * Its site.
+   */
+  tolmach_str url;
+  /**
+   * Where its API is, unless the config's `base_url` says otherwise.
+   */
+  tolmach_str base_url;
+  /**
+   * The model asked when nobody names one; empty: name one.
+   */
+  tolmach_str default_model;
+  /**
+   * The environment variable where its key is usually kept; empty: none.
+   */
+  tolmach_str api_key_env;
+  /**
+   * What it can do: TOLMACH_CAN_ bits.
+   */
+  tolmach_capabilities capabilities;
+} tolmach_provider;
+
+/**
+ * Answers arrive as they are written.
+ */
+#define TOLMACH_CAN_STREAM 1
+
+/**
+ * Takes a conversation; otherwise it is folded into one prompt.
+ */
+#define TOLMACH_CAN_HISTORY 2
+
+/**
+ * Takes system messages.
+ */
+#define TOLMACH_CAN_SYSTEM 4
+
+/**
+ * Calls tools.
+ */
+#define TOLMACH_CAN_TOOLS 8
+
+/**
+ * Reads images.
+ */
+#define TOLMACH_CAN_VISION 16
+
+/**
+ * Makes images.
+ */
+#define TOLMACH_CAN_IMAGES 32
+
+/**
+ * Lists its models.
+ */
+#define TOLMACH_CAN_LIST_MODELS 64
+
+/**
+ * Wants credentials.
+ */
+#define TOLMACH_NEEDS_AUTH 128
+
+/**
+ * The service is believed to be up.
+ */
+#define TOLMACH_WORKING 256
+
+/**
+ * How many providers this build can talk to.
+ *
+ * Returns: their number.
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API size_t tolmach_provider_count(void);
+
+/**
+ * The provider at `index`, counted from 0.
+ *
+ * Returns: static; NULL past the end.
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API const tolmach_provider *tolmach_provider_get(size_t index);
+
+/**
+ * The provider of that name.
+ *
+ * `name`: NUL-terminated, such as "openai".
+ * Returns: static; NULL when there is none, or `name` is NULL.
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API const tolmach_provider *tolmach_provider_find(const char *name);
+
+/* ---- 6. config: string keys and values, so that it can grow ---- */
+
+/**
+ * A provider and how to reach it: string keys and values, each checked as it is set. A
+ * client copies it, so it may be changed or freed afterwards.
+ *
+ * Keys of every provider (durations in milliseconds, -1 for no limit):
+ *
+ *     base_url               where the API is
+ *     model                  asked when the request names none
+ *     headers                a JSON object of strings, sent with every request
+ *     proxy                  a URL (http, socks5, socks5h; with user:password@), "direct",
+ *                            or "environment" (default: HTTPS_PROXY and the like)
+ *     ca_file, ca_pem        more certificates to trust: a PEM file, or PEM itself
+ *     tls_roots              "bundled" (default), "platform" or "only_ca"
+ *     tls_verify             "false" trusts any server. For tests only
+ *     client_cert,client_key PEM, or the path of a PEM file
+ *     connect_timeout_ms     resolve, connect, proxy and TLS together (default 15000)
+ *     first_byte_timeout_ms  from the request to the first chunk (default 300000)
+ *     idle_timeout_ms        between chunks; keep-alives do not count (default 120000)
+ *     total_timeout_ms       everything, retries included (default -1)
+ *     max_retries            before the first chunk, for what can heal (default 2)
+ *     max_event_bytes        one event of an answer (default 67108864)
+ *     max_error_bytes        body of an error (default 262144)
+ *     max_header_bytes       head of a response (default 65536)
+ *     queue_bytes            what waits for the program before the network is left to
+ *                            wait (default 1048576)
+ *     user_agent             default "tolmach/VERSION"
+ *     raw_chunks             "true" adds every undecoded event as a chunk
+ *
+ * Keys of "openai", beside these:
+ *
+ *     api_key                default: the environment's OPENAI_API_KEY; empty for a
+ *                            server that wants none
+ *     endpoint               the whole URL of the chat call, in the place of
+ *                            base_url/chat/completions
+ *     organization           sent as OpenAI-Organization
+ *
+ * Functions: tolmach_config_new(), tolmach_config_set(), tolmach_config_free().
+ */
+typedef struct tolmach_config tolmach_config;
+
+/**
+ * Makes a config with a provider's defaults.
+ *
+ * `provider`: its name, NUL-terminated. `out_config`: receives the config to free.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8 or an unknown provider (the
+ * message lists those there are).
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_config_new(const char *provider,
+                                  tolmach_config **out_config,
+                                  tolmach_error **error);
+
+/**
+ * Sets a key.
+ *
+ * `key`, `value`: NUL-terminated, copied; a NULL value takes the key back to its default.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, a key that the provider
+ * does not have (the message lists those it has) or a wrong value (the message says what
+ * is right). On failure the config is as it was.
+ * Blocks: no. Threads: one thread at a time per config. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_config_set(tolmach_config *config,
+                                  const char *key,
+                                  const char *value,
+                                  tolmach_error **error);
+
+/**
+ * Frees a config. NULL is none. Clients made of it live on.
+ *
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API void tolmach_config_free(tolmach_config *config);
+
+/* ---- 7. client: a provider bound to its config; its models ---- */
+
+/**
+ * A provider bound to its config, with its open connections. Make one and share it: any
+ * number of threads may use it at once. Sessions keep what they need of it alive.
+ *
+ * Functions: tolmach_client_new(), tolmach_client_models(), tolmach_client_free().
+ */
+typedef struct tolmach_client tolmach_client;
+
+/**
+ * A list of models, as it was when it was asked for.
+ *
+ * Functions: tolmach_models_count(), tolmach_models_get(), tolmach_models_free().
+ */
+typedef struct tolmach_models tolmach_models;
+
+/**
+ * A model. Belongs to its list, and may grow at its end in later versions.
+ */
+typedef struct tolmach_model {
+  /**
+   * The name to ask for it by.
+   */
+  tolmach_str id;
+  /**
+   * Who made or serves it; empty when not said.
+   */
+  tolmach_str owner;
+  /**
+   * The provider's whole entry, as JSON.
+   */
+  tolmach_str json;
+  /**
+   * Tokens that fit its context; -1 when not said.
+   */
+  int64_t context_length;
+  /**
+   * What the entry says it can do: TOLMACH_CAN_ bits.
+   */
+  tolmach_capabilities capabilities;
+} tolmach_model;
+
+/**
+ * Makes a client of what `config` says now. Touches no network.
+ *
+ * `config`: copied. `out_client`: receives the client to free.
+ * Returns: TOLMACH_OK; TOLMACH_E_AUTH when the provider needs a key and there is neither
+ * `api_key` nor its environment variable (the message names both); TOLMACH_E_ARGUMENT for
+ * NULL, or settings that do not go together or name files that cannot be read.
+ * Blocks: no (reads certificate files). Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_client_new(const tolmach_config *config,
+                                  tolmach_client **out_client,
+                                  tolmach_error **error);
+
+/**
+ * Frees a client. NULL is none. Its sessions and lists live on.
+ *
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API void tolmach_client_free(tolmach_client *client);
+
+/**
+ * Asks for the models there are.
+ *
+ * `timeout_ms`: for all of it, retries included; -1 leaves it to the config.
+ * `out_models`: receives the list to free.
+ * Returns: TOLMACH_OK; TOLMACH_E_UNSUPPORTED when the provider lists none;
+ * TOLMACH_E_TIMEOUT; any error that a session can end with.
+ * Blocks: up to the timeout. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_client_models(const tolmach_client *client,
+                                     int64_t timeout_ms,
+                                     tolmach_models **out_models,
+                                     tolmach_error **error);
+
+/**
+ * How many models a list has.
+ *
+ * Returns: their number; 0 for NULL.
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API size_t tolmach_models_count(const tolmach_models *models);
+
+/**
+ * The model at `index`, counted from 0.
+ *
+ * Returns: the model, which lives as long as the list; NULL past the end.
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API
+const tolmach_model *tolmach_models_get(const tolmach_models *models,
+                                               size_t index);
+
+/**
+ * Frees a list of models. NULL is none.
+ *
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API void tolmach_models_free(tolmach_models *models);
+
+/* ---- 8. request: what to ask ---- */
+
+typedef struct tolmach_session tolmach_session;
+
+/**
+ * What to ask: OpenAI's chat request, which is translated for every provider. A session
+ * copies it, so it may be changed or freed afterwards.
+ *
+ * Functions: tolmach_request_new(), tolmach_request_from_json(), tolmach_request_message(),
+ * tolmach_request_attach(), tolmach_request_attach_url(), tolmach_request_tool_result(),
+ * tolmach_request_reply(), tolmach_request_set(), tolmach_request_json(),
+ * tolmach_request_free().
+ */
+typedef struct tolmach_request tolmach_request;
+
+/**
+ * Makes a request without messages.
+ *
+ * `model`: NUL-terminated; NULL asks the config's model, else the provider's default.
+ * `out_request`: receives the request to free.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for bad UTF-8 or a NULL output.
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_request_new(const char *model,
+                                   tolmach_request **out_request,
+                                   tolmach_error **error);
+
+/**
+ * Makes a request of a whole one in OpenAI's chat format.
+ *
+ * `json`, `len`: a JSON object, up to 127 levels deep; `len` in bytes, or
+ * TOLMACH_NUL_TERMINATED. `out_request`: receives the request to free.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, bad JSON (the message says
+ * where) or a field of a wrong type.
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_request_from_json(const char *json,
+                                         size_t len,
+                                         tolmach_request **out_request,
+                                         tolmach_error **error);
+
+/**
+ * Appends a message.
+ *
+ * `role`: "system", "developer", "user" or "assistant". `text`, `len`: UTF-8; `len` in
+ * bytes, or TOLMACH_NUL_TERMINATED. Both are copied.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8 or another role.
+ * Blocks: no. Threads: one thread at a time per request. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_request_message(tolmach_request *request,
+                                       const char *role,
+                                       const char *text,
+                                       size_t len,
+                                       tolmach_error **error);
+
+/**
+ * Attaches an image, audio or PDF to the last user message.
+ *
+ * `bytes`, `len`: the file, copied. `mime`: its media type, such as "image/png"; NULL
+ * where the bytes tell it (JPEG, PNG, GIF, WebP, WAV, MP3, Ogg, FLAC, PDF).
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, a type that is not known or cannot be
+ * attached, or when there is no user message.
+ * Blocks: no. Threads: one thread at a time per request. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_request_attach(tolmach_request *request,
+                                      const void *bytes,
+                                      size_t len,
+                                      const char *mime,
+                                      tolmach_error **error);
+
+/**
+ * Attaches what a URL points to, to the last user message. The provider fetches it.
+ *
+ * `url`: NUL-terminated; http, https, or a data URL of an image or audio.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, another kind of URL, or
+ * when there is no user message.
+ * Blocks: no. Threads: one thread at a time per request. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_request_attach_url(tolmach_request *request,
+                                          const char *url,
+                                          tolmach_error **error);
+
+/**
+ * Appends the result of a tool call.
+ *
+ * `call_id`: the id that came with the call. `text`, `len`: the result, as text or JSON;
+ * `len` in bytes, or TOLMACH_NUL_TERMINATED.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8 or an empty id.
+ * Blocks: no. Threads: one thread at a time per request. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_request_tool_result(tolmach_request *request,
+                                           const char *call_id,
+                                           const char *text,
+                                           size_t len,
+                                           tolmach_error **error);
+
+/**
+ * Sets any field of the request: "temperature" to "0.2", "tools" to a list. The last
+ * writer wins; the value null removes the field.
+ *
+ * `name`: NUL-terminated. `json`, `len`: the value as JSON; `len` in bytes, or
+ * TOLMACH_NUL_TERMINATED.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, bad JSON, or a wrong type
+ * of "messages", "model" or "stream". On failure the request is as it was.
+ * Blocks: no. Threads: one thread at a time per request. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_request_set(tolmach_request *request,
+                                   const char *name,
+                                   const char *json,
+                                   size_t len,
+                                   tolmach_error **error);
+
+/**
+ * The request as it stands, in OpenAI's chat format.
+ *
+ * Returns: JSON, valid until the request next changes or is freed; empty for NULL.
+ * Blocks: no. Threads: any thread, while none changes it. Since: 0.1.
+ */
+TOLMACH_API tolmach_str tolmach_request_json(const tolmach_request *request);
+
+/**
+ * Appends what `session` has answered so far, the assistant's message with its tool
+ * calls: the next turn of a conversation.
+ *
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL.
+ * Blocks: no. Threads: one thread at a time per request; the session may be in use.
+ * Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_request_reply(tolmach_request *request,
+                                     const tolmach_session *session,
+                                     tolmach_error **error);
+
+/**
+ * Frees a request. NULL is none. Sessions opened with it live on.
+ *
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API void tolmach_request_free(tolmach_request *request);
+
+/* ---- 9. chunk: one piece of an answer ---- */
+
+/**
+ * What a chunk carries. The set is open: skip the kinds you do not know.
+ */
+typedef int32_t tolmach_chunk_kind;
+
+/**
+ * Token counts; -1 where the provider did not say.
+ */
+typedef struct tolmach_usage {
+  /**
+   * Of the prompt, cached ones included.
+   */
+  int64_t input;
+  /**
+   * Of the answer, reasoning included.
+   */
+  int64_t output;
+  /**
+   * In all.
+   */
+  int64_t total;
+  /**
+   * Of the prompt, from a cache.
+   */
+  int64_t cached_input;
+  /**
+   * Of the answer, spent on reasoning.
+   */
+  int64_t reasoning;
+} tolmach_usage;
+
+/**
+ * One piece of an answer. Belongs to the session: it and all it points to are valid until
+ * the next poll or free of that session. May grow at its end in later versions.
+ */
+typedef struct tolmach_chunk {
+  /**
+   * What it carries.
+   */
+  tolmach_chunk_kind kind;
+  /**
+   * Which of n answers it belongs to.
+   */
+  int32_t choice;
+  /**
+   * Which tool call, image, ... of that answer.
+   */
+  int32_t index;
+  /**
+   * 0 in this version.
+   */
+  int32_t flags;
+  /**
+   * Text, always in whole UTF-8 characters.
+   */
+  tolmach_str text;
+  /**
+   * The id of a tool call.
+   */
+  tolmach_str id;
+  /**
+   * A name; of what, the kind says.
+   */
+  tolmach_str name;
+  /**
+   * The media type of bytes.
+   */
+  tolmach_str mime;
+  /**
+   * An image or audio; NULL when there is none.
+   */
+  const uint8_t *bytes;
+  /**
+   * How many bytes.
+   */
+  size_t bytes_len;
+  /**
+   * Token counts.
+   */
+  tolmach_usage usage;
+} tolmach_chunk;
+
+/**
+ * The answer begins. text: its id; name: the model that answers.
+ */
+#define TOLMACH_CHUNK_START 1
+
+/**
+ * A piece of the answer's text.
+ */
+#define TOLMACH_CHUNK_TEXT 2
+
+/**
+ * A piece of the model's reasoning. name: the field of the protocol that it came in.
+ */
+#define TOLMACH_CHUNK_REASONING 3
+
+/**
+ * A piece of a refusal.
+ */
+#define TOLMACH_CHUNK_REFUSAL 4
+
+/**
+ * A piece of a tool call. id and name on the call's first piece; text: a piece of its
+ * arguments, which are JSON once the answer has finished.
+ */
+#define TOLMACH_CHUNK_TOOL_CALL 5
+
+/**
+ * An image. text: its URL, or empty when bytes are given.
+ */
+#define TOLMACH_CHUNK_IMAGE 6
+
+/**
+ * A piece of audio in bytes; text: its transcript.
+ */
+#define TOLMACH_CHUNK_AUDIO 7
+
+/**
+ * A source. text: its URL; name: its title.
+ */
+#define TOLMACH_CHUNK_SOURCE 8
+
+/**
+ * What the provider says it is doing.
+ */
+#define TOLMACH_CHUNK_PROGRESS 9
+
+/**
+ * Token counts, in usage.
+ */
+#define TOLMACH_CHUNK_USAGE 10
+
+/**
+ * The end of a choice. text: stop, length, tool_calls, content_filter, or another word of
+ * the provider's; name: as the provider put it.
+ */
+#define TOLMACH_CHUNK_FINISH 11
+
+/**
+ * With the config's raw_chunks alone: text is the undecoded event.
+ */
+#define TOLMACH_CHUNK_RAW 12
+
+/* ---- 10. session: one answer on its way ---- */
+
+/**
+ * One answer on its way, and the worker thread behind it.
+ *
+ * Functions: tolmach_session_open(), tolmach_session_poll(), tolmach_session_cancel(),
+ * tolmach_session_fd(), tolmach_session_on_ready(), tolmach_session_reply(),
+ * tolmach_session_free().
+ */
+typedef struct tolmach_session tolmach_session;
+
+/**
+ * Is told that a session has something to poll for. Any thread may call it; it must
+ * return soon, and may call tolmach_session_cancel() and nothing else of that session.
+ */
+typedef void (*tolmach_ready_fn)(void *user);
+
+/**
+ * Is told that a callback's `user` is not needed any more.
+ */
+typedef void (*tolmach_release_fn)(void *user);
+
+/**
+ * Opens a session: asks `request` of `client`. Returns at once: resolving, connecting and
+ * sending happen on the worker, and what fails there is what polls return.
+ *
+ * `client`, `request`: may be freed at once. `out_session`: receives the session to free.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL; TOLMACH_E_INTERNAL when the system
+ * gives no thread.
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_session_open(const tolmach_client *client,
+                                    const tolmach_request *request,
+                                    tolmach_session **out_session,
+                                    tolmach_error **error);
+
+/**
+ * Gives the next chunk.
+ *
+ * `timeout_ms`: how long to wait for it; 0 does not wait, -1 waits for ever (which ends:
+ * the config's deadlines see to it). `out_chunk`: receives the chunk, which is valid until
+ * the next poll or free of this session; NULL with every other outcome.
+ * Returns: TOLMACH_OK with a chunk; TOLMACH_PENDING when there is none in time;
+ * TOLMACH_END for ever after the last chunk; TOLMACH_E_CANCELLED at once and for ever
+ * after tolmach_session_cancel(); TOLMACH_E_BUSY while another thread is inside;
+ * TOLMACH_E_ARGUMENT for NULL or a timeout below -1. Any other error ends the session and
+ * is repeated by later polls; TOLMACH_E_TRUNCATED when the answer stopped before its end.
+ * Blocks: up to the timeout. Threads: one thread at a time per session. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_session_poll(tolmach_session *session,
+                                    int64_t timeout_ms,
+                                    const tolmach_chunk **out_chunk,
+                                    tolmach_error **error);
+
+/**
+ * Ends a session at once: closes its socket, and lets every poll of it, now and later,
+ * return TOLMACH_E_CANCELLED, unless it has already returned TOLMACH_END or an error.
+ *
+ * `session`: not yet freed. NULL is none.
+ * Blocks: no. Threads: any thread, also during poll, at any time before free. Since: 0.1.
+ */
+TOLMACH_API void tolmach_session_cancel(const tolmach_session *session);
+
+/**
+ * A descriptor for event loops (poll, epoll, kqueue, ...): readable exactly while
+ * tolmach_session_poll() with timeout 0 would not say TOLMACH_PENDING. It is the
+ * session's: never read or close it, and stop watching it before the session is freed.
+ *
+ * Returns: the descriptor, the same each time; -1 where the system has no such thing
+ * (Windows), or has no more, or for NULL.
+ * Blocks: no. Threads: any thread, also during poll. Since: 0.1.
+ */
+TOLMACH_API int32_t tolmach_session_fd(const tolmach_session *session);
+
+/**
+ * Has `ready` called whenever polls of the session stop saying TOLMACH_PENDING; before
+ * this returns where they do not say so now. Calls may be coalesced, and there may be one
+ * too many: poll with timeout 0 until it says TOLMACH_PENDING.
+ *
+ * `ready`: replaces the one before; NULL removes it. `release`, if not NULL, is called
+ * once with `user` after the last call of `ready`: on removal, replacement or free of the
+ * session, perhaps on another thread, perhaps a moment after these return.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, and then `release` is not called.
+ * Blocks: no. Threads: any thread, also during poll. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_session_on_ready(tolmach_session *session,
+                                        tolmach_ready_fn ready,
+                                        void *user,
+                                        tolmach_release_fn release,
+                                        tolmach_error **error);
+
+/**
+ * What has been polled so far, put together: the assistant's message as JSON, ready to be
+ * sent back. tolmach_request_reply() appends it to a request.
+ *
+ * Returns: JSON, valid until the next poll or free of this session; empty for NULL.
+ * Blocks: no. Threads: any thread, while none polls. Since: 0.1.
+ */
+TOLMACH_API tolmach_str tolmach_session_reply(const tolmach_session *session);
+
+/**
+ * Frees a session, and cancels it where it still runs. NULL is none.
+ *
+ * Blocks: no. Threads: any thread, once no other uses it. Since: 0.1.
+ */
+TOLMACH_API void tolmach_session_free(tolmach_session *session);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* TOLMACH_H */

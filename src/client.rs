@@ -1,0 +1,167 @@
+//! [`Client`]: a provider bound to its config; shared between threads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::call::{Call, Sink};
+use crate::chunk::Batch;
+use crate::config::{Config, Secret};
+use crate::error::{Error, ErrorKind, Result};
+use crate::log;
+use crate::model::Model;
+use crate::providers::Protocol;
+use crate::request::Request;
+use crate::transport::{Limits, Options, TlsOptions, Token, Transport};
+
+/// The longest wait that a provider may ask for; beyond it the error is the better answer.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
+
+/// A provider, its settings, its connections and caches. Cheap to clone.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    transport: Transport,
+    protocol: Box<dyn Protocol>,
+}
+
+impl Client {
+    /// Makes a client of what `config` says now. Touches no network.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Auth`] when the provider needs a key and there is none,
+    /// [`ErrorKind::Argument`] when a proxy or certificate setting is wrong.
+    pub fn new(config: &Config) -> Result<Client> {
+        let protocol = (config.provider.connect)(config)?;
+        let transport = Transport::new(Options {
+            proxy: config.proxy.clone(),
+            tls: tls_options(config)?,
+            max_header_bytes: config.max_header_bytes,
+        })?;
+        Ok(Client(Arc::new(Inner { config: config.clone(), transport, protocol })))
+    }
+
+    /// The models there are, in the provider's order. Blocks up to `timeout`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] when the provider lists none; any that a call can have.
+    pub fn models(&self, timeout: Option<Duration>) -> Result<Vec<Model>> {
+        let limits =
+            Limits { total: timeout.or(self.0.config.limits.total), ..self.0.config.limits };
+        let token = Token::new(limits);
+        let (models, call) = self.attempt(&token, &Nobody, |call| self.0.protocol.models(call));
+        call.linger();
+        models
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// Answers `request` into `sink`. What is returned beside the outcome is to be called
+    /// once the outcome is known to whoever waits for it.
+    pub(crate) fn run<'a>(
+        &'a self,
+        request: &Request,
+        token: &'a Arc<Token>,
+        sink: &'a dyn Sink,
+    ) -> (Result<()>, Call<'a>) {
+        self.attempt(token, sink, |call| {
+            let outcome = self.0.protocol.run(request, call);
+            // What came before an error is part of the answer.
+            outcome.and(call.flush())
+        })
+    }
+
+    /// Does `work`, and does it again while that can help: before the first chunk, for
+    /// what can heal, as often as the config says.
+    fn attempt<'a, T>(
+        &'a self,
+        token: &'a Arc<Token>,
+        sink: &'a dyn Sink,
+        mut work: impl FnMut(&mut Call<'a>) -> Result<T>,
+    ) -> (Result<T>, Call<'a>) {
+        let mut tries = 0;
+        loop {
+            let mut call = Call::new(&self.0.config, &self.0.transport, token, sink);
+            let error = match work(&mut call) {
+                Ok(done) => return (Ok(done), call),
+                Err(error) => error,
+            };
+            let delay = match retry_delay(&error, tries) {
+                Some(delay) if !call.answered() && tries < self.0.config.max_retries => delay,
+                _ => return (Err(error), call),
+            };
+            tries += 1;
+            log::line(
+                log::Level::Info,
+                "retry",
+                format_args!("trying again in {} ms: {error}", delay.as_millis()),
+            );
+            match token.sleep(delay) {
+                // A total deadline that the wait would pass leaves the error that there was.
+                Err(stop) if stop.kind() == ErrorKind::Timeout => return (Err(error), call),
+                Err(stop) => return (Err(stop), call),
+                Ok(()) => {}
+            }
+        }
+    }
+}
+
+/// Nobody takes the chunks of a call that makes none.
+struct Nobody;
+
+impl Sink for Nobody {
+    fn deliver(&self, batch: &mut Batch) -> Result<()> {
+        batch.clear();
+        Ok(())
+    }
+}
+
+/// How long to wait before the next try, if one could help (dialects.md 3.9).
+fn retry_delay(error: &Error, tries: u32) -> Option<Duration> {
+    let said = error.details().and_then(|details| details.should_retry);
+    let heals =
+        matches!(error.kind(), ErrorKind::Connect | ErrorKind::RateLimited | ErrorKind::Server);
+    if !said.unwrap_or(heals) {
+        return None;
+    }
+    if let Some(after) = error.retry_after() {
+        return (after <= MAX_RETRY_AFTER).then_some(after);
+    }
+    let backoff = 0.5 * f64::from(1_u32 << tries.min(4));
+    Some(Duration::from_secs_f64(backoff.min(8.0) * (1.0 - 0.25 * fastrand::f64())))
+}
+
+fn tls_options(config: &Config) -> Result<TlsOptions> {
+    let mut extra_ca_pem = Vec::new();
+    extra_ca_pem.extend(config.ca_pem.as_ref().map(|pem| pem.as_bytes().to_vec()));
+    if let Some(path) = &config.ca_file {
+        extra_ca_pem.push(file("ca_file", path)?);
+    }
+    let client_identity = match (&config.client_cert, &config.client_key) {
+        (None, None) => None,
+        (Some(cert), Some(key)) => {
+            Some((pem("client_cert", cert)?, pem("client_key", Secret::expose(key))?))
+        }
+        _ => {
+            return Err(Error::new(
+                ErrorKind::Argument,
+                "\"client_cert\" and \"client_key\" are set both or neither",
+            ));
+        }
+    };
+    Ok(TlsOptions { roots: config.roots, extra_ca_pem, verify: config.tls_verify, client_identity })
+}
+
+/// PEM as it is, or from the file at that path.
+fn pem(key: &str, value: &str) -> Result<Vec<u8>> {
+    if value.contains("-----BEGIN") { Ok(value.as_bytes().to_vec()) } else { file(key, value) }
+}
+
+fn file(key: &str, path: &str) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| {
+        Error::new(ErrorKind::Argument, format!("{key:?}: {path:?} cannot be read: {error}"))
+    })
+}

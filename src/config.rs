@@ -1,0 +1,396 @@
+//! [`Config`]: how to reach a provider, in string keys and values, checked and typed once.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::providers::{self, Provider};
+use crate::transport::{Headers, Limits, ProxyChoice, Roots};
+
+/// The keys that every provider understands; each adds its own ([`Provider::keys`]).
+const COMMON_KEYS: &[&str] = &[
+    "base_url",
+    "model",
+    "headers",
+    "proxy",
+    "ca_file",
+    "ca_pem",
+    "tls_roots",
+    "tls_verify",
+    "client_cert",
+    "client_key",
+    "connect_timeout_ms",
+    "first_byte_timeout_ms",
+    "idle_timeout_ms",
+    "total_timeout_ms",
+    "max_retries",
+    "max_event_bytes",
+    "max_error_bytes",
+    "max_header_bytes",
+    "queue_bytes",
+    "user_agent",
+    "raw_chunks",
+];
+
+/// A text that is wiped from memory when it is dropped, and never printed.
+#[derive(Clone, Default)]
+pub(crate) struct Secret(Zeroizing<String>);
+
+impl Secret {
+    pub(crate) fn new(text: &str) -> Secret {
+        Secret(Zeroizing::new(text.to_owned()))
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A provider and what is to be different from its defaults.
+#[derive(Clone)]
+pub struct Config {
+    pub(crate) provider: &'static Provider,
+    pub(crate) api_key: Option<Secret>,
+    /// Without a slash at its end.
+    pub(crate) base_url: String,
+    pub(crate) model: String,
+    pub(crate) headers: Headers,
+    pub(crate) proxy: ProxyChoice,
+    pub(crate) ca_file: Option<String>,
+    pub(crate) ca_pem: Option<String>,
+    pub(crate) roots: Roots,
+    pub(crate) tls_verify: bool,
+    /// PEM, or the path of a PEM file.
+    pub(crate) client_cert: Option<String>,
+    pub(crate) client_key: Option<Secret>,
+    pub(crate) limits: Limits,
+    pub(crate) max_retries: u32,
+    pub(crate) max_event_bytes: usize,
+    pub(crate) max_error_bytes: usize,
+    pub(crate) max_header_bytes: usize,
+    pub(crate) queue_bytes: usize,
+    pub(crate) user_agent: String,
+    pub(crate) raw_chunks: bool,
+    /// The provider's own keys, which it reads when a client is made of the config.
+    options: BTreeMap<&'static str, Secret>,
+}
+
+impl Config {
+    /// The defaults of `provider`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`] when there is no such provider; the message names all.
+    pub fn new(provider: &str) -> Result<Config> {
+        let provider = providers::find(provider).ok_or_else(|| {
+            let names: Vec<&str> = providers::all().iter().map(|p| p.name).collect();
+            argument(format!("{provider:?} is no provider; there are {}", names.join(", ")))
+        })?;
+        Ok(Config {
+            provider,
+            api_key: None,
+            base_url: provider.base_url.to_owned(),
+            model: String::new(),
+            headers: Headers::default(),
+            proxy: ProxyChoice::Environment,
+            ca_file: None,
+            ca_pem: None,
+            roots: Roots::Bundled,
+            tls_verify: true,
+            client_cert: None,
+            client_key: None,
+            limits: Limits {
+                connect: Some(Duration::from_secs(15)),
+                first_byte: Some(Duration::from_secs(300)),
+                idle: Some(Duration::from_secs(120)),
+                total: None,
+            },
+            max_retries: 2,
+            max_event_bytes: 64 << 20,
+            max_error_bytes: 256 << 10,
+            max_header_bytes: 64 << 10,
+            queue_bytes: 1 << 20,
+            user_agent: concat!("tolmach/", env!("CARGO_PKG_VERSION")).to_owned(),
+            raw_chunks: false,
+            options: BTreeMap::new(),
+        })
+    }
+
+    /// Sets `key`; `None` takes it back to its default.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`] when the provider has no such key, which lists those it has,
+    /// or the value is wrong, which says what would be right.
+    pub fn set(&mut self, key: &str, value: Option<&str>) -> Result<()> {
+        if let Some(option) = self.provider.keys.iter().copied().find(|option| *option == key) {
+            return self.set_own(option, value);
+        }
+        if !COMMON_KEYS.contains(&key) {
+            let mut keys: Vec<&str> =
+                self.provider.keys.iter().chain(COMMON_KEYS).copied().collect();
+            keys.sort_unstable();
+            return Err(argument(format!(
+                "{key:?} is no key of {}; its keys are {}",
+                self.provider.name,
+                keys.join(", ")
+            )));
+        }
+        let default = Config::new(self.provider.name)?;
+        let limits = &mut self.limits;
+        match key {
+            "base_url" => self.base_url = or(value, default.base_url, |v| url(key, v))?,
+            "model" => self.model = or(value, default.model, text)?,
+            "headers" => self.headers = or(value, default.headers, headers)?,
+            "proxy" => self.proxy = or(value, default.proxy, proxy)?,
+            "ca_file" => self.ca_file = value.map(str::to_owned),
+            "ca_pem" => self.ca_pem = value.map(str::to_owned),
+            "tls_roots" => self.roots = or(value, default.roots, |v| roots(key, v))?,
+            "tls_verify" => self.tls_verify = or(value, default.tls_verify, |v| boolean(key, v))?,
+            "client_cert" => self.client_cert = value.map(str::to_owned),
+            "client_key" => self.client_key = value.map(Secret::new),
+            "connect_timeout_ms" => {
+                limits.connect = or(value, default.limits.connect, |v| timeout(key, v))?;
+            }
+            "first_byte_timeout_ms" => {
+                limits.first_byte = or(value, default.limits.first_byte, |v| timeout(key, v))?;
+            }
+            "idle_timeout_ms" => limits.idle = or(value, default.limits.idle, |v| timeout(key, v))?,
+            "total_timeout_ms" => {
+                limits.total = or(value, default.limits.total, |v| timeout(key, v))?
+            }
+            "max_retries" => {
+                self.max_retries = or(value, default.max_retries, |v| number(key, v, 0, 100))?;
+            }
+            "max_event_bytes" => {
+                self.max_event_bytes =
+                    or(value, default.max_event_bytes, |v| number(key, v, 1024, 1 << 30))?;
+            }
+            "max_error_bytes" => {
+                self.max_error_bytes =
+                    or(value, default.max_error_bytes, |v| number(key, v, 0, 1 << 30))?;
+            }
+            "max_header_bytes" => {
+                self.max_header_bytes =
+                    or(value, default.max_header_bytes, |v| number(key, v, 1024, 1 << 20))?;
+            }
+            "queue_bytes" => {
+                self.queue_bytes =
+                    or(value, default.queue_bytes, |v| number(key, v, 1024, 1 << 30))?;
+            }
+            "user_agent" => self.user_agent = or(value, default.user_agent, user_agent)?,
+            _ => self.raw_chunks = or(value, default.raw_chunks, |v| boolean(key, v))?,
+        }
+        Ok(())
+    }
+
+    /// A key of the provider's own: a credential, a name or a place.
+    fn set_own(&mut self, key: &'static str, value: Option<&str>) -> Result<()> {
+        let Some(value) = value else {
+            if key == "api_key" {
+                self.api_key = None;
+            }
+            self.options.remove(key);
+            return Ok(());
+        };
+        // All of them travel in header lines or request lines.
+        if value.chars().any(char::is_control) {
+            return Err(argument(format!(
+                "the value of {key:?} has a line break or control character"
+            )));
+        }
+        let secret = match key {
+            "endpoint" | "auth_url" => Secret::new(&url(key, value)?),
+            _ => Secret::new(value),
+        };
+        if key == "api_key" {
+            self.api_key = Some(secret);
+        } else {
+            self.options.insert(key, secret);
+        }
+        Ok(())
+    }
+
+    /// The value of one of the provider's own keys.
+    pub(crate) fn option(&self, key: &str) -> Option<&str> {
+        self.options.get(key).map(Secret::expose)
+    }
+
+    /// The key to authenticate with: the config's, else the environment's.
+    ///
+    /// An empty `api_key` says that the server wants none (providers.md 2.3).
+    pub(crate) fn credentials(&self) -> Result<Secret> {
+        if let Some(key) = &self.api_key {
+            return Ok(key.clone());
+        }
+        let variable = self.provider.api_key_env;
+        let value = match variable {
+            "" => None,
+            _ => std::env::var(variable).ok().map(Zeroizing::new),
+        };
+        match value.as_deref().map(|key| key.trim()).filter(|key| !key.is_empty()) {
+            Some(key) if key.chars().any(char::is_control) => Err(Error::new(
+                ErrorKind::Auth,
+                format!(
+                    "the environment variable {variable} has a line break or control character"
+                ),
+            )),
+            Some(key) => Ok(Secret::new(key)),
+            None => Err(Error::new(
+                ErrorKind::Auth,
+                format!(
+                    "{} needs a key: set \"api_key\" or the environment variable {variable} \
+                     (an empty \"api_key\" is for a server that wants none)",
+                    self.provider.label
+                ),
+            )),
+        }
+    }
+
+    /// Everything that must not be seen in an error or a log line.
+    pub(crate) fn secrets(&self) -> Vec<Secret> {
+        let own = self.options.iter().filter(|(key, _)| matches!(**key, "cookie" | "password"));
+        self.api_key.iter().chain(own.map(|(_, secret)| secret)).cloned().collect()
+    }
+}
+
+/// What `read` makes of a given value; the default where none is given.
+fn or<T>(value: Option<&str>, default: T, read: impl FnOnce(&str) -> Result<T>) -> Result<T> {
+    value.map_or(Ok(default), read)
+}
+
+fn text(value: &str) -> Result<String> {
+    Ok(value.to_owned())
+}
+
+fn url(key: &str, value: &str) -> Result<String> {
+    let host = value.strip_prefix("https://").or_else(|| value.strip_prefix("http://"));
+    let plain = |c: char| !c.is_whitespace() && !c.is_control();
+    match host {
+        Some(host) if !host.is_empty() && !host.starts_with('/') && host.chars().all(plain) => {
+            Ok(value.trim_end_matches('/').to_owned())
+        }
+        _ => Err(wrong(key, value, "a URL such as https://api.example.org/v1")),
+    }
+}
+
+fn headers(value: &str) -> Result<Headers> {
+    let Ok(Value::Object(fields)) = serde_json::from_str(value) else {
+        return Err(argument(
+            "\"headers\" is a JSON object of strings, such as {\"X-Name\":\"value\"}",
+        ));
+    };
+    let mut headers = Headers::default();
+    for (name, value) in &fields {
+        let Some(value) = value.as_str() else {
+            return Err(argument(format!("the header {name:?} in \"headers\" is a string")));
+        };
+        headers.set(name, value)?;
+    }
+    Ok(headers)
+}
+
+fn proxy(value: &str) -> Result<ProxyChoice> {
+    Ok(match value {
+        "direct" => ProxyChoice::Direct,
+        "" | "environment" => ProxyChoice::Environment,
+        url => ProxyChoice::Url(url.to_owned()),
+    })
+}
+
+fn roots(key: &str, value: &str) -> Result<Roots> {
+    match value {
+        "bundled" => Ok(Roots::Bundled),
+        "platform" => Ok(Roots::Platform),
+        "only_ca" => Ok(Roots::OnlyCa),
+        _ => Err(wrong(key, value, "bundled, platform or only_ca")),
+    }
+}
+
+fn user_agent(value: &str) -> Result<String> {
+    Headers::default().set("User-Agent", value)?;
+    Ok(value.to_owned())
+}
+
+fn boolean(key: &str, value: &str) -> Result<bool> {
+    match value {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err(wrong(key, value, "true or false")),
+    }
+}
+
+fn timeout(key: &str, value: &str) -> Result<Option<Duration>> {
+    match value.parse::<i64>() {
+        Ok(-1) => Ok(None),
+        Ok(ms @ 1..) => Ok(Some(Duration::from_millis(ms.unsigned_abs()))),
+        _ => Err(wrong(key, value, "milliseconds above 0, or -1 for no limit")),
+    }
+}
+
+fn number<N: TryFrom<u64>>(key: &str, value: &str, least: u64, most: u64) -> Result<N> {
+    value
+        .parse::<u64>()
+        .ok()
+        .filter(|number| (least..=most).contains(number))
+        .and_then(|number| N::try_from(number).ok())
+        .ok_or_else(|| wrong(key, value, &format!("a whole number from {least} to {most}")))
+}
+
+fn wrong(key: &str, value: &str, right: &str) -> Error {
+    argument(format!("{value:?} is wrong for {key:?}, which is {right}"))
+}
+
+fn argument(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Argument, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_listed_can_be_set_and_taken_back() {
+        for provider in providers::all() {
+            let mut config = Config::new(provider.name).unwrap();
+            for key in COMMON_KEYS.iter().chain(provider.keys) {
+                let value = match *key {
+                    "base_url" | "endpoint" | "auth_url" => "http://127.0.0.1/",
+                    "headers" => "{\"X-A\":\"b\"}",
+                    "tls_roots" => "platform",
+                    "tls_verify" | "raw_chunks" => "false",
+                    key if key.ends_with("_ms") || key.starts_with("max_") => "2000",
+                    "queue_bytes" => "4096",
+                    _ => "text",
+                };
+                if *key != "max_retries" {
+                    config.set(key, Some(value)).unwrap_or_else(|e| panic!("{key}: {e}"));
+                }
+                config.set(key, None).unwrap();
+            }
+            assert_eq!(config.base_url, provider.base_url);
+            assert!(config.option("scope").is_none());
+        }
+    }
+
+    #[test]
+    fn wrong_keys_and_values_are_told_what_is_right() {
+        let mut config = Config::new("openai").unwrap();
+        let message = |result: Result<()>| result.unwrap_err().message().to_owned();
+        assert!(message(config.set("apikey", Some("k"))).contains("api_key, base_url"));
+        assert!(message(config.set("idle_timeout_ms", Some("soon"))).contains("-1 for no limit"));
+        assert!(message(config.set("base_url", Some("api.openai.com"))).contains("https://"));
+        assert!(message(config.set("headers", Some("[]"))).contains("JSON object"));
+        assert!(Config::new("openia").err().unwrap().message().contains("openai"));
+    }
+
+    #[test]
+    fn line_breaks_in_credentials_are_refused_without_showing_them() {
+        let mut config = Config::new("openai").unwrap();
+        let error = config.set("api_key", Some("sk-secret\n")).unwrap_err();
+        assert!(!error.message().contains("sk-secret"));
+        let error = config.set("headers", Some("{\"X-A\":\"sk-secret\\r\\nX-B: c\"}")).unwrap_err();
+        assert!(error.message().contains("X-A") && !error.message().contains("sk-secret"));
+    }
+}

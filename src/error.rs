@@ -1,0 +1,160 @@
+//! [`Error`]: a class for code, a message for people, and the details.
+
+use std::fmt;
+use std::time::Duration;
+
+/// What every fallible operation of this crate returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// The class of an error: what a program decides by.
+///
+/// The discriminants are the ABI's `TOLMACH_E_*` codes; they are never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(i32)]
+pub enum ErrorKind {
+    /// NULL, bad UTF-8, bad JSON, an unknown key or provider.
+    Argument = -1,
+    /// Another thread is polling this session.
+    Busy = -2,
+    /// The call was cancelled.
+    Cancelled = -3,
+    /// A deadline passed: connect, first byte, idle or total; the message says which.
+    Timeout = -4,
+    /// A host name could not be resolved.
+    Dns = -5,
+    /// Refused, reset, unreachable, or the proxy would not.
+    Connect = -6,
+    /// The TLS handshake or a certificate failed.
+    Tls = -7,
+    /// Missing or rejected credentials.
+    Auth = -8,
+    /// Payment required or quota spent.
+    Quota = -9,
+    /// Too many requests.
+    RateLimited = -10,
+    /// The provider says the request is wrong.
+    BadRequest = -11,
+    /// No such model or endpoint.
+    NotFound = -12,
+    /// The prompt does not fit the model's context.
+    ContextLength = -13,
+    /// Content policy, or a bot-protection page.
+    Blocked = -14,
+    /// The provider failed or is overloaded.
+    Server = -15,
+    /// An error body that fits no class above.
+    Provider = -16,
+    /// Not the protocol expected: HTML, bad JSON, wrong content type.
+    Protocol = -17,
+    /// The answer stopped before its end.
+    Truncated = -18,
+    /// A configured limit was exceeded.
+    TooLarge = -19,
+    /// The provider, or this build, cannot do that.
+    Unsupported = -20,
+    /// A bug in this library.
+    Internal = -21,
+}
+
+/// What went wrong. Its text never shows a credential or a prompt.
+#[derive(Clone, Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    details: Option<Box<Details>>,
+}
+
+/// What a provider said about an error, beyond its class.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Details {
+    /// HTTP status; 0 when there was none.
+    pub(crate) http_status: u16,
+    /// How long the provider asks us to wait.
+    pub(crate) retry_after: Option<Duration>,
+    /// The provider's own code or type, such as `model_not_found`.
+    pub(crate) provider_code: String,
+    /// The provider's id of the request, for its support.
+    pub(crate) request_id: String,
+    /// The answer's body, capped and redacted.
+    pub(crate) body: String,
+    /// The provider's `x-should-retry`.
+    pub(crate) should_retry: Option<bool>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error { kind, message: message.into(), details: None }
+    }
+
+    pub(crate) fn with_details(mut self, details: Details) -> Error {
+        self.details = Some(Box::new(details));
+        self
+    }
+
+    /// This error, of a kind that can heal but will not.
+    pub(crate) fn not_to_be_retried(self) -> Error {
+        self.with_details(Details { should_retry: Some(false), ..Details::default() })
+    }
+
+    /// This error with every one of `secrets` blotted out: providers quote keys.
+    pub(crate) fn redacted<'s>(mut self, secrets: impl Iterator<Item = &'s str>) -> Error {
+        for secret in secrets.filter(|secret| !secret.is_empty()) {
+            let details = self.details.as_deref_mut();
+            let more = details.map(|d| [&mut d.body, &mut d.provider_code, &mut d.request_id]);
+            for text in more.into_iter().flatten().chain([&mut self.message]) {
+                if text.contains(secret) {
+                    *text = text.replace(secret, "[redacted]");
+                }
+            }
+        }
+        self
+    }
+
+    /// The class of this error.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// One line for people: what was wrong and what would be right.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The HTTP status of the answer, if there was one.
+    pub fn http_status(&self) -> Option<u16> {
+        self.details.as_ref().map(|d| d.http_status).filter(|status| *status != 0)
+    }
+
+    /// How long the provider asks to wait before the next try.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.details.as_ref().and_then(|d| d.retry_after)
+    }
+
+    /// The provider's own code or type for this error, or "".
+    pub fn provider_code(&self) -> &str {
+        self.details.as_ref().map_or("", |d| &d.provider_code)
+    }
+
+    /// The provider's id of the failed request, or "".
+    pub fn request_id(&self) -> &str {
+        self.details.as_ref().map_or("", |d| &d.request_id)
+    }
+
+    /// The body of the error answer, capped and redacted, or "".
+    pub fn body(&self) -> &str {
+        self.details.as_ref().map_or("", |d| &d.body)
+    }
+
+    pub(crate) fn details(&self) -> Option<&Details> {
+        self.details.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,408 @@
+//! What providers say when they refuse or fail, in all the shapes they say it in, made
+//! into one [`Error`] (providers.md 1.3 and 1.4, dialects.md 3.8).
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+use crate::error::{Details, Error, ErrorKind};
+use crate::transport::Headers;
+
+/// How much of a text that is no JSON goes into a message.
+const EXCERPT: usize = 300;
+
+/// What the body of a refusal says.
+#[derive(Default)]
+struct Said {
+    message: String,
+    /// The provider's own words for the class: `error.code`, `type` and `status`.
+    codes: Vec<String>,
+    /// A number in the place of the code is as a rule an HTTP status.
+    status: Option<u16>,
+    retry_after: Option<Duration>,
+}
+
+/// The error that a response with a status other than 2xx is.
+pub(crate) fn of_response(host: &str, status: u16, headers: &Headers, body: &[u8]) -> Error {
+    let text = String::from_utf8_lossy(body);
+    let details = |said: &Said| Details {
+        http_status: status,
+        retry_after: retry_after(headers).or(said.retry_after),
+        provider_code: said.codes.first().cloned().unwrap_or_default(),
+        request_id: request_id(headers),
+        body: text.clone().into_owned(),
+        should_retry: headers.get("x-should-retry").map(|value| value.trim() == "true"),
+    };
+    if (300..400).contains(&status) {
+        let place = headers.get("location").unwrap_or_default();
+        let place = place.split(['?', '#']).next().unwrap_or_default();
+        return Error::new(
+            ErrorKind::Protocol,
+            format!(
+                "{host} redirects to {place:?} ({status}); redirects are not followed: set base_url"
+            ),
+        )
+        .with_details(details(&Said::default()));
+    }
+    if is_page(&text) {
+        let (kind, what) = of_page(&text);
+        let kind = kind.unwrap_or_else(|| class(status, &Said::default()));
+        return Error::new(kind, format!("{host} answered {status} with {what}"))
+            .with_details(details(&Said::default()));
+    }
+    let said = serde_json::from_str::<Value>(&text).ok().and_then(|body| refusal(&body));
+    let said = said.unwrap_or_else(|| Said { message: excerpt(&text), ..Said::default() });
+    let message = match said.message.as_str() {
+        "" => format!("{host} answered {status}"),
+        message => format!("{host} answered {status}: {message}"),
+    };
+    Error::new(class(status, &said), message).with_details(details(&said))
+}
+
+/// The error that stands in an event, or in a body of status 200, if one does.
+///
+/// `"error": null`, `false`, `""` and `{}` are none (providers.md 1.3).
+pub(crate) fn in_event(host: &str, event: &Value) -> Option<Error> {
+    let said = stated(event)?;
+    let status = said.status.unwrap_or(0);
+    let message = format!("{host} ended the answer with an error: {}", said.message);
+    let details = Details {
+        http_status: status,
+        retry_after: said.retry_after,
+        provider_code: said.codes.first().cloned().unwrap_or_default(),
+        body: event.to_string(),
+        ..Details::default()
+    };
+    Some(Error::new(class(status, &said), message).with_details(details))
+}
+
+/// The error that a web page is in the place of an answer of status 200.
+pub(crate) fn of_page_for_answer(host: &str, page: &[u8]) -> Error {
+    let text = String::from_utf8_lossy(page);
+    let (kind, what) = of_page(&text);
+    Error::new(kind.unwrap_or(ErrorKind::Protocol), format!("{host} answered with {what}"))
+        .with_details(Details { http_status: 200, body: text.into_owned(), ..Details::default() })
+}
+
+/// An error in the `error` member, or in one of its other names.
+fn stated(body: &Value) -> Option<Said> {
+    let body = body.as_array().and_then(|items| items.first()).unwrap_or(body);
+    if let Some(message) = text(body, "error_message") {
+        return Some(Said { message, ..Said::default() });
+    }
+    if let Some(status) = body.pointer("/base_resp/status_code").and_then(Value::as_i64) {
+        let message = body.pointer("/base_resp").and_then(|base| text(base, "status_msg"));
+        return (status != 0).then(|| Said {
+            message: message.unwrap_or_else(|| format!("status {status}")),
+            codes: vec![status.to_string()],
+            ..Said::default()
+        });
+    }
+    match body.get("error") {
+        Some(Value::String(message)) if !message.is_empty() => {
+            let more = text(body, "message").filter(|more| more != message);
+            let message = more.map_or(message.clone(), |more| format!("{message}: {more}"));
+            Some(Said { message, codes: words(body, &["code", "type"]), ..Said::default() })
+        }
+        Some(Value::Bool(true)) => {
+            let message = text(body, "message").unwrap_or_else(|| body.to_string());
+            Some(Said { message, codes: words(body, &["code", "type"]), ..Said::default() })
+        }
+        Some(error @ Value::Object(fields)) if !fields.is_empty() => {
+            let message = text(error, "message").or_else(|| text(error, "msg"));
+            let mut message = message.unwrap_or_else(|| error.to_string());
+            if let Some(generation) = text(error, "failed_generation") {
+                message = format!("{message} ({generation})");
+            }
+            let number = error.get("code").and_then(Value::as_u64);
+            Some(Said {
+                message,
+                codes: words(error, &["code", "type", "status"]),
+                status: number
+                    .and_then(|n| u16::try_from(n).ok())
+                    .filter(|n| (400..600).contains(n)),
+                retry_after: retry_delay(error),
+            })
+        }
+        _ if body.get("object").is_some_and(|object| object == "error") => plain(body),
+        _ => None,
+    }
+}
+
+/// All that a body of a refused request can say.
+fn refusal(body: &Value) -> Option<Said> {
+    stated(body).or_else(|| plain(body))
+}
+
+/// A message without an `error` around it.
+fn plain(body: &Value) -> Option<Said> {
+    let message = ["message", "detail", "error_description", "title", "msg"].iter().find_map(
+        |key| match body.get(key)? {
+            Value::String(message) if !message.is_empty() => Some(message.clone()),
+            other @ (Value::Object(_) | Value::Array(_)) => Some(other.to_string()),
+            _ => None,
+        },
+    )?;
+    Some(Said { message, codes: words(body, &["code", "type", "__type"]), ..Said::default() })
+}
+
+fn text(body: &Value, key: &str) -> Option<String> {
+    body.get(key)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+fn words(body: &Value, keys: &[&str]) -> Vec<String> {
+    keys.iter()
+        .filter_map(|key| match body.get(key)? {
+            Value::String(word) if !word.is_empty() => Some(word.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Google's way of saying when to come again: `details[].retryDelay`, such as "34s".
+fn retry_delay(error: &Value) -> Option<Duration> {
+    let details = error.get("details")?.as_array()?;
+    let delay = details.iter().find_map(|detail| detail.get("retryDelay")?.as_str())?;
+    seconds(delay.strip_suffix('s')?)
+}
+
+fn class(status: u16, said: &Said) -> ErrorKind {
+    let codes = said.codes.join(" ").to_lowercase();
+    let message = said.message.to_lowercase();
+    let code_has = |words: &[&str]| words.iter().any(|word| codes.contains(word));
+    let message_has = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    if code_has(&["context_length", "context_window", "exceed_context_size"])
+        || message_has(&["maximum context", "context length", "context size", "prompt is too long"])
+    {
+        return ErrorKind::ContextLength;
+    }
+    if code_has(&["insufficient_quota", "billing", "payment_required"]) {
+        return ErrorKind::Quota;
+    }
+    if code_has(&["content_filter", "content_policy", "responsibleai"]) {
+        return ErrorKind::Blocked;
+    }
+    if code_has(&["model_not_found"]) {
+        return ErrorKind::NotFound;
+    }
+    if code_has(&["invalid_api_key"]) || message_has(&["api key not valid"]) {
+        return ErrorKind::Auth;
+    }
+    match status {
+        401 | 403 | 407 => ErrorKind::Auth,
+        402 => ErrorKind::Quota,
+        404 | 410 => ErrorKind::NotFound,
+        429 => ErrorKind::RateLimited,
+        400 | 405 | 406 | 411 | 413..=415 | 422 | 431 => ErrorKind::BadRequest,
+        408 | 409 | 425 | 500.. => ErrorKind::Server,
+        _ if code_has(&["rate_limit", "too_many_requests", "resource_exhausted", "throttl"]) => {
+            ErrorKind::RateLimited
+        }
+        _ if code_has(&["overloaded", "server_error", "internal", "unavailable", "timeout"]) => {
+            ErrorKind::Server
+        }
+        _ if code_has(&["auth", "permission", "forbidden"]) => ErrorKind::Auth,
+        _ if code_has(&["not_found"]) => ErrorKind::NotFound,
+        _ if code_has(&["invalid", "bad_request", "validation"]) => ErrorKind::BadRequest,
+        _ => ErrorKind::Provider,
+    }
+}
+
+fn is_page(text: &str) -> bool {
+    let start = text.trim_start().get(..9).unwrap_or_default().to_lowercase();
+    start.starts_with("<!doctype") || start.starts_with("<html") || start.starts_with("<head")
+}
+
+/// What kind of page this is: bot protection says so in known marks (providers.md 1.4).
+fn of_page(page: &str) -> (Option<ErrorKind>, String) {
+    const CLOUDFLARE: &[&str] = &[
+        "Generated by cloudfront",
+        "<p id=\"cf-spinner-please-wait\">",
+        "<title>Attention Required! | Cloudflare</title>",
+        "id=\"cf-cloudflare-status\"",
+        "<div id=\"cf-please-wait\">",
+        "<title>Just a moment...</title>",
+    ];
+    const CHALLENGES: &[&str] = &[
+        "<p>Unable to load site</p>",
+        "id=\"challenge-error-text\"",
+        "recaptcha validation failed",
+    ];
+    let has = |marks: &[&str]| marks.iter().any(|mark| page.contains(mark));
+    if has(CLOUDFLARE) {
+        return (Some(ErrorKind::Blocked), "a bot-protection page of Cloudflare".to_owned());
+    }
+    if has(CHALLENGES) {
+        return (Some(ErrorKind::Blocked), "a bot-protection page".to_owned());
+    }
+    let title = page.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
+    match title {
+        Some((title, _)) => (None, format!("a web page ({})", excerpt(title))),
+        None => (None, "a web page".to_owned()),
+    }
+}
+
+/// The start of a text, on one line.
+pub(crate) fn excerpt(text: &str) -> String {
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if line.len() + word.len() > EXCERPT {
+            line.push_str(" ...");
+            break;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    line
+}
+
+fn request_id(headers: &Headers) -> String {
+    const NAMES: &[&str] = &[
+        "x-request-id",
+        "request-id",
+        "apim-request-id",
+        "x-ms-request-id",
+        "x-amzn-requestid",
+        "cf-ray",
+    ];
+    NAMES.iter().find_map(|name| headers.get(name)).unwrap_or_default().to_owned()
+}
+
+/// `retry-after-ms`, else `retry-after` in seconds or as a date (dialects.md 3.9).
+fn retry_after(headers: &Headers) -> Option<Duration> {
+    if let Some(ms) = headers.get("retry-after-ms").and_then(|ms| ms.trim().parse::<f64>().ok()) {
+        return Duration::try_from_secs_f64(ms / 1000.0).ok();
+    }
+    let after = headers.get("retry-after")?.trim();
+    seconds(after).or_else(|| {
+        let date = httpdate::parse_http_date(after).ok()?;
+        Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+    })
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    Duration::try_from_secs_f64(text.trim().parse().ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn headers(pairs: &[(&str, &str)]) -> Headers {
+        let mut headers = Headers::default();
+        for (name, value) in pairs {
+            headers.set(name, value).unwrap();
+        }
+        headers
+    }
+
+    #[test]
+    fn nulls_and_empties_are_no_error() {
+        for body in [
+            json!({"error": null}),
+            json!({"error": ""}),
+            json!({"error": false}),
+            json!({"error": {}}),
+            json!({"base_resp": {"status_code": 0, "status_msg": "success"}}),
+            json!([]),
+            json!(7),
+        ] {
+            assert!(in_event("h", &body).is_none(), "{body}");
+        }
+    }
+
+    #[test]
+    fn errors_in_events_of_every_shape_are_seen_and_classed() {
+        for (body, kind, message) in [
+            (json!({"error_message": "no"}), ErrorKind::Provider, "no"),
+            (json!({"error": "model busy"}), ErrorKind::Provider, "model busy"),
+            (
+                json!({"error": {"message": "slow down", "code": 429}}),
+                ErrorKind::RateLimited,
+                "slow down",
+            ),
+            (
+                json!({"error": {"type": "overloaded_error", "message": "busy"}}),
+                ErrorKind::Server,
+                "busy",
+            ),
+            (json!({"error": {"msg": "m"}}), ErrorKind::Provider, "m"),
+            (
+                json!({"error": {"code": "context_length_exceeded", "message": "m"}}),
+                ErrorKind::ContextLength,
+                "m",
+            ),
+            (json!([{"error": {"code": 401, "message": "m"}}]), ErrorKind::Auth, "m"),
+            (
+                json!({"base_resp": {"status_code": 1004, "status_msg": "login"}}),
+                ErrorKind::Provider,
+                "login",
+            ),
+            (
+                json!({"object": "error", "message": "m", "type": "invalid_request"}),
+                ErrorKind::BadRequest,
+                "m",
+            ),
+        ] {
+            let error = in_event("h", &body).unwrap();
+            assert_eq!(error.kind(), kind, "{body}");
+            assert!(error.message().ends_with(&format!(": {message}")), "{}", error.message());
+        }
+    }
+
+    #[test]
+    fn statuses_and_bodies_make_the_class() {
+        for (status, body, kind) in [
+            (
+                400,
+                "{\"error\":{\"message\":\"API key not valid. Please pass one\"}}",
+                ErrorKind::Auth,
+            ),
+            (
+                400,
+                "{\"message\":\"This model's maximum context length is 8\"}",
+                ErrorKind::ContextLength,
+            ),
+            (401, "", ErrorKind::Auth),
+            (402, "{\"error\":{\"message\":\"pay\"}}", ErrorKind::Quota),
+            (403, "<html><title>Just a moment...</title>", ErrorKind::Blocked),
+            (403, "{\"detail\":\"no\"}", ErrorKind::Auth),
+            (404, "{\"status\":404,\"message\":\"No such model\"}", ErrorKind::NotFound),
+            (413, "", ErrorKind::BadRequest),
+            (429, "{\"error\":{\"code\":\"insufficient_quota\"}}", ErrorKind::Quota),
+            (429, "slow", ErrorKind::RateLimited),
+            (502, "<!DOCTYPE html><title>Bad Gateway</title>", ErrorKind::Server),
+            (520, "<html></html>", ErrorKind::Server),
+            (418, "{}", ErrorKind::Provider),
+        ] {
+            let error = of_response("h", status, &Headers::default(), body.as_bytes());
+            assert_eq!(error.kind(), kind, "{status} {body}");
+            assert_eq!(error.http_status(), Some(status));
+        }
+    }
+
+    #[test]
+    fn details_of_a_refusal_are_kept() {
+        let headers = headers(&[("Retry-After", "7"), ("X-Request-Id", "r-1")]);
+        let body = b"{\"error\":{\"message\":\"m\",\"code\":\"c\",\"type\":\"t\"}}";
+        let error = of_response("api.example.org", 429, &headers, body);
+        assert_eq!(error.message(), "api.example.org answered 429: m");
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
+        assert_eq!((error.provider_code(), error.request_id()), ("c", "r-1"));
+        assert_eq!(error.body().as_bytes(), body);
+    }
+
+    #[test]
+    fn retry_after_is_read_in_every_form() {
+        let after = |name, value| retry_after(&headers(&[(name, value)]));
+        assert_eq!(after("retry-after-ms", "1500"), Some(Duration::from_millis(1500)));
+        assert_eq!(after("retry-after", "0.5"), Some(Duration::from_millis(500)));
+        assert_eq!(after("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
+        assert_eq!(after("retry-after", "-3"), None);
+        assert_eq!(after("retry-after", "soon"), None);
+    }
+}

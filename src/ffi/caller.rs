@@ -1,0 +1,159 @@
+//! The border: raw pointers become references, panics and errors become statuses.
+
+use std::ffi::{CStr, c_char};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::error::tolmach_error;
+use super::status::tolmach_status;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The C program that called, whose promises hold while its call lasts:
+///
+/// - a pointer is NULL or points to a live object of its type, made by this library
+///   where it is opaque, or to `len` readable bytes, or to a NUL-terminated string;
+/// - an object is changed or freed by one thread at a time, while no other uses it;
+/// - an output points to memory that may be written.
+pub(super) struct Caller(());
+
+impl Caller {
+    /// # Safety
+    /// The promises above hold for every pointer of this call until it returns.
+    pub(super) unsafe fn trusted() -> Caller {
+        Caller(())
+    }
+
+    /// Does `work`; an error, or a panic, goes to `error` where the caller wants it.
+    pub(super) fn call(
+        &self,
+        error: *mut *mut tolmach_error,
+        work: impl FnOnce() -> Result<tolmach_status>,
+    ) -> tolmach_status {
+        let failure = match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(Ok(status)) => return status,
+            Ok(Err(failure)) => failure,
+            Err(_) => Error::new(ErrorKind::Internal, "a bug in tolmach made it panic: report it"),
+        };
+        let status = failure.kind() as tolmach_status;
+        if !error.is_null() {
+            let object = Box::into_raw(Box::new(tolmach_error::new(failure)));
+            // SAFETY: not NULL, so an output (see the promises above).
+            unsafe { error.write(object) };
+        }
+        status
+    }
+
+    /// Does `work` that has no error to give: a panic gives `default`.
+    pub(super) fn value<T>(&self, default: T, work: impl FnOnce() -> Option<T>) -> T {
+        catch_unwind(AssertUnwindSafe(work)).ok().flatten().unwrap_or(default)
+    }
+
+    /// The object behind a receiver that other threads may use as well.
+    pub(super) fn shared<T>(&self, name: &str, object: *const T) -> Result<&T> {
+        // SAFETY: NULL, or a live object (see the promises above).
+        unsafe { object.as_ref() }.ok_or_else(|| is_null(name))
+    }
+
+    /// The object behind a receiver that is this thread's alone.
+    #[allow(clippy::mut_from_ref, reason = "the reference is made of the caller's pointer")]
+    pub(super) fn exclusive<T>(&self, name: &str, object: *mut T) -> Result<&mut T> {
+        // SAFETY: NULL, or a live object that no other thread uses (see the promises above).
+        unsafe { object.as_mut() }.ok_or_else(|| is_null(name))
+    }
+
+    /// A place for a pointer; NULL until it is given one.
+    pub(super) fn output<T>(&self, name: &str, output: *mut T, empty: T) -> Result<Output<T>> {
+        if output.is_null() {
+            return Err(is_null(name));
+        }
+        let output = Output(output);
+        output.write(self, empty);
+        Ok(output)
+    }
+
+    /// A NUL-terminated string: a name, a key or a URL.
+    pub(super) fn string(&self, name: &str, string: *const c_char) -> Result<&str> {
+        self.optional_string(name, string)?.ok_or_else(|| is_null(name))
+    }
+
+    /// The same, where NULL is a choice.
+    pub(super) fn optional_string(
+        &self,
+        name: &str,
+        string: *const c_char,
+    ) -> Result<Option<&str>> {
+        if string.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: not NULL, so a NUL-terminated string (see the promises above).
+        let string = unsafe { CStr::from_ptr(string) };
+        utf8(name, string.to_bytes()).map(Some)
+    }
+
+    /// Text of a given length, or up to its NUL; NULL of length 0 is empty.
+    pub(super) fn text(&self, name: &str, text: *const c_char, len: usize) -> Result<&str> {
+        match len {
+            usize::MAX => self.string(name, text),
+            _ => utf8(name, self.bytes(name, text.cast(), len)?),
+        }
+    }
+
+    /// Bytes of a given length; NULL of length 0 is none.
+    pub(super) fn bytes(&self, name: &str, bytes: *const u8, len: usize) -> Result<&[u8]> {
+        if bytes.is_null() {
+            return if len == 0 { Ok(&[]) } else { Err(is_null(name)) };
+        }
+        if len > isize::MAX.unsigned_abs() {
+            return Err(Error::new(
+                ErrorKind::Argument,
+                format!("{name} cannot be {len} bytes long"),
+            ));
+        }
+        // SAFETY: not NULL, so `len` readable bytes (see the promises above).
+        Ok(unsafe { std::slice::from_raw_parts(bytes, len) })
+    }
+
+    /// Takes an object back and drops it; NULL is none.
+    pub(super) fn free<T>(&self, object: *mut T) {
+        if object.is_null() {
+            return;
+        }
+        // SAFETY: not NULL, so an object that `Box::into_raw` gave (see the promises above),
+        // and nobody uses it any more.
+        let object = unsafe { Box::from_raw(object) };
+        self.value((), || {
+            drop(object);
+            None
+        });
+    }
+}
+
+/// A place of the caller's to write to.
+pub(super) struct Output<T>(*mut T);
+
+impl<T> Output<T> {
+    pub(super) fn write(&self, _: &Caller, value: T) {
+        // SAFETY: checked for NULL when made, and the call still lasts: an output (see the
+        // promises of `Caller`).
+        unsafe { self.0.write(value) };
+    }
+}
+
+impl<T> Output<*mut T> {
+    /// Gives the caller an object to free.
+    pub(super) fn give(&self, caller: &Caller, object: T) {
+        self.write(caller, Box::into_raw(Box::new(object)));
+    }
+}
+
+fn utf8<'t>(name: &str, bytes: &'t [u8]) -> Result<&'t str> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        Error::new(
+            ErrorKind::Argument,
+            format!("{name} is not UTF-8: its byte {} is wrong", error.valid_up_to()),
+        )
+    })
+}
+
+fn is_null(name: &str) -> Error {
+    Error::new(ErrorKind::Argument, format!("{name} is NULL"))
+}

@@ -1,0 +1,96 @@
+use super::text::tolmach_str;
+use crate::chunk::{Chunk, Usage};
+
+/// What a chunk carries. The set is open: skip the kinds you do not know.
+pub type tolmach_chunk_kind = i32;
+
+/// The answer begins. text: its id; name: the model that answers.
+pub const TOLMACH_CHUNK_START: tolmach_chunk_kind = 1;
+/// A piece of the answer's text.
+pub const TOLMACH_CHUNK_TEXT: tolmach_chunk_kind = 2;
+/// A piece of the model's reasoning. name: the field of the protocol that it came in.
+pub const TOLMACH_CHUNK_REASONING: tolmach_chunk_kind = 3;
+/// A piece of a refusal.
+pub const TOLMACH_CHUNK_REFUSAL: tolmach_chunk_kind = 4;
+/// A piece of a tool call. id and name on the call's first piece; text: a piece of its
+/// arguments, which are JSON once the answer has finished.
+pub const TOLMACH_CHUNK_TOOL_CALL: tolmach_chunk_kind = 5;
+/// An image. text: its URL, or empty when bytes are given.
+pub const TOLMACH_CHUNK_IMAGE: tolmach_chunk_kind = 6;
+/// A piece of audio in bytes; text: its transcript.
+pub const TOLMACH_CHUNK_AUDIO: tolmach_chunk_kind = 7;
+/// A source. text: its URL; name: its title.
+pub const TOLMACH_CHUNK_SOURCE: tolmach_chunk_kind = 8;
+/// What the provider says it is doing.
+pub const TOLMACH_CHUNK_PROGRESS: tolmach_chunk_kind = 9;
+/// Token counts, in usage.
+pub const TOLMACH_CHUNK_USAGE: tolmach_chunk_kind = 10;
+/// The end of a choice. text: stop, length, tool_calls, content_filter, or another word of
+/// the provider's; name: as the provider put it.
+pub const TOLMACH_CHUNK_FINISH: tolmach_chunk_kind = 11;
+/// With the config's raw_chunks alone: text is the undecoded event.
+pub const TOLMACH_CHUNK_RAW: tolmach_chunk_kind = 12;
+
+/// Token counts; -1 where the provider did not say.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct tolmach_usage {
+    /// Of the prompt, cached ones included.
+    pub input: i64,
+    /// Of the answer, reasoning included.
+    pub output: i64,
+    /// In all.
+    pub total: i64,
+    /// Of the prompt, from a cache.
+    pub cached_input: i64,
+    /// Of the answer, spent on reasoning.
+    pub reasoning: i64,
+}
+
+/// One piece of an answer. Belongs to the session: it and all it points to are valid until
+/// the next poll or free of that session. May grow at its end in later versions.
+#[repr(C)]
+pub struct tolmach_chunk {
+    /// What it carries.
+    pub kind: tolmach_chunk_kind,
+    /// Which of n answers it belongs to.
+    pub choice: i32,
+    /// Which tool call, image, ... of that answer.
+    pub index: i32,
+    /// 0 in this version.
+    pub flags: i32,
+    /// Text, always in whole UTF-8 characters.
+    pub text: tolmach_str,
+    /// The id of a tool call.
+    pub id: tolmach_str,
+    /// A name; of what, the kind says.
+    pub name: tolmach_str,
+    /// The media type of bytes.
+    pub mime: tolmach_str,
+    /// An image or audio; NULL when there is none.
+    pub bytes: *const u8,
+    /// How many bytes.
+    pub bytes_len: usize,
+    /// Token counts.
+    pub usage: tolmach_usage,
+}
+
+impl tolmach_chunk {
+    /// `chunk` as C sees it: its strings have a NUL behind them in their batch.
+    pub(super) fn view(chunk: &Chunk<'_>) -> tolmach_chunk {
+        let Usage { input, output, total, cached_input, reasoning } = chunk.usage;
+        tolmach_chunk {
+            kind: chunk.kind as tolmach_chunk_kind,
+            choice: chunk.choice,
+            index: chunk.index,
+            flags: 0,
+            text: tolmach_str::of_terminated(chunk.text),
+            id: tolmach_str::of_terminated(chunk.id),
+            name: tolmach_str::of_terminated(chunk.name),
+            mime: tolmach_str::of_terminated(chunk.mime),
+            bytes: if chunk.bytes.is_empty() { std::ptr::null() } else { chunk.bytes.as_ptr() },
+            bytes_len: chunk.bytes.len(),
+            usage: tolmach_usage { input, output, total, cached_input, reasoning },
+        }
+    }
+}

@@ -1,0 +1,102 @@
+use std::ffi::c_char;
+
+use super::caller::Caller;
+use super::error::tolmach_error;
+use super::status::{TOLMACH_OK, tolmach_status};
+use crate::config::Config;
+
+/// A provider and how to reach it: string keys and values, each checked as it is set. A
+/// client copies it, so it may be changed or freed afterwards.
+///
+/// Keys of every provider (durations in milliseconds, -1 for no limit):
+///
+///     base_url               where the API is
+///     model                  asked when the request names none
+///     headers                a JSON object of strings, sent with every request
+///     proxy                  a URL (http, socks5, socks5h; with user:password@), "direct",
+///                            or "environment" (default: HTTPS_PROXY and the like)
+///     ca_file, ca_pem        more certificates to trust: a PEM file, or PEM itself
+///     tls_roots              "bundled" (default), "platform" or "only_ca"
+///     tls_verify             "false" trusts any server. For tests only
+///     client_cert,client_key PEM, or the path of a PEM file
+///     connect_timeout_ms     resolve, connect, proxy and TLS together (default 15000)
+///     first_byte_timeout_ms  from the request to the first chunk (default 300000)
+///     idle_timeout_ms        between chunks; keep-alives do not count (default 120000)
+///     total_timeout_ms       everything, retries included (default -1)
+///     max_retries            before the first chunk, for what can heal (default 2)
+///     max_event_bytes        one event of an answer (default 67108864)
+///     max_error_bytes        body of an error (default 262144)
+///     max_header_bytes       head of a response (default 65536)
+///     queue_bytes            what waits for the program before the network is left to
+///                            wait (default 1048576)
+///     user_agent             default "tolmach/VERSION"
+///     raw_chunks             "true" adds every undecoded event as a chunk
+///
+/// Keys of "openai", beside these:
+///
+///     api_key                default: the environment's OPENAI_API_KEY; empty for a
+///                            server that wants none
+///     endpoint               the whole URL of the chat call, in the place of
+///                            base_url/chat/completions
+///     organization           sent as OpenAI-Organization
+///
+/// Functions: tolmach_config_new(), tolmach_config_set(), tolmach_config_free().
+pub struct tolmach_config {
+    pub(super) config: Config,
+}
+
+/// Makes a config with a provider's defaults.
+///
+/// `provider`: its name, NUL-terminated. `out_config`: receives the config to free.
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8 or an unknown provider (the
+/// message lists those there are).
+/// Blocks: no. Threads: any thread. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_config_new(
+    provider: *const c_char,
+    out_config: *mut *mut tolmach_config,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let out_config = caller.output("out_config", out_config, std::ptr::null_mut())?;
+        let config = Config::new(caller.string("provider", provider)?)?;
+        out_config.give(&caller, tolmach_config { config });
+        Ok(TOLMACH_OK)
+    })
+}
+
+/// Sets a key.
+///
+/// `key`, `value`: NUL-terminated, copied; a NULL value takes the key back to its default.
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, a key that the provider
+/// does not have (the message lists those it has) or a wrong value (the message says what
+/// is right). On failure the config is as it was.
+/// Blocks: no. Threads: one thread at a time per config. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_config_set(
+    config: *mut tolmach_config,
+    key: *const c_char,
+    value: *const c_char,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let config = caller.exclusive("config", config)?;
+        let key = caller.string("key", key)?;
+        config.config.set(key, caller.optional_string("value", value)?)?;
+        Ok(TOLMACH_OK)
+    })
+}
+
+/// Frees a config. NULL is none. Clients made of it live on.
+///
+/// Blocks: no. Threads: any thread. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_config_free(config: *mut tolmach_config) {
+    // SAFETY: `config` keeps the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.free(config);
+}

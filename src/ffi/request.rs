@@ -1,0 +1,246 @@
+use std::ffi::{c_char, c_void};
+use std::sync::OnceLock;
+
+use super::caller::Caller;
+use super::error::tolmach_error;
+use super::session::tolmach_session;
+use super::status::{TOLMACH_OK, tolmach_status};
+use super::text::{Text, tolmach_str};
+use crate::error::Result;
+use crate::request::Request;
+
+/// What to ask: OpenAI's chat request, which is translated for every provider. A session
+/// copies it, so it may be changed or freed afterwards.
+///
+/// Functions: tolmach_request_new(), tolmach_request_from_json(), tolmach_request_message(),
+/// tolmach_request_attach(), tolmach_request_attach_url(), tolmach_request_tool_result(),
+/// tolmach_request_reply(), tolmach_request_set(), tolmach_request_json(),
+/// tolmach_request_free().
+pub struct tolmach_request {
+    pub(super) request: Request,
+    json: OnceLock<Text>,
+}
+
+impl tolmach_request {
+    fn new(request: Request) -> tolmach_request {
+        tolmach_request { request, json: OnceLock::new() }
+    }
+
+    pub(super) fn change(
+        &mut self,
+        change: impl FnOnce(&mut Request) -> Result<()>,
+    ) -> Result<tolmach_status> {
+        change(&mut self.request)?;
+        self.json.take();
+        Ok(TOLMACH_OK)
+    }
+}
+
+/// Makes a request without messages.
+///
+/// `model`: NUL-terminated; NULL asks the config's model, else the provider's default.
+/// `out_request`: receives the request to free.
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for bad UTF-8 or a NULL output.
+/// Blocks: no. Threads: any thread. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_request_new(
+    model: *const c_char,
+    out_request: *mut *mut tolmach_request,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let out_request = caller.output("out_request", out_request, std::ptr::null_mut())?;
+        let request = Request::new(caller.optional_string("model", model)?);
+        out_request.give(&caller, tolmach_request::new(request));
+        Ok(TOLMACH_OK)
+    })
+}
+
+/// Makes a request of a whole one in OpenAI's chat format.
+///
+/// `json`, `len`: a JSON object, up to 127 levels deep; `len` in bytes, or
+/// TOLMACH_NUL_TERMINATED. `out_request`: receives the request to free.
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, bad JSON (the message says
+/// where) or a field of a wrong type.
+/// Blocks: no. Threads: any thread. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_request_from_json(
+    json: *const c_char,
+    len: usize,
+    out_request: *mut *mut tolmach_request,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let out_request = caller.output("out_request", out_request, std::ptr::null_mut())?;
+        let request = Request::from_json(caller.text("json", json, len)?)?;
+        out_request.give(&caller, tolmach_request::new(request));
+        Ok(TOLMACH_OK)
+    })
+}
+
+/// Appends a message.
+///
+/// `role`: "system", "developer", "user" or "assistant". `text`, `len`: UTF-8; `len` in
+/// bytes, or TOLMACH_NUL_TERMINATED. Both are copied.
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8 or another role.
+/// Blocks: no. Threads: one thread at a time per request. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_request_message(
+    request: *mut tolmach_request,
+    role: *const c_char,
+    text: *const c_char,
+    len: usize,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let request = caller.exclusive("request", request)?;
+        let (role, text) = (caller.string("role", role)?, caller.text("text", text, len)?);
+        request.change(|request| request.message(role, text))
+    })
+}
+
+/// Attaches an image, audio or PDF to the last user message.
+///
+/// `bytes`, `len`: the file, copied. `mime`: its media type, such as "image/png"; NULL
+/// where the bytes tell it (JPEG, PNG, GIF, WebP, WAV, MP3, Ogg, FLAC, PDF).
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, a type that is not known or cannot be
+/// attached, or when there is no user message.
+/// Blocks: no. Threads: one thread at a time per request. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_request_attach(
+    request: *mut tolmach_request,
+    bytes: *const c_void,
+    len: usize,
+    mime: *const c_char,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let request = caller.exclusive("request", request)?;
+        let bytes = caller.bytes("bytes", bytes.cast(), len)?;
+        let mime = caller.optional_string("mime", mime)?;
+        request.change(|request| request.attach(bytes, mime))
+    })
+}
+
+/// Attaches what a URL points to, to the last user message. The provider fetches it.
+///
+/// `url`: NUL-terminated; http, https, or a data URL of an image or audio.
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, another kind of URL, or
+/// when there is no user message.
+/// Blocks: no. Threads: one thread at a time per request. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_request_attach_url(
+    request: *mut tolmach_request,
+    url: *const c_char,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let request = caller.exclusive("request", request)?;
+        let url = caller.string("url", url)?;
+        request.change(|request| request.attach_url(url))
+    })
+}
+
+/// Appends the result of a tool call.
+///
+/// `call_id`: the id that came with the call. `text`, `len`: the result, as text or JSON;
+/// `len` in bytes, or TOLMACH_NUL_TERMINATED.
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8 or an empty id.
+/// Blocks: no. Threads: one thread at a time per request. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_request_tool_result(
+    request: *mut tolmach_request,
+    call_id: *const c_char,
+    text: *const c_char,
+    len: usize,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let request = caller.exclusive("request", request)?;
+        let call_id = caller.string("call_id", call_id)?;
+        let text = caller.text("text", text, len)?;
+        request.change(|request| request.tool_result(call_id, text))
+    })
+}
+
+/// Sets any field of the request: "temperature" to "0.2", "tools" to a list. The last
+/// writer wins; the value null removes the field.
+///
+/// `name`: NUL-terminated. `json`, `len`: the value as JSON; `len` in bytes, or
+/// TOLMACH_NUL_TERMINATED.
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, bad JSON, or a wrong type
+/// of "messages", "model" or "stream". On failure the request is as it was.
+/// Blocks: no. Threads: one thread at a time per request. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_request_set(
+    request: *mut tolmach_request,
+    name: *const c_char,
+    json: *const c_char,
+    len: usize,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let request = caller.exclusive("request", request)?;
+        let (name, json) = (caller.string("name", name)?, caller.text("json", json, len)?);
+        request.change(|request| request.set(name, json))
+    })
+}
+
+/// The request as it stands, in OpenAI's chat format.
+///
+/// Returns: JSON, valid until the request next changes or is freed; empty for NULL.
+/// Blocks: no. Threads: any thread, while none changes it. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_request_json(request: *const tolmach_request) -> tolmach_str {
+    // SAFETY: `request` keeps the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.value(tolmach_str::EMPTY, || {
+        let request = caller.shared("request", request).ok()?;
+        Some(request.json.get_or_init(|| Text::new(&request.request.to_json())).as_str())
+    })
+}
+
+/// Appends what `session` has answered so far, the assistant's message with its tool
+/// calls: the next turn of a conversation.
+///
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL.
+/// Blocks: no. Threads: one thread at a time per request; the session may be in use.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_request_reply(
+    request: *mut tolmach_request,
+    session: *const tolmach_session,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let request = caller.exclusive("request", request)?;
+        let reply = caller.shared("session", session)?.replies.to_json();
+        request.change(|request| request.message_json(&reply))
+    })
+}
+
+/// Frees a request. NULL is none. Sessions opened with it live on.
+///
+/// Blocks: no. Threads: any thread. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_request_free(request: *mut tolmach_request) {
+    // SAFETY: `request` keeps the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.free(request);
+}

@@ -1,0 +1,217 @@
+use std::ffi::c_void;
+use std::sync::{Mutex, PoisonError, TryLockError};
+
+use super::caller::Caller;
+use super::chunk::tolmach_chunk;
+use super::client::{timeout, tolmach_client};
+use super::error::tolmach_error;
+use super::library::User;
+use super::request::tolmach_request;
+use super::status::{TOLMACH_END, TOLMACH_OK, TOLMACH_PENDING, tolmach_status};
+use super::text::{Text, tolmach_str};
+use crate::error::{Error, ErrorKind};
+use crate::session::{Control, Polled, Ready, Replies, Session};
+
+/// One answer on its way, and the worker thread behind it.
+///
+/// Functions: tolmach_session_open(), tolmach_session_poll(), tolmach_session_cancel(),
+/// tolmach_session_fd(), tolmach_session_on_ready(), tolmach_session_reply(),
+/// tolmach_session_free().
+pub struct tolmach_session {
+    control: Control,
+    pub(super) replies: Replies,
+    poll: Mutex<Poll>,
+    /// The reply as it was last asked for.
+    reply: Mutex<Option<Text>>,
+}
+
+/// What belongs to whoever polls.
+struct Poll {
+    session: Session,
+    chunk: Option<tolmach_chunk>,
+}
+
+// SAFETY: the chunk points into the session beside it, which moves with it.
+unsafe impl Send for Poll {}
+
+/// Opens a session: asks `request` of `client`. Returns at once: resolving, connecting and
+/// sending happen on the worker, and what fails there is what polls return.
+///
+/// `client`, `request`: may be freed at once. `out_session`: receives the session to free.
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL; TOLMACH_E_INTERNAL when the system
+/// gives no thread.
+/// Blocks: no. Threads: any thread. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_session_open(
+    client: *const tolmach_client,
+    request: *const tolmach_request,
+    out_session: *mut *mut tolmach_session,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let out_session = caller.output("out_session", out_session, std::ptr::null_mut())?;
+        let client = caller.shared("client", client)?;
+        let session = Session::open(&client.client, &caller.shared("request", request)?.request)?;
+        let (control, replies) = (session.control().clone(), session.replies().clone());
+        let poll = Mutex::new(Poll { session, chunk: None });
+        out_session
+            .give(&caller, tolmach_session { control, replies, poll, reply: Mutex::default() });
+        Ok(TOLMACH_OK)
+    })
+}
+
+/// Gives the next chunk.
+///
+/// `timeout_ms`: how long to wait for it; 0 does not wait, -1 waits for ever (which ends:
+/// the config's deadlines see to it). `out_chunk`: receives the chunk, which is valid until
+/// the next poll or free of this session; NULL with every other outcome.
+/// Returns: TOLMACH_OK with a chunk; TOLMACH_PENDING when there is none in time;
+/// TOLMACH_END for ever after the last chunk; TOLMACH_E_CANCELLED at once and for ever
+/// after tolmach_session_cancel(); TOLMACH_E_BUSY while another thread is inside;
+/// TOLMACH_E_ARGUMENT for NULL or a timeout below -1. Any other error ends the session and
+/// is repeated by later polls; TOLMACH_E_TRUNCATED when the answer stopped before its end.
+/// Blocks: up to the timeout. Threads: one thread at a time per session. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_session_poll(
+    session: *mut tolmach_session,
+    timeout_ms: i64,
+    out_chunk: *mut *const tolmach_chunk,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let out_chunk = caller.output("out_chunk", out_chunk, std::ptr::null())?;
+        let timeout = timeout("timeout_ms", timeout_ms)?;
+        let handle = caller.shared("session", session.cast_const())?;
+        let mut poll = match handle.poll.try_lock() {
+            Ok(poll) => poll,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::new(ErrorKind::Busy, "another thread is polling this session"));
+            }
+        };
+        let Poll { session, chunk } = &mut *poll;
+        *handle.reply.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        match session.poll(timeout)? {
+            Polled::Chunk(next) => {
+                out_chunk.write(&caller, chunk.insert(tolmach_chunk::view(&next)));
+                Ok(TOLMACH_OK)
+            }
+            Polled::Pending => Ok(TOLMACH_PENDING),
+            Polled::End => Ok(TOLMACH_END),
+        }
+    })
+}
+
+/// Ends a session at once: closes its socket, and lets every poll of it, now and later,
+/// return TOLMACH_E_CANCELLED, unless it has already returned TOLMACH_END or an error.
+///
+/// `session`: not yet freed. NULL is none.
+/// Blocks: no. Threads: any thread, also during poll, at any time before free. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_session_cancel(session: *const tolmach_session) {
+    // SAFETY: `session` keeps the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.value((), || {
+        caller.shared("session", session).ok()?.control.cancel();
+        None
+    });
+}
+
+/// A descriptor for event loops (poll, epoll, kqueue, ...): readable exactly while
+/// tolmach_session_poll() with timeout 0 would not say TOLMACH_PENDING. It is the
+/// session's: never read or close it, and stop watching it before the session is freed.
+///
+/// Returns: the descriptor, the same each time; -1 where the system has no such thing
+/// (Windows), or has no more, or for NULL.
+/// Blocks: no. Threads: any thread, also during poll. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_session_fd(session: *const tolmach_session) -> i32 {
+    // SAFETY: `session` keeps the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.value(-1, || caller.shared("session", session).ok()?.control.fd())
+}
+
+/// Is told that a session has something to poll for. Any thread may call it; it must
+/// return soon, and may call tolmach_session_cancel() and nothing else of that session.
+pub type tolmach_ready_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
+
+/// Is told that a callback's `user` is not needed any more.
+pub type tolmach_release_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
+
+/// Has `ready` called whenever polls of the session stop saying TOLMACH_PENDING; before
+/// this returns where they do not say so now. Calls may be coalesced, and there may be one
+/// too many: poll with timeout 0 until it says TOLMACH_PENDING.
+///
+/// `ready`: replaces the one before; NULL removes it. `release`, if not NULL, is called
+/// once with `user` after the last call of `ready`: on removal, replacement or free of the
+/// session, perhaps on another thread, perhaps a moment after these return.
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, and then `release` is not called.
+/// Blocks: no. Threads: any thread, also during poll. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_session_on_ready(
+    session: *mut tolmach_session,
+    ready: tolmach_ready_fn,
+    user: *mut c_void,
+    release: tolmach_release_fn,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let handle = caller.shared("session", session.cast_const())?;
+        let callback = Callback { user: User(user), release };
+        let ready = ready.map(|ready| {
+            Ready::new(move || {
+                // SAFETY: the header lets `ready` be called with its `user` from any thread.
+                unsafe { ready(callback.user.pointer()) };
+            })
+        });
+        handle.control.on_ready(ready);
+        Ok(TOLMACH_OK)
+    })
+}
+
+/// The `user` of a callback, released when nobody will call it any more.
+struct Callback {
+    user: User,
+    release: tolmach_release_fn,
+}
+
+impl Drop for Callback {
+    fn drop(&mut self) {
+        if let Some(release) = self.release {
+            // SAFETY: the header lets `release` be called with its `user`, once, as here.
+            unsafe { release(self.user.pointer()) };
+        }
+    }
+}
+
+/// What has been polled so far, put together: the assistant's message as JSON, ready to be
+/// sent back. tolmach_request_reply() appends it to a request.
+///
+/// Returns: JSON, valid until the next poll or free of this session; empty for NULL.
+/// Blocks: no. Threads: any thread, while none polls. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_session_reply(session: *const tolmach_session) -> tolmach_str {
+    // SAFETY: `session` keeps the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.value(tolmach_str::EMPTY, || {
+        let handle = caller.shared("session", session).ok()?;
+        let mut reply = handle.reply.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(reply.get_or_insert_with(|| Text::new(&handle.replies.to_json())).as_str())
+    })
+}
+
+/// Frees a session, and cancels it where it still runs. NULL is none.
+///
+/// Blocks: no. Threads: any thread, once no other uses it. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_session_free(session: *mut tolmach_session) {
+    // SAFETY: `session` keeps the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.free(session);
+}

@@ -1,0 +1,38 @@
+use std::ffi::c_char;
+
+/// Text that the library gives out: `len` bytes of UTF-8, then a NUL byte that `len` does
+/// not count. `ptr` is never NULL. There may be NUL bytes inside: `len` rules. Whoever
+/// gives it out says how long it lives; it is never freed by itself.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct tolmach_str {
+    /// The first byte.
+    pub ptr: *const c_char,
+    /// How many bytes.
+    pub len: usize,
+}
+
+impl tolmach_str {
+    pub(super) const EMPTY: tolmach_str = tolmach_str { ptr: c"".as_ptr(), len: 0 };
+
+    /// `text`, which has a NUL byte behind its end.
+    pub(super) fn of_terminated(text: &str) -> tolmach_str {
+        tolmach_str { ptr: text.as_ptr().cast(), len: text.len() }
+    }
+}
+
+/// Text that lives in an object of the ABI.
+pub(super) struct Text(Box<str>);
+
+impl Text {
+    pub(super) fn new(text: &str) -> Text {
+        let mut terminated = String::with_capacity(text.len() + 1);
+        terminated.push_str(text);
+        terminated.push('\0');
+        Text(terminated.into_boxed_str())
+    }
+
+    pub(super) fn as_str(&self) -> tolmach_str {
+        tolmach_str { ptr: self.0.as_ptr().cast(), len: self.0.len().saturating_sub(1) }
+    }
+}

@@ -1,0 +1,63 @@
+//! Tolmach: talk to any language model from any language that can call C.
+//!
+//! A synchronous library without a runtime: a [`Client`] is a provider bound to its
+//! [`Config`]; a [`Session`] is one answer on its way, read by a worker thread and polled
+//! chunk by chunk. The C ABI over it is `include/tolmach.h`.
+//!
+//! What lives where, imports running downwards only:
+//!
+//! - `ffi`: the C ABI, and the only place with `unsafe`
+//! - [`session`](Session): the worker, the queue, poll, cancel, readiness
+//! - [`client`](Client): a provider, its transport and caches; retries
+//! - `providers`: a file a protocol, and their registry
+//! - `call`: a provider's world while it answers; `fault`: what providers say when not
+//! - `wire`: framing and tolerant JSON; `transport`: HTTP over ureq, cancellable
+//! - [`request`](Request), [`chunk`](Chunk), [`model`](Model), [`config`](Config),
+//!   [`error`](Error): what is asked and answered
+//!
+//! ```no_run
+//! use tolmach::{ChunkKind, Client, Config, Polled, Request, Session};
+//!
+//! let client = Client::new(&Config::new("openai")?)?;
+//! let mut request = Request::new(Some("gpt-5-mini"));
+//! request.message("user", "Why is the sky blue?")?;
+//! let mut session = Session::open(&client, &request)?;
+//! while let Polled::Chunk(chunk) = session.poll(None)? {
+//!     if chunk.kind == ChunkKind::Text {
+//!         print!("{}", chunk.text);
+//!     }
+//! }
+//! # Ok::<(), tolmach::Error>(())
+//! ```
+
+#![deny(unsafe_code)]
+
+#[cfg(not(panic = "unwind"))]
+compile_error!("tolmach turns panics into errors and needs panic = \"unwind\"");
+
+mod call;
+mod chunk;
+mod client;
+mod config;
+mod error;
+mod fault;
+mod ffi;
+mod log;
+mod media;
+mod model;
+mod providers;
+mod request;
+mod session;
+mod thread;
+mod transport;
+mod wire;
+
+pub use chunk::{Chunk, ChunkKind, Usage};
+pub use client::Client;
+pub use config::Config;
+pub use error::{Error, ErrorKind, Result};
+pub use log::{Level, set as set_log};
+pub use model::Model;
+pub use providers::{Capabilities, Provider, all as providers, find as find_provider};
+pub use request::Request;
+pub use session::{Control, Polled, Ready, Replies, Session};

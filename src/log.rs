@@ -1,0 +1,48 @@
+//! The host's log: one replaceable function, off by default.
+//!
+//! Lines name hosts, statuses and durations; never a credential, a header or a prompt.
+
+use std::fmt;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// How much a line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(i32)]
+pub enum Level {
+    /// Something failed that nobody else will report.
+    Error = 1,
+    /// Something unusual that was dealt with.
+    Warn = 2,
+    /// The course of a request.
+    Info = 3,
+    /// Its details.
+    Debug = 4,
+    /// Everything.
+    Trace = 5,
+}
+
+type Sink = dyn Fn(Level, &str, &str) + Send + Sync;
+
+static MAX_LEVEL: AtomicI32 = AtomicI32::new(0);
+static SINK: RwLock<Option<Arc<Sink>>> = RwLock::new(None);
+
+/// Sends lines of `max_level` and below to `sink` from now on; `None` removes it.
+///
+/// A line already on its way to the sink before may still arrive there.
+pub fn set(max_level: i32, sink: Option<Arc<Sink>>) {
+    MAX_LEVEL.store(if sink.is_some() { max_level } else { 0 }, Ordering::Relaxed);
+    *SINK.write().unwrap_or_else(PoisonError::into_inner) = sink;
+}
+
+/// One line for the host, formatted only when somebody listens.
+pub(crate) fn line(level: Level, target: &str, message: fmt::Arguments<'_>) {
+    if level as i32 > MAX_LEVEL.load(Ordering::Relaxed) {
+        return;
+    }
+    // The sink is called without the lock, so that it may replace itself.
+    let sink = SINK.read().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some(sink) = sink {
+        sink(level, target, &message.to_string());
+    }
+}

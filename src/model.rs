@@ -1,0 +1,133 @@
+//! [`Model`]: what a provider's list of models tells about each.
+
+use serde_json::Value;
+
+use crate::providers::Capabilities;
+
+/// One entry of a provider's list of models.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// The name to ask for it by.
+    pub id: String,
+    /// Who made or serves it, or "".
+    pub owner: String,
+    /// The provider's whole entry, as JSON.
+    pub json: String,
+    /// Tokens that fit its context; `None` when not said.
+    pub context_length: Option<u64>,
+    /// What the entry says the model can do.
+    pub capabilities: Capabilities,
+}
+
+impl Model {
+    /// Reads an entry of any of the shapes in use; `None` when it names no model.
+    ///
+    /// Entries are strings or objects named by `id`, `name` or `model`
+    /// (providers.md 2.4, dialects.md 3.5).
+    pub(crate) fn from_entry(entry: &Value) -> Option<Model> {
+        let id = match entry {
+            Value::String(id) => id.as_str(),
+            _ => ["id", "name", "model"].iter().find_map(|key| text(entry, key))?,
+        };
+        let id = id.strip_prefix("models/").unwrap_or(id);
+        if id.is_empty() {
+            return None;
+        }
+        let owner = ["owned_by", "owner", "organization"].iter().find_map(|key| text(entry, key));
+        let context_length =
+            ["context_length", "context_window", "max_context_length", "max_model_len"]
+                .iter()
+                .chain(&["max_input_tokens", "inputTokenLimit"])
+                .find_map(|key| entry.get(key)?.as_u64());
+        Some(Model {
+            id: id.to_owned(),
+            owner: owner.unwrap_or_default().to_owned(),
+            json: entry.to_string(),
+            context_length,
+            capabilities: capabilities(entry),
+        })
+    }
+}
+
+fn text<'a>(entry: &'a Value, key: &str) -> Option<&'a str> {
+    entry.get(key)?.as_str().filter(|text| !text.is_empty())
+}
+
+/// `supports_images` is left out on purpose: gateways mean image input by it as often
+/// as image output.
+fn capabilities(entry: &Value) -> Capabilities {
+    let architecture = entry.get("architecture").unwrap_or(&Value::Null);
+    let inputs = entry.get("input_modalities").or(architecture.get("input_modalities"));
+    let outputs = entry.get("output_modalities").or(architecture.get("output_modalities"));
+    let vision = truthy(entry.get("vision"))
+        || truthy(entry.pointer("/capabilities/vision"))
+        || lists(inputs, "image")
+        || lists(entry.get("capabilities"), "vision");
+    let images = truthy(entry.get("image"))
+        || text(entry, "type") == Some("image")
+        || (lists(outputs, "image") && !lists(outputs, "text"));
+    let tools = truthy(entry.pointer("/capabilities/function_calling"))
+        || lists(entry.get("supported_parameters"), "tools")
+        || lists(entry.get("capabilities"), "tools");
+    let mut found = Capabilities::NONE;
+    for (said, capability) in [
+        (vision, Capabilities::VISION),
+        (images, Capabilities::IMAGES),
+        (tools, Capabilities::TOOLS),
+    ] {
+        if said {
+            found = found.with(capability);
+        }
+    }
+    found
+}
+
+fn truthy(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null | Value::Bool(false)) => false,
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Number(number)) => number.as_f64() != Some(0.0),
+        Some(_) => true,
+    }
+}
+
+fn lists(value: Option<&Value>, item: &str) -> bool {
+    value.and_then(Value::as_array).is_some_and(|items| items.iter().any(|i| i == item))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_string_is_a_model_and_an_entry_without_a_name_is_none() {
+        assert_eq!(Model::from_entry(&json!("llama3")).unwrap().id, "llama3");
+        assert!(Model::from_entry(&json!({"object": "model"})).is_none());
+        assert!(Model::from_entry(&json!(null)).is_none());
+        assert!(Model::from_entry(&json!({"id": ""})).is_none());
+    }
+
+    #[test]
+    fn openrouter_entries_tell_their_context_and_modalities() {
+        let model = Model::from_entry(&json!({
+            "id": "a/b", "context_length": 128000,
+            "architecture": {"input_modalities": ["text", "image"], "output_modalities": ["text"]},
+            "supported_parameters": ["tools"]
+        }))
+        .unwrap();
+        assert_eq!(model.context_length, Some(128_000));
+        assert!(model.capabilities.has(Capabilities::VISION));
+        assert!(model.capabilities.has(Capabilities::TOOLS));
+        assert!(!model.capabilities.has(Capabilities::IMAGES));
+    }
+
+    #[test]
+    fn image_input_is_not_taken_for_image_output() {
+        let gateway = Model::from_entry(&json!({"id": "v", "supports_images": true})).unwrap();
+        assert!(!gateway.capabilities.has(Capabilities::IMAGES));
+        let painter = Model::from_entry(&json!({"id": "p", "image": true})).unwrap();
+        assert!(painter.capabilities.has(Capabilities::IMAGES));
+    }
+}

@@ -1,0 +1,265 @@
+//! [`Request`]: what to ask. The OpenAI chat request is the one language of this library;
+//! each provider translates it into its own.
+
+use serde_json::{Map, Value, json};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::media;
+
+/// A chat request, built piece by piece or taken from JSON.
+///
+/// Holds any field of OpenAI's chat request and whatever else a provider understands.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    messages: Vec<Value>,
+    /// Every field but `messages`, in the order in which they were set.
+    fields: Map<String, Value>,
+}
+
+impl Request {
+    /// An empty request to `model`; `None` asks the config's or the provider's default.
+    pub fn new(model: Option<&str>) -> Request {
+        let mut request = Request::default();
+        if let Some(model) = model.filter(|model| !model.is_empty()) {
+            request.fields.insert("model".to_owned(), model.into());
+        }
+        request
+    }
+
+    /// Takes a whole request in OpenAI's chat format.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`] when `json` is no JSON object, is nested deeper than 127
+    /// levels, or has a field of a wrong type.
+    pub fn from_json(json: &str) -> Result<Request> {
+        let fields = match parse("the request", json)? {
+            Value::Object(fields) => fields,
+            other => {
+                return Err(argument(format!("a request is a JSON object, not {}", kind(&other))));
+            }
+        };
+        let mut request = Request::new(None);
+        for (name, value) in fields {
+            request.set_value(&name, value)?;
+        }
+        Ok(request)
+    }
+
+    /// Appends a message.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`] when `role` is not `system`, `developer`, `user` or
+    /// `assistant`.
+    pub fn message(&mut self, role: &str, text: &str) -> Result<()> {
+        match role {
+            "system" | "developer" | "user" | "assistant" => {}
+            "tool" | "function" => {
+                return Err(argument(format!(
+                    "a message of role {role:?} answers a call: add it as a tool result"
+                )));
+            }
+            _ => {
+                return Err(argument(format!(
+                    "{role:?} is no role; system, developer, user and assistant are"
+                )));
+            }
+        }
+        self.messages.push(json!({"role": role, "content": text}));
+        Ok(())
+    }
+
+    /// Attaches an image, audio or PDF to the last user message.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`] when there is no user message, or the media type is neither
+    /// given nor known from the bytes, or cannot be attached.
+    pub fn attach(&mut self, bytes: &[u8], mime: Option<&str>) -> Result<()> {
+        self.attach_part(media::part(bytes, mime)?)
+    }
+
+    /// Attaches what a URL points to, to the last user message.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`] when there is no user message, or the URL is neither http,
+    /// https nor a data URL of an image or audio.
+    pub fn attach_url(&mut self, url: &str) -> Result<()> {
+        self.attach_part(media::part_of_url(url)?)
+    }
+
+    fn attach_part(&mut self, part: Value) -> Result<()> {
+        let message = self.messages.iter_mut().rev().find(|message| role(message) == "user");
+        let Some(content) = message.and_then(|message| message.get_mut("content")) else {
+            return Err(argument("there is no user message to attach to: add it first"));
+        };
+        if let Value::String(text) = content {
+            *content = json!([{"type": "text", "text": std::mem::take(text)}]);
+        }
+        let Value::Array(parts) = content else {
+            return Err(argument("the last user message has no content to attach to"));
+        };
+        // Media come before the text, in the order in which they were attached.
+        let text =
+            parts.iter().position(|part| part.get("type").is_some_and(|kind| kind == "text"));
+        parts.insert(text.unwrap_or(parts.len()), part);
+        Ok(())
+    }
+
+    /// Appends the result of a tool call: `call_id` is the id that came with the call.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`] when `call_id` is empty.
+    pub fn tool_result(&mut self, call_id: &str, text: &str) -> Result<()> {
+        if call_id.is_empty() {
+            return Err(argument("a tool result names the call that it answers"));
+        }
+        self.messages.push(json!({"role": "tool", "tool_call_id": call_id, "content": text}));
+        Ok(())
+    }
+
+    /// Appends a message given as JSON: a session's reply, or any other.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`] when it is no JSON object with a role.
+    pub fn message_json(&mut self, json: &str) -> Result<()> {
+        let message = parse("the message", json)?;
+        check_message(&message)?;
+        self.messages.push(message);
+        Ok(())
+    }
+
+    /// Sets any field of the request: the last writer wins, `null` removes it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`] when `json` is not JSON or of a wrong type for the field.
+    pub fn set(&mut self, name: &str, json: &str) -> Result<()> {
+        let value = parse(&format!("the value of {name:?}"), json)?;
+        self.set_value(name, value)
+    }
+
+    fn set_value(&mut self, name: &str, value: Value) -> Result<()> {
+        match (name, value) {
+            ("", _) => return Err(argument("a field of the request has a name")),
+            ("messages", Value::Array(messages)) => {
+                messages.iter().try_for_each(check_message)?;
+                self.messages = messages;
+            }
+            ("messages", Value::Null) => self.messages.clear(),
+            ("messages", other) => return Err(wrong_type(name, "an array of messages", &other)),
+            (_, Value::Null) => {
+                self.fields.shift_remove(name);
+            }
+            ("model", other) if !other.is_string() => {
+                return Err(wrong_type(name, "a string", &other));
+            }
+            ("stream", other) if !other.is_boolean() => {
+                return Err(wrong_type(name, "true or false", &other));
+            }
+            (_, value) => {
+                self.fields.insert(name.to_owned(), value);
+            }
+        }
+        Ok(())
+    }
+
+    /// The request as it stands, as JSON.
+    pub fn to_json(&self) -> String {
+        Value::Object(self.to_object()).to_string()
+    }
+
+    /// The request as it stands, for a provider to make its own of.
+    pub(crate) fn to_object(&self) -> Map<String, Value> {
+        let mut object = Map::with_capacity(self.fields.len() + 1);
+        object.insert("messages".to_owned(), Value::Array(self.messages.clone()));
+        object.extend(self.fields.clone());
+        object
+    }
+
+    /// The model asked for, if the request names one.
+    pub(crate) fn model(&self) -> Option<&str> {
+        self.fields.get("model")?.as_str().filter(|model| !model.is_empty())
+    }
+
+    /// Whether the answer is to come as it is written, which is the default.
+    pub(crate) fn stream(&self) -> bool {
+        self.fields.get("stream").and_then(Value::as_bool).unwrap_or(true)
+    }
+}
+
+fn parse(what: &str, json: &str) -> Result<Value> {
+    serde_json::from_str(json).map_err(|error| argument(format!("{what} is not JSON: {error}")))
+}
+
+fn check_message(message: &Value) -> Result<()> {
+    match message {
+        Value::Object(fields) if fields.get("role").is_some_and(Value::is_string) => Ok(()),
+        Value::Object(_) => Err(argument("every message has a \"role\", which is a string")),
+        other => Err(argument(format!("a message is a JSON object, not {}", kind(other)))),
+    }
+}
+
+fn role(message: &Value) -> &str {
+    message.get("role").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+fn wrong_type(name: &str, wanted: &str, found: &Value) -> Error {
+    argument(format!("{name:?} is {wanted}, not {}", kind(found)))
+}
+
+fn argument(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Argument, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attachments_come_before_the_text_in_their_order() {
+        let mut request = Request::new(Some("m"));
+        request.message("user", "What is this?").unwrap();
+        request.message("assistant", "Hm.").unwrap();
+        request.attach(b"\x89PNG\r\n\x1a\n", None).unwrap();
+        request.attach_url("https://example.org/b.png").unwrap();
+        let value: Value = serde_json::from_str(&request.to_json()).unwrap();
+        let parts = value.pointer("/messages/0/content").unwrap();
+        assert_eq!(parts[0]["image_url"]["url"], "data:image/png;base64,iVBORw0KGgo=");
+        assert_eq!(parts[1]["image_url"]["url"], "https://example.org/b.png");
+        assert_eq!(parts[2], json!({"type": "text", "text": "What is this?"}));
+    }
+
+    #[test]
+    fn last_writer_wins_and_null_removes() {
+        let mut request = Request::from_json("{\"temperature\":1,\"messages\":[]}").unwrap();
+        request.set("temperature", "0.5").unwrap();
+        request.set("top_k", "3").unwrap();
+        request.set("temperature", "null").unwrap();
+        assert_eq!(request.to_json(), "{\"messages\":[],\"top_k\":3}");
+    }
+
+    #[test]
+    fn wrong_types_are_named() {
+        let mut request = Request::new(None);
+        for (name, json, complaint) in [
+            ("model", "7", "\"model\" is a string, not a number"),
+            ("stream", "\"yes\"", "\"stream\" is true or false, not a string"),
+            ("messages", "{}", "\"messages\" is an array of messages, not an object"),
+            ("messages", "[1]", "a message is a JSON object, not a number"),
+            ("messages", "[{}]", "every message has a \"role\", which is a string"),
+        ] {
+            assert_eq!(request.set(name, json).unwrap_err().message(), complaint);
+        }
+        let deep = "[".repeat(100_000);
+        assert_eq!(request.set("tools", &deep).unwrap_err().kind(), ErrorKind::Argument);
+    }
+}

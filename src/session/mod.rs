@@ -1,0 +1,181 @@
+//! [`Session`]: one answer on its way, and the worker thread behind it.
+
+mod queue;
+mod readiness;
+mod reply;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::chunk::{Batch, Chunk};
+use crate::client::Client;
+use crate::error::{Error, ErrorKind, Result};
+use crate::request::Request;
+use crate::thread;
+use crate::transport::Token;
+use queue::{Queue, Taken};
+pub use readiness::Ready;
+use reply::Reply;
+
+/// What a poll found.
+#[derive(Debug, PartialEq)]
+pub enum Polled<'s> {
+    /// The next chunk, until the next poll.
+    Chunk(Chunk<'s>),
+    /// Nothing within the time given; the session runs on.
+    Pending,
+    /// Everything has been delivered.
+    End,
+}
+
+/// One answer on its way. Dropping it cancels what is left of it, without waiting.
+pub struct Session {
+    control: Control,
+    reply: Replies,
+    /// The chunks in hand, and which of them is next.
+    batch: Batch,
+    next: usize,
+    /// How the answer ended, once the program knows.
+    over: Option<Result<()>>,
+}
+
+/// What may be done to a session from any thread, at any time.
+#[derive(Clone)]
+pub struct Control {
+    queue: Arc<Queue>,
+    token: Arc<Token>,
+}
+
+/// What a session has delivered so far, put together; shared with it.
+#[derive(Clone, Default)]
+pub struct Replies(Arc<Mutex<Reply>>);
+
+impl Session {
+    /// Asks `request` of `client`. Returns at once: everything that can block happens on
+    /// a worker thread.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`] when the system gives no thread.
+    pub fn open(client: &Client, request: &Request) -> Result<Session> {
+        let control = Control {
+            queue: Arc::new(Queue::new(client.config().queue_bytes)),
+            token: Token::new(client.config().limits),
+        };
+        let worker =
+            Worker { client: client.clone(), request: request.clone(), control: control.clone() };
+        thread::spawn("tolmach", move || worker.work())?;
+        Ok(Session {
+            control,
+            reply: Replies::default(),
+            batch: Batch::default(),
+            next: 0,
+            over: None,
+        })
+    }
+
+    /// The next chunk, waited for up to `timeout`, or for ever without one.
+    ///
+    /// # Errors
+    /// What the answer ended with; repeated by later polls.
+    pub fn poll(&mut self, timeout: Option<Duration>) -> Result<Polled<'_>> {
+        if self.next == self.batch.len() && self.over.is_none() {
+            self.batch.clear();
+            self.next = 0;
+            // A timeout too long for the clock is none.
+            let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+            match self.control.queue.take(&mut self.batch, deadline) {
+                Taken::Chunks => {}
+                Taken::Nothing => return Ok(Polled::Pending),
+                Taken::Over(outcome) => self.over = Some(outcome),
+            }
+        } else if self.over.is_none() && self.control.token.is_cancelled() {
+            self.batch.clear();
+            self.next = 0;
+            self.over = Some(Err(Error::new(ErrorKind::Cancelled, "the session was cancelled")));
+        }
+        if let Some(outcome) = &self.over {
+            return outcome.clone().map(|()| Polled::End);
+        }
+        self.next += 1;
+        let chunk = self.batch.get(self.next - 1);
+        let Some(chunk) = chunk else { return Ok(Polled::Pending) };
+        self.reply.lock().take(&chunk);
+        if self.next == self.batch.len() {
+            self.control.queue.settle();
+        }
+        Ok(Polled::Chunk(chunk))
+    }
+
+    /// The handle by which other threads cancel and watch this session.
+    pub fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// What has been delivered so far; stays good after the session.
+    pub fn replies(&self) -> &Replies {
+        &self.reply
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Nobody is to be called for a session that is no more.
+        self.control.on_ready(None);
+        self.control.cancel();
+    }
+}
+
+impl Control {
+    /// Ends the session at once: its socket is closed, its poll returns, now and later.
+    pub fn cancel(&self) {
+        self.token.cancel();
+        self.queue.cancel();
+    }
+
+    /// A descriptor that is readable exactly while a poll would not be pending; `None`
+    /// where the system has no such thing. It stays the session's: never read or close it.
+    pub fn fd(&self) -> Option<i32> {
+        self.queue.fd()
+    }
+
+    /// Calls `ready` whenever polls stop being pending; at once where they are not now.
+    pub fn on_ready(&self, ready: Option<Ready>) {
+        self.queue.on_ready(ready.map(Arc::new));
+    }
+}
+
+impl Replies {
+    fn lock(&self) -> MutexGuard<'_, Reply> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The assistant's message so far, as JSON.
+    pub fn to_json(&self) -> String {
+        self.lock().to_json()
+    }
+}
+
+struct Worker {
+    client: Client,
+    request: Request,
+    control: Control,
+}
+
+impl Worker {
+    fn work(self) {
+        let Control { queue, token, .. } = &self.control;
+        let worked = catch_unwind(AssertUnwindSafe(|| {
+            let (outcome, call) = self.client.run(&self.request, token, &**queue);
+            // The program hears of the end first; the connection is put away after it.
+            queue.finish(outcome);
+            call.linger();
+        }));
+        if worked.is_err() {
+            queue.finish(Err(Error::new(
+                ErrorKind::Internal,
+                "the session's worker panicked: this is a bug in tolmach, please report it",
+            )));
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The hand-over of chunks from the worker to the program: bounded in bytes, one wake-up
+//! for all chunks of a read, none while nothing happens.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::readiness::{Ready, Signal};
+use crate::call::Sink;
+use crate::chunk::Batch;
+use crate::error::{Error, ErrorKind, Result};
+
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    /// Woken when there is something to take.
+    consumer: Condvar,
+    /// Woken when there is room.
+    producer: Condvar,
+    max_bytes: usize,
+}
+
+#[derive(Default)]
+struct State {
+    ready: Batch,
+    /// The program holds chunks that it has not seen yet.
+    in_hand: bool,
+    /// The worker is done, and this is what came of it.
+    outcome: Option<Result<()>>,
+    cancelled: bool,
+    consumer_waits: bool,
+    producer_waits: bool,
+    signal: Signal,
+}
+
+/// What [`Queue::take`] found.
+pub(crate) enum Taken {
+    /// The batch given has been exchanged for one with chunks.
+    Chunks,
+    Nothing,
+    Over(Result<()>),
+}
+
+impl Queue {
+    pub(crate) fn new(max_bytes: usize) -> Queue {
+        Queue {
+            state: Mutex::default(),
+            consumer: Condvar::new(),
+            producer: Condvar::new(),
+            max_bytes,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Exchanges the empty `batch` for the chunks that are ready; waits for them until
+    /// `deadline`, or for ever without one.
+    pub(crate) fn take(&self, batch: &mut Batch, deadline: Option<Instant>) -> Taken {
+        let mut state = self.lock();
+        loop {
+            if state.cancelled {
+                return Taken::Over(Err(cancelled()));
+            }
+            if !state.ready.is_empty() {
+                std::mem::swap(&mut state.ready, batch);
+                state.in_hand = true;
+                if state.producer_waits {
+                    self.producer.notify_one();
+                }
+                return Taken::Chunks;
+            }
+            if let Some(outcome) = &state.outcome {
+                return Taken::Over(outcome.clone());
+            }
+            state.consumer_waits = true;
+            state = match deadline {
+                None => self.consumer.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        state.consumer_waits = false;
+                        return Taken::Nothing;
+                    }
+                    self.consumer
+                        .wait_timeout(state, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+            };
+            state.consumer_waits = false;
+        }
+    }
+
+    /// The program has seen all chunks it took: there may be nothing to come for now.
+    pub(crate) fn settle(&self) {
+        let mut state = self.lock();
+        state.in_hand = false;
+        if !state.is_ready() {
+            state.signal.lower();
+        }
+    }
+
+    /// The worker is done. Later outcomes do not count.
+    pub(crate) fn finish(&self, outcome: Result<()>) {
+        self.update(|state| {
+            state.outcome.get_or_insert(outcome);
+        });
+    }
+
+    /// Releases both sides, at once and for good.
+    pub(crate) fn cancel(&self) {
+        self.update(|state| state.cancelled = true);
+        self.producer.notify_one();
+    }
+
+    /// Changes the state to one with something to come for, and tells whoever waits.
+    fn update(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.lock();
+        change(&mut state);
+        if state.consumer_waits {
+            self.consumer.notify_one();
+        }
+        let ready = state.signal.raise();
+        drop(state);
+        // The program's own code runs without a lock of ours.
+        if let Some(ready) = ready {
+            ready.call();
+        }
+    }
+
+    /// A descriptor that is readable while there is something to come for; `None` where
+    /// the system has no such thing. It stays the queue's own.
+    pub(crate) fn fd(&self) -> Option<i32> {
+        self.lock().signal.fd()
+    }
+
+    /// Calls `ready` whenever there is something to come for again, from now on.
+    pub(crate) fn on_ready(&self, ready: Option<Arc<Ready>>) {
+        let (now, replaced) = self.lock().signal.watch(ready);
+        // Both are the program's own code, which runs without a lock of ours.
+        drop(replaced);
+        if let Some(ready) = now {
+            ready.call();
+        }
+    }
+}
+
+impl State {
+    fn is_ready(&self) -> bool {
+        self.in_hand || !self.ready.is_empty() || self.outcome.is_some() || self.cancelled
+    }
+}
+
+impl Sink for Queue {
+    fn deliver(&self, batch: &mut Batch) -> Result<()> {
+        let mut state = self.lock();
+        // One batch is always taken, however large.
+        while !state.ready.is_empty()
+            && state.ready.size() + batch.size() > self.max_bytes
+            && !state.cancelled
+        {
+            state.producer_waits = true;
+            state = self.producer.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.producer_waits = false;
+        }
+        if state.cancelled {
+            return Err(cancelled());
+        }
+        drop(state);
+        // Nobody else adds chunks, so there is still room.
+        self.update(|state| state.ready.append_batch(batch));
+        Ok(())
+    }
+}
+
+fn cancelled() -> Error {
+    Error::new(ErrorKind::Cancelled, "the session was cancelled")
+}

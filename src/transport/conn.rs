@@ -1,0 +1,461 @@
+//! One own connector and transport under ureq: sockets that can be cancelled, whose reads
+//! end with our deadlines, and that never raise SIGPIPE.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
+
+use super::dial;
+use super::proxy::Proxies;
+use super::token::Token;
+use crate::error::{Error, ErrorKind, Result};
+
+thread_local! {
+    /// The call that this thread is about: nothing else gets through ureq to a connector.
+    static TOKEN: RefCell<Option<Arc<Token>>> = const { RefCell::new(None) };
+    static DIALLED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While it lives, connections that this thread makes or takes up obey one token.
+pub(super) struct Current(());
+
+impl Current {
+    pub(super) fn enter(token: &Arc<Token>) -> Current {
+        TOKEN.set(Some(Arc::clone(token)));
+        DIALLED.set(false);
+        Current(())
+    }
+
+    /// Whether what was sent since went over a connection from the pool.
+    pub(super) fn used_kept_connection(&self) -> bool {
+        !DIALLED.get()
+    }
+}
+
+impl Drop for Current {
+    fn drop(&mut self) {
+        TOKEN.set(None);
+    }
+}
+
+fn current() -> Result<Arc<Token>> {
+    TOKEN
+        .with_borrow(Option::clone)
+        .ok_or_else(|| Error::new(ErrorKind::Internal, "a connection is used outside of a call"))
+}
+
+fn other(error: Error) -> ureq::Error {
+    ureq::Error::Other(Box::new(error))
+}
+
+/// Addresses are found by the dialler, beside connecting.
+#[derive(Debug)]
+pub(super) struct NoResolver;
+
+impl Resolver for NoResolver {
+    fn resolve(
+        &self,
+        _: &Uri,
+        _: &Config,
+        _: NextTimeout,
+    ) -> std::result::Result<ResolvedSocketAddrs, ureq::Error> {
+        let mut addresses = self.empty();
+        addresses.push(([0, 0, 0, 0], 0).into());
+        Ok(addresses)
+    }
+}
+
+/// Makes connections: through a proxy or not, with TLS or not.
+pub(super) struct Dialler {
+    pub(super) proxies: Proxies,
+    pub(super) tls: Arc<ClientConfig>,
+    pub(super) max_header_bytes: usize,
+}
+
+impl fmt::Debug for Dialler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dialler")
+    }
+}
+
+impl Connector<()> for Dialler {
+    type Out = Connection;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        _: Option<()>,
+    ) -> std::result::Result<Option<Connection>, ureq::Error> {
+        DIALLED.set(true);
+        self.dial(details.uri, details.needs_tls()).map(Some).map_err(other)
+    }
+}
+
+impl Dialler {
+    fn dial(&self, uri: &Uri, https: bool) -> Result<Connection> {
+        let token = current()?;
+        token.connecting();
+        let host = uri.host().unwrap_or_default();
+        let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
+        let proxy = self.proxies.find(https, host, port);
+        let socket = match proxy {
+            Some(proxy) => dial::connect(&proxy.host, proxy.port, &token)?,
+            None => dial::connect(host, port, &token)?,
+        };
+        // Where this fails there is no small-packet delay to be had, and that is all.
+        socket.set_nodelay(true).ok();
+        let socket = Arc::new(socket);
+        token.bind(&socket)?;
+        let mut connection = Connection {
+            line: Line { socket, token: Some(token), read_limit: None },
+            tls: None,
+            buffers: GrowingBuffers::new(self.max_header_bytes),
+            send_failure: None,
+        };
+        if let Some(proxy) = proxy {
+            let token = current()?;
+            proxy.tunnel(&mut connection.line, host, port, &token)?;
+        }
+        if https {
+            connection.tls = Some(self.handshake(host, &mut connection.line)?);
+        }
+        Ok(connection)
+    }
+
+    fn handshake(&self, host: &str, line: &mut Line) -> Result<Box<ClientConnection>> {
+        let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let failed = |what: &dyn fmt::Display| {
+            Error::new(ErrorKind::Tls, format!("no TLS connection to {host}: {what}"))
+        };
+        let name = ServerName::try_from(name).map_err(|error| failed(&error))?;
+        let mut tls =
+            ClientConnection::new(Arc::clone(&self.tls), name).map_err(|error| failed(&error))?;
+        while tls.is_handshaking() {
+            let step = if tls.wants_write() { tls.write_tls(line) } else { tls.read_tls(line) };
+            match step {
+                Ok(0) if !tls.wants_write() => {
+                    return Err(failed(&"the server closed the connection during the handshake"));
+                }
+                Ok(_) => {}
+                Err(error) => match ours(&error) {
+                    Some(ours) => return Err(ours),
+                    None => return Err(failed(&error)),
+                },
+            }
+            if let Err(error) = tls.process_new_packets() {
+                // The server is told why; whether it hears it does not matter.
+                tls.write_tls(line).ok();
+                return Err(failed(&error));
+            }
+        }
+        Ok(Box::new(tls))
+    }
+}
+
+/// An error of this library that travelled as an I/O error.
+fn ours(error: &io::Error) -> Option<Error> {
+    error.get_ref()?.downcast_ref::<Error>().cloned()
+}
+
+/// A socket, read and written within the deadlines of the token that it is bound to.
+///
+/// It has no `write_vectored`: that is `writev`, which raises SIGPIPE in the host's
+/// process where `write` does not (http.md 2.5).
+struct Line {
+    socket: Arc<TcpStream>,
+    token: Option<Arc<Token>>,
+    /// What the socket was last told about how long a read may take.
+    read_limit: Option<Duration>,
+}
+
+impl Line {
+    /// The token of the call at hand; binds a connection that comes from the pool.
+    fn token(&mut self) -> Result<Arc<Token>> {
+        if let Some(token) = &self.token {
+            return Ok(Arc::clone(token));
+        }
+        let token = current()?;
+        token.bind(&self.socket)?;
+        self.token = Some(Arc::clone(&token));
+        Ok(token)
+    }
+
+    /// Lets a read end about when `left` is over. The system is told only when that
+    /// changes by much: a read that ends too early is just done again, and a tenth too
+    /// late is in time.
+    fn limit_read(&mut self, left: Option<Duration>) -> io::Result<()> {
+        let fits = match (left, self.read_limit) {
+            (None, None) => true,
+            (Some(left), Some(limit)) => limit <= left + left / 10 && limit >= left / 2,
+            _ => false,
+        };
+        if !fits {
+            self.socket.set_read_timeout(left.map(at_least_a_moment))?;
+            self.read_limit = left;
+        }
+        Ok(())
+    }
+}
+
+/// Zero would mean for ever.
+fn at_least_a_moment(time: Duration) -> Duration {
+    time.max(Duration::from_millis(1))
+}
+
+fn is_out_of_time(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
+impl Read for Line {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let token = self.token().map_err(io::Error::other)?;
+        loop {
+            let left = token.left().map_err(io::Error::other)?;
+            self.limit_read(left)?;
+            match (&*self.socket).read(buffer) {
+                Ok(count @ 1..) => return Ok(count),
+                Err(error)
+                    if is_out_of_time(&error) || error.kind() == io::ErrorKind::Interrupted => {}
+                // An end or a failure that the cancellation made is the cancellation.
+                ended => return token.left().map_err(io::Error::other).and(ended),
+            }
+        }
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let token = self.token().map_err(io::Error::other)?;
+        loop {
+            let left = token.left().map_err(io::Error::other)?;
+            self.socket.set_write_timeout(left.map(at_least_a_moment))?;
+            match (&*self.socket).write(bytes) {
+                Ok(count) => return Ok(count),
+                Err(error)
+                    if is_out_of_time(&error) || error.kind() == io::ErrorKind::Interrupted => {}
+                failed => return token.left().map_err(io::Error::other).and(failed),
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A connection as ureq sees it.
+pub(super) struct Connection {
+    line: Line,
+    tls: Option<Box<ClientConnection>>,
+    buffers: GrowingBuffers,
+    /// Sending failed. The server may have answered before it stopped to listen: a big
+    /// upload that it refuses. The failure counts if there is no answer.
+    send_failure: Option<io::Error>,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connection")
+    }
+}
+
+impl Connection {
+    fn send(&mut self, amount: usize) -> io::Result<()> {
+        let bytes = self.buffers.output.get(..amount).unwrap_or_default();
+        let Some(tls) = &mut self.tls else { return self.line.write_all(bytes) };
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let count = tls.writer().write(rest)?;
+            rest = rest.get(count..).unwrap_or_default();
+            while tls.wants_write() {
+                tls.write_tls(&mut self.line)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self) -> io::Result<usize> {
+        let space = self.buffers.space()?;
+        let Some(tls) = &mut self.tls else { return self.line.read(space) };
+        loop {
+            match tls.reader().read(space) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // Many servers end without saying so to TLS: whether the answer is whole is
+                // for its protocol to tell.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
+                read => return read,
+            }
+            while tls.wants_write() {
+                tls.write_tls(&mut self.line)?;
+            }
+            tls.read_tls(&mut self.line)?;
+            tls.process_new_packets().map_err(|error| {
+                io::Error::other(Error::new(
+                    ErrorKind::Tls,
+                    format!("the TLS connection broke: {error}"),
+                ))
+            })?;
+        }
+    }
+}
+
+impl Transport for Connection {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(
+        &mut self,
+        amount: usize,
+        _: NextTimeout,
+    ) -> std::result::Result<(), ureq::Error> {
+        if self.send_failure.is_some() {
+            return Ok(());
+        }
+        self.line.token().map_err(other)?.sending();
+        match self.send(amount) {
+            Ok(()) => Ok(()),
+            Err(error) => match ours(&error) {
+                Some(ours) => Err(other(ours)),
+                None => {
+                    self.send_failure = Some(error);
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    fn await_input(&mut self, _: NextTimeout) -> std::result::Result<bool, ureq::Error> {
+        match (self.receive(), self.send_failure.take()) {
+            (Ok(count @ 1..), failure) => {
+                self.send_failure = failure;
+                self.buffers.input_appended(count);
+                Ok(true)
+            }
+            (Err(error), _) if ours(&error).is_some() => Err(error.into()),
+            (_, Some(failure)) => Err(failure.into()),
+            (Ok(_), None) => Ok(false),
+            (Err(error), None) => Err(error.into()),
+        }
+    }
+
+    /// Asked before a connection goes into the pool and when it comes out of it.
+    fn is_open(&mut self) -> bool {
+        // First of all: a late cancellation of the last call must not hit the next one.
+        if let Some(token) = self.line.token.take() {
+            token.unbind();
+        }
+        let quiet = || {
+            self.line.socket.set_nonblocking(true)?;
+            let peeked = self.line.socket.peek(&mut [0]);
+            self.line.socket.set_nonblocking(false)?;
+            // An end, or bytes that nobody asked for, make it useless.
+            Ok::<bool, io::Error>(
+                peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock),
+            )
+        };
+        self.send_failure.is_none() && quiet().unwrap_or(false)
+    }
+
+    fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+}
+
+/// Buffers that are small while answers are read, and grow for heads that are large.
+struct GrowingBuffers {
+    input: Vec<u8>,
+    filled: usize,
+    consumed: usize,
+    output: Vec<u8>,
+    progress: bool,
+    max_input: usize,
+}
+
+/// One record of TLS, one line of a request's head.
+const BUFFER_SIZE: usize = 16 * 1024;
+
+impl GrowingBuffers {
+    fn new(max_header_bytes: usize) -> GrowingBuffers {
+        GrowingBuffers {
+            input: Vec::new(),
+            filled: 0,
+            consumed: 0,
+            output: Vec::new(),
+            progress: false,
+            max_input: max_header_bytes.max(BUFFER_SIZE),
+        }
+    }
+
+    /// Room for input. What has been sent makes room for it.
+    fn space(&mut self) -> io::Result<&mut [u8]> {
+        self.output = Vec::new();
+        if self.filled == self.input.len() && self.consumed == 0 && self.filled >= self.max_input {
+            return Err(io::Error::other(Error::new(
+                ErrorKind::TooLarge,
+                format!(
+                    "the head of the answer is larger than {} bytes (max_header_bytes)",
+                    self.max_input
+                ),
+            )));
+        }
+        Ok(self.input_append_buf())
+    }
+}
+
+impl Buffers for GrowingBuffers {
+    fn output(&mut self) -> &mut [u8] {
+        self.output.resize(BUFFER_SIZE, 0);
+        &mut self.output
+    }
+
+    fn input(&self) -> &[u8] {
+        self.input.get(self.consumed..self.filled).unwrap_or_default()
+    }
+
+    fn input_append_buf(&mut self) -> &mut [u8] {
+        if self.consumed > 0 {
+            self.input.copy_within(self.consumed..self.filled, 0);
+            self.filled -= self.consumed;
+            self.consumed = 0;
+        }
+        if self.filled == self.input.len() {
+            let size = (self.input.len() * 2).clamp(BUFFER_SIZE, self.max_input);
+            self.input.resize(size, 0);
+        }
+        self.input.get_mut(self.filled..).unwrap_or_default()
+    }
+
+    fn input_appended(&mut self, amount: usize) {
+        self.filled = (self.filled + amount).min(self.input.len());
+    }
+
+    fn input_consume(&mut self, amount: usize) {
+        self.progress = amount > 0;
+        self.consumed = (self.consumed + amount).min(self.filled);
+        if self.consumed == self.filled {
+            self.consumed = 0;
+            self.filled = 0;
+        }
+    }
+
+    fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
+        self.output.resize(BUFFER_SIZE, 0);
+        self.input_append_buf();
+        (self.input.get_mut(self.filled..).unwrap_or_default(), &mut self.output)
+    }
+
+    fn can_use_input(&self) -> bool {
+        self.filled > self.consumed && self.progress
+    }
+}

@@ -1,0 +1,75 @@
+//! Header lines: ordered, compared without case, checked when set.
+
+use crate::error::{Error, ErrorKind, Result};
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Headers(Vec<(String, String)>);
+
+impl Headers {
+    /// Sets a header, in the place of one of the same name in any case.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`] for a name that is none and a value with a line break or
+    /// another control character, which could smuggle in a header or a request. The
+    /// message names the header; the value may be a secret.
+    pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        let is_token =
+            |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        if name.is_empty() || !name.bytes().all(is_token) {
+            return Err(Error::new(
+                ErrorKind::Argument,
+                format!("{name:?} is no name of a header"),
+            ));
+        }
+        if value.chars().any(|c| c.is_control() && c != '\t') {
+            return Err(Error::new(
+                ErrorKind::Argument,
+                format!("the value of the header {name:?} has a line break or control character"),
+            ));
+        }
+        match self.0.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            Some((_, known)) => value.clone_into(known),
+            None => self.push(name, value),
+        }
+        Ok(())
+    }
+
+    /// Adds a line as it came.
+    pub(super) fn push(&mut self, name: &str, value: &str) {
+        self.0.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// The first value of that name, in any case.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_compare_without_case_and_the_last_writer_wins() {
+        let mut headers = Headers::default();
+        headers.set("Accept", "a").unwrap();
+        headers.set("X-B", "b").unwrap();
+        headers.set("accept", "c").unwrap();
+        assert_eq!(headers.iter().collect::<Vec<_>>(), [("Accept", "c"), ("X-B", "b")]);
+        assert_eq!(headers.get("x-b"), Some("b"));
+    }
+
+    #[test]
+    fn line_breaks_and_bad_names_are_refused() {
+        let mut headers = Headers::default();
+        for (name, value) in [("A", "b\r\nC: d"), ("A", "b\n"), ("A", "\0"), ("A b", ""), ("", "")]
+        {
+            assert_eq!(headers.set(name, value).unwrap_err().kind(), ErrorKind::Argument);
+        }
+        headers.set("A", "tab\tand ümlaut").unwrap();
+    }
+}

@@ -1,0 +1,258 @@
+//! The one place that knows ureq: HTTP/1.1 over sockets that can be cancelled.
+//!
+//! A provider describes an [`HttpRequest`]; [`Transport::send`] returns when the head of
+//! the response is here; [`Body::read`] gives the body as it arrives. All of it runs on
+//! the calling thread and obeys its [`Token`]: four deadlines and a cancellation. ureq
+//! frames requests and responses and keeps the pool; connecting, proxies, TLS and reading
+//! the socket are our own ([`conn`], [`dial`], [`proxy`], [`tls`]).
+
+mod conn;
+mod dial;
+mod headers;
+mod proxy;
+mod tls;
+mod token;
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ureq::config::Config;
+use ureq::http;
+use ureq::{Agent, AsSendBody, BodyReader};
+
+use crate::error::{Error, ErrorKind, Result};
+use conn::{Current, Dialler, NoResolver};
+pub(crate) use headers::Headers;
+use proxy::Proxies;
+pub(crate) use proxy::ProxyChoice;
+pub(crate) use tls::{Roots, TlsOptions};
+pub(crate) use token::{Limits, Token};
+
+/// How much of a spent body is read so that its connection can be used again (pitfall 12).
+const MAX_LEFTOVER: usize = 64 * 1024;
+
+/// How to reach servers: fixed for the life of a [`Transport`].
+pub(crate) struct Options {
+    pub(crate) proxy: ProxyChoice,
+    pub(crate) tls: TlsOptions,
+    pub(crate) max_header_bytes: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    Get,
+    Post,
+}
+
+pub(crate) struct HttpRequest {
+    pub(crate) method: Method,
+    pub(crate) url: String,
+    pub(crate) headers: Headers,
+    pub(crate) body: Vec<u8>,
+}
+
+pub(crate) struct HttpResponse {
+    pub(crate) status: u16,
+    pub(crate) headers: Headers,
+    pub(crate) body: Body,
+}
+
+/// A pool of connections of one TLS and proxy setting.
+pub(crate) struct Transport {
+    agent: Agent,
+}
+
+impl Transport {
+    /// # Errors
+    /// [`ErrorKind::Argument`] when a proxy or a certificate cannot be read.
+    pub(crate) fn new(options: Options) -> Result<Transport> {
+        // Nothing of ureq's own timing, redirecting, proxying or header making.
+        let config = Config::builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(None)
+            .user_agent("")
+            .accept("")
+            .accept_encoding("")
+            .max_response_header_size(options.max_header_bytes)
+            .max_idle_connections(64)
+            .max_idle_connections_per_host(8)
+            .max_idle_age(Duration::from_secs(60))
+            .build();
+        let dialler = Dialler {
+            proxies: Proxies::new(options.proxy)?,
+            tls: tls::config(&options.tls)?,
+            max_header_bytes: options.max_header_bytes,
+        };
+        Ok(Transport { agent: Agent::with_parts(config, dialler, NoResolver) })
+    }
+
+    /// Sends `request` and waits for the head of its response, of whatever status.
+    pub(crate) fn send(&self, request: &HttpRequest, token: &Arc<Token>) -> Result<HttpResponse> {
+        let mut message = http::Request::builder()
+            .method(match request.method {
+                Method::Get => http::Method::GET,
+                Method::Post => http::Method::POST,
+            })
+            .uri(&request.url);
+        for (name, value) in request.headers.iter() {
+            message = message.header(name, value);
+        }
+        let message = message.body(()).map_err(|error| {
+            Error::new(ErrorKind::Argument, format!("the request's URL or headers: {error}"))
+        })?;
+        let host = message.uri().authority().map_or("", |authority| authority.host()).to_owned();
+        token.asking(&host);
+        let current = Current::enter(token);
+        let response = match self.run(message.clone(), request, true) {
+            // The server closed a kept connection just as it was taken up again: nothing of
+            // the request was answered, so it goes once more over a new one.
+            Err(error) if current.used_kept_connection() && is_lost(&error) => {
+                self.run(message, request, false)
+            }
+            outcome => outcome,
+        };
+        let (head, body) = response.map_err(|error| to_error(error, &host))?.into_parts();
+        let mut headers = Headers::default();
+        for (name, value) in &head.headers {
+            headers.push(name.as_str(), &String::from_utf8_lossy(value.as_bytes()));
+        }
+        let body = Body { reader: body.into_reader(), host, token: Arc::clone(token) };
+        Ok(HttpResponse { status: head.status.as_u16(), headers, body })
+    }
+
+    fn run(
+        &self,
+        message: http::Request<()>,
+        request: &HttpRequest,
+        take_kept_connection: bool,
+    ) -> std::result::Result<http::Response<ureq::Body>, ureq::Error> {
+        match request.method {
+            Method::Get => self.agent.run(self.configured(message, take_kept_connection)),
+            Method::Post => {
+                let message = message.map(|()| &request.body[..]);
+                self.agent.run(self.configured(message, take_kept_connection))
+            }
+        }
+    }
+
+    fn configured<S: AsSendBody>(
+        &self,
+        message: http::Request<S>,
+        take_kept_connection: bool,
+    ) -> http::Request<S> {
+        if take_kept_connection {
+            return message;
+        }
+        self.agent.configure_request(message).max_idle_age(Duration::ZERO).build()
+    }
+}
+
+/// The body of a response, as it arrives.
+pub(crate) struct Body {
+    reader: BodyReader<'static>,
+    host: String,
+    token: Arc<Token>,
+}
+
+impl Body {
+    /// Reads what is there, waiting for at least a byte; 0 is the body's proper end.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Truncated`] when the connection ends before the body does.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        self.reader.read(buffer).map_err(|error| {
+            match to_error(ureq::Error::from(error), &self.host) {
+                lost if lost.kind() == ErrorKind::Connect => Error::new(
+                    ErrorKind::Truncated,
+                    format!("{} closed the connection before the end of its answer", self.host),
+                ),
+                error => error,
+            }
+        })
+    }
+
+    /// Reads to the end, or to `limit` bytes; says whether that cut it.
+    pub(crate) fn read_to_limit(&mut self, limit: usize) -> Result<(Vec<u8>, bool)> {
+        let mut body = Vec::new();
+        let mut buffer = vec![0; 8 * 1024];
+        loop {
+            let count = self.read(&mut buffer)?;
+            if count == 0 {
+                return Ok((body, false));
+            }
+            body.extend_from_slice(buffer.get(..count).unwrap_or_default());
+            if body.len() > limit {
+                body.truncate(limit);
+                return Ok((body, true));
+            }
+        }
+    }
+
+    /// Reads on a little to the end of a spent body, so that its connection goes back to
+    /// the pool; where the end is not near, the connection is closed.
+    pub(crate) fn finish(mut self) {
+        self.token.linger();
+        let mut buffer = [0; 4 * 1024];
+        let mut left = MAX_LEFTOVER;
+        while let Ok(count @ 1..) = self.reader.read(&mut buffer) {
+            match left.checked_sub(count) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
+    }
+}
+
+/// Whether the connection was lost, as a server's closing it loses it.
+fn is_lost(error: &ureq::Error) -> bool {
+    use io::ErrorKind as Io;
+    match error {
+        ureq::Error::Io(error) => matches!(
+            error.kind(),
+            Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe | Io::UnexpectedEof
+        ),
+        _ => false,
+    }
+}
+
+fn to_error(error: ureq::Error, host: &str) -> Error {
+    let new = |kind, message: String| Error::new(kind, message);
+    match error {
+        ureq::Error::Other(other) => match other.downcast::<Error>() {
+            Ok(ours) => *ours,
+            Err(other) => new(ErrorKind::Internal, format!("talking to {host}: {other}")),
+        },
+        ureq::Error::Io(error) => {
+            if let Some(ours) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+                return ours.clone();
+            }
+            match error.kind() {
+                io::ErrorKind::UnexpectedEof => new(
+                    ErrorKind::Connect,
+                    format!("{host} closed the connection without an answer"),
+                ),
+                _ => new(ErrorKind::Connect, format!("the connection to {host} was lost: {error}")),
+            }
+        }
+        ureq::Error::LargeResponseHeader(_, limit) => new(
+            ErrorKind::TooLarge,
+            format!(
+                "the head of the answer of {host} is larger than {limit} bytes (max_header_bytes)"
+            ),
+        ),
+        ureq::Error::BadUri(what) => {
+            new(ErrorKind::Argument, format!("the URL is not one that can be asked: {what}"))
+        }
+        ureq::Error::Protocol(error) => {
+            new(ErrorKind::Protocol, format!("{host} does not answer in HTTP: {error}"))
+        }
+        ureq::Error::BodyStalled => new(
+            ErrorKind::Protocol,
+            format!("{host} does not answer in HTTP: its body makes no sense"),
+        ),
+        other => new(ErrorKind::Internal, format!("talking to {host}: {other}")),
+    }
+}

@@ -1,0 +1,233 @@
+//! [`Token`]: the cancellation and the deadlines of one call.
+
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// How long a spent connection may take to come to its end (pitfall 12).
+const LINGER: Duration = Duration::from_millis(150);
+
+/// The deadlines of a call; `None` is no limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Resolving, connecting, proxy and TLS handshake together.
+    pub(crate) connect: Option<Duration>,
+    /// From the request's being sent to the first chunk.
+    pub(crate) first_byte: Option<Duration>,
+    /// Between chunks.
+    pub(crate) idle: Option<Duration>,
+    /// Everything, retries and their waits included.
+    pub(crate) total: Option<Duration>,
+}
+
+/// What a call is waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Connect,
+    FirstByte,
+    Idle,
+    Linger,
+}
+
+/// Shared between the worker of a call and whoever may cancel it.
+pub(crate) struct Token {
+    limits: Limits,
+    started: Instant,
+    cancelled: AtomicBool,
+    state: Mutex<State>,
+    /// Closed by the cancellation: what a wait that is no socket's waits on.
+    woken: Receiver<()>,
+}
+
+struct State {
+    phase: Phase,
+    since: Instant,
+    host: String,
+    /// The socket to shut.
+    socket: Option<Arc<TcpStream>>,
+    /// The other end of `woken`.
+    alive: Option<Sender<()>>,
+    /// The answer is complete: cancelling is too late to harm its connection.
+    detached: bool,
+}
+
+impl Token {
+    /// The total deadline counts from here.
+    pub(crate) fn new(limits: Limits) -> Arc<Token> {
+        let (alive, woken) = bounded(0);
+        let started = Instant::now();
+        Arc::new(Token {
+            limits,
+            started,
+            cancelled: AtomicBool::new(false),
+            state: Mutex::new(State {
+                phase: Phase::Connect,
+                since: started,
+                host: String::new(),
+                socket: None,
+                alive: Some(alive),
+                detached: false,
+            }),
+            woken,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the call, whatever it is waiting for. Sticky; from any thread.
+    pub(crate) fn cancel(&self) {
+        let mut state = self.lock();
+        self.cancelled.store(true, Ordering::Release);
+        state.alive = None;
+        if let Some(socket) = state.socket.take() {
+            interrupt(&socket);
+        }
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+
+    /// A new request goes to `host`.
+    pub(super) fn asking(&self, host: &str) {
+        let mut state = self.lock();
+        host.clone_into(&mut state.host);
+        state.detached = false;
+    }
+
+    /// A connection is being made.
+    pub(super) fn connecting(&self) {
+        self.enter(Phase::Connect);
+    }
+
+    /// A piece of the request is being sent.
+    pub(super) fn sending(&self) {
+        self.enter(Phase::FirstByte);
+    }
+
+    /// Something of the answer arrived that means something: the idle limit counts anew.
+    pub(crate) fn progress(&self) {
+        self.enter(Phase::Idle);
+    }
+
+    /// The answer is complete: from now on cancelling leaves its connection alone.
+    pub(crate) fn detach(&self) {
+        let mut state = self.lock();
+        state.detached = true;
+        state.socket = None;
+    }
+
+    /// The rest of a complete answer is being read.
+    pub(super) fn linger(&self) {
+        self.detach();
+        self.enter(Phase::Linger);
+    }
+
+    fn enter(&self, phase: Phase) {
+        let mut state = self.lock();
+        state.phase = phase;
+        state.since = Instant::now();
+    }
+
+    /// What the call still has, until its next deadline; `None` is no limit.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Cancelled`], or [`ErrorKind::Timeout`] when a deadline has passed.
+    pub(super) fn left(&self) -> Result<Option<Duration>> {
+        let state = self.lock();
+        if self.is_cancelled() && !state.detached {
+            return Err(cancelled());
+        }
+        let now = Instant::now();
+        let (limit, key) = match state.phase {
+            Phase::Connect => (self.limits.connect, "connect_timeout_ms"),
+            Phase::FirstByte => (self.limits.first_byte, "first_byte_timeout_ms"),
+            Phase::Idle => (self.limits.idle, "idle_timeout_ms"),
+            Phase::Linger => (Some(LINGER), "linger"),
+        };
+        let until =
+            |since: Instant, limit: Duration| limit.saturating_sub(now.duration_since(since));
+        let phase = limit.map(|limit| (until(state.since, limit), limit, key));
+        let total = self.limits.total.map(|t| (until(self.started, t), t, "total_timeout_ms"));
+        let Some((left, limit, key)) =
+            phase.into_iter().chain(total).min_by_key(|(left, ..)| *left)
+        else {
+            return Ok(None);
+        };
+        if left.is_zero() {
+            return Err(overdue(&state, limit, key));
+        }
+        Ok(Some(left))
+    }
+
+    /// Lets a cancellation shut `socket`, until another is bound or none.
+    pub(super) fn bind(&self, socket: &Arc<TcpStream>) -> Result<()> {
+        let mut state = self.lock();
+        if self.is_cancelled() {
+            return Err(cancelled());
+        }
+        state.socket = Some(Arc::clone(socket));
+        Ok(())
+    }
+
+    pub(super) fn unbind(&self) {
+        self.lock().socket = None;
+    }
+
+    /// Closed once the call is cancelled.
+    pub(super) fn woken(&self) -> &Receiver<()> {
+        &self.woken
+    }
+
+    /// Waits for `delay`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Cancelled`] as soon as the call is; [`ErrorKind::Timeout`] at once when
+    /// the total deadline would pass meanwhile.
+    pub(crate) fn sleep(&self, delay: Duration) -> Result<()> {
+        if self.limits.total.is_some_and(|total| self.started.elapsed() + delay >= total) {
+            return Err(overdue(
+                &self.lock(),
+                self.limits.total.unwrap_or_default(),
+                "total_timeout_ms",
+            ));
+        }
+        match self.woken.recv_timeout(delay) {
+            Err(crossbeam_channel::RecvTimeoutError::Timeout) => Ok(()),
+            _ => Err(cancelled()),
+        }
+    }
+}
+
+fn cancelled() -> Error {
+    Error::new(ErrorKind::Cancelled, "the call was cancelled")
+}
+
+fn overdue(state: &State, limit: Duration, key: &str) -> Error {
+    let host = &state.host;
+    let time = if limit.subsec_millis() == 0 {
+        format!("{} s", limit.as_secs())
+    } else {
+        format!("{} ms", limit.as_millis())
+    };
+    let what = match key {
+        "total_timeout_ms" => format!("the answer of {host} was not complete within {time}"),
+        "connect_timeout_ms" => format!("no connection to {host} within {time}"),
+        "first_byte_timeout_ms" => format!("no answer from {host} within {time}"),
+        _ => format!("the answer of {host} stopped for {time}"),
+    };
+    Error::new(ErrorKind::Timeout, format!("{what} ({key})"))
+}
+
+/// Makes every call on `socket` end, also one that is blocked in it.
+fn interrupt(socket: &TcpStream) {
+    // It fails when the other side was faster, which is as good.
+    socket.shutdown(Shutdown::Both).ok();
+}

@@ -1,0 +1,12 @@
+//! Framing: from the bytes of an answer, as they arrive, to its events.
+//!
+//! [`Decoder`] is fed bytes and gives events. What was asked for and what the headers say
+//! does not matter to it: it looks at the first byte, because servers answer JSON where
+//! Server-Sent Events were asked for, and the reverse (dialects.md 3.2).
+
+mod decoder;
+mod gzip;
+pub(crate) mod json;
+
+pub(crate) use decoder::{Decoder, Event, Step};
+pub(crate) use gzip::Inflate;
