@@ -36,14 +36,9 @@ fn write_header(root: &Path) {
     };
     let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml");
     let sections = SECTIONS.iter().enumerate().map(|(number, (file, title))| {
-        let mut config = config.clone();
-        // A request takes a session's reply, and a session takes requests.
-        if *file == "request" {
-            config.after_includes =
-                Some("typedef struct tolmach_session tolmach_session;".to_owned());
-        }
         let source = root.join("src/ffi").join(file).with_extension("rs");
-        let bindings = cbindgen::Builder::new().with_config(config).with_src(source).generate();
+        let bindings =
+            cbindgen::Builder::new().with_config(config.clone()).with_src(source).generate();
         let mut section = Vec::new();
         bindings.unwrap_or_else(|error| panic!("src/ffi/{file}.rs: {error}")).write(&mut section);
         let section = String::from_utf8(section).expect("sources are UTF-8");

@@ -699,8 +699,6 @@ TOLMACH_API void tolmach_models_free(tolmach_models *models);
 
 /* ---- 8. request: what to ask ---- */
 
-typedef struct tolmach_session tolmach_session;
-
 /**
  * What to ask: OpenAI's chat request, which is translated for every provider. A session
  * copies it, so it may be changed or freed afterwards.
@@ -823,19 +821,6 @@ tolmach_status tolmach_request_set(tolmach_request *request,
  * Blocks: no. Threads: any thread, while none changes it. Since: 0.1.
  */
 TOLMACH_API tolmach_str tolmach_request_json(const tolmach_request *request);
-
-/**
- * Appends what `session` has answered so far, the assistant's message with its tool
- * calls: the next turn of a conversation.
- *
- * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL.
- * Blocks: no. Threads: one thread at a time per request; the session may be in use.
- * Since: 0.1.
- */
-TOLMACH_API
-tolmach_status tolmach_request_reply(tolmach_request *request,
-                                     const tolmach_session *session,
-                                     tolmach_error **error);
 
 /**
  * Frees a request. NULL is none. Sessions opened with it live on.
@@ -1092,6 +1077,19 @@ tolmach_status tolmach_session_on_ready(tolmach_session *session,
  * Blocks: no. Threads: any thread, while none polls. Since: 0.1.
  */
 TOLMACH_API tolmach_str tolmach_session_reply(const tolmach_session *session);
+
+/**
+ * Appends what `session` has answered so far, the assistant's message with its tool
+ * calls: the next turn of a conversation.
+ *
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL.
+ * Blocks: no. Threads: one thread at a time per request; the session may be in use.
+ * Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_request_reply(tolmach_request *request,
+                                     const tolmach_session *session,
+                                     tolmach_error **error);
 
 /**
  * Frees a session, and cancels it where it still runs. NULL is none.

@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::caller::Caller;
 use super::config::tolmach_config;
 use super::error::tolmach_error;
+use super::exit;
 use super::provider::tolmach_capabilities;
 use super::status::{TOLMACH_OK, tolmach_status};
 use super::text::{Text, tolmach_str};
@@ -35,6 +36,7 @@ pub unsafe extern "C" fn tolmach_client_new(
     caller.call(error, || {
         let out_client = caller.output("out_client", out_client, std::ptr::null_mut())?;
         let client = Client::new(&caller.shared("config", config)?.config)?;
+        exit::tidy_up_at_exit();
         out_client.give(&caller, tolmach_client { client });
         Ok(TOLMACH_OK)
     })

@@ -21,3 +21,4 @@ mod status;
 mod text;
 
 mod caller;
+mod exit;

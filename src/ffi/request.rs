@@ -3,7 +3,6 @@ use std::sync::OnceLock;
 
 use super::caller::Caller;
 use super::error::tolmach_error;
-use super::session::tolmach_session;
 use super::status::{TOLMACH_OK, tolmach_status};
 use super::text::{Text, tolmach_str};
 use crate::error::Result;
@@ -211,27 +210,6 @@ pub unsafe extern "C" fn tolmach_request_json(request: *const tolmach_request) -
     caller.value(tolmach_str::EMPTY, || {
         let request = caller.shared("request", request).ok()?;
         Some(request.json.get_or_init(|| Text::new(&request.request.to_json())).as_str())
-    })
-}
-
-/// Appends what `session` has answered so far, the assistant's message with its tool
-/// calls: the next turn of a conversation.
-///
-/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL.
-/// Blocks: no. Threads: one thread at a time per request; the session may be in use.
-/// Since: 0.1.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn tolmach_request_reply(
-    request: *mut tolmach_request,
-    session: *const tolmach_session,
-    error: *mut *mut tolmach_error,
-) -> tolmach_status {
-    // SAFETY: the pointers keep the promises of the header.
-    let caller = unsafe { Caller::trusted() };
-    caller.call(error, || {
-        let request = caller.exclusive("request", request)?;
-        let reply = caller.shared("session", session)?.replies.to_json();
-        request.change(|request| request.message_json(&reply))
     })
 }
 

@@ -19,7 +19,7 @@ use crate::session::{Control, Polled, Ready, Replies, Session};
 /// tolmach_session_free().
 pub struct tolmach_session {
     control: Control,
-    pub(super) replies: Replies,
+    replies: Replies,
     poll: Mutex<Poll>,
     /// The reply as it was last asked for.
     reply: Mutex<Option<Text>>,
@@ -203,6 +203,27 @@ pub unsafe extern "C" fn tolmach_session_reply(session: *const tolmach_session) 
         let handle = caller.shared("session", session).ok()?;
         let mut reply = handle.reply.lock().unwrap_or_else(PoisonError::into_inner);
         Some(reply.get_or_insert_with(|| Text::new(&handle.replies.to_json())).as_str())
+    })
+}
+
+/// Appends what `session` has answered so far, the assistant's message with its tool
+/// calls: the next turn of a conversation.
+///
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL.
+/// Blocks: no. Threads: one thread at a time per request; the session may be in use.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_request_reply(
+    request: *mut tolmach_request,
+    session: *const tolmach_session,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let request = caller.exclusive("request", request)?;
+        let reply = caller.shared("session", session)?.replies.to_json();
+        request.change(|request| request.message_json(&reply))
     })
 }
 
