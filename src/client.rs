@@ -11,6 +11,7 @@ use crate::log;
 use crate::model::Model;
 use crate::providers::Protocol;
 use crate::request::Request;
+use crate::thread;
 use crate::transport::{Limits, Options, TlsOptions, Token, Transport};
 
 /// The longest wait that a provider may ask for; beyond it the error is the better answer.
@@ -49,10 +50,15 @@ impl Client {
     pub fn models(&self, timeout: Option<Duration>) -> Result<Vec<Model>> {
         let limits =
             Limits { total: timeout.or(self.0.config.limits.total), ..self.0.config.limits };
-        let token = Token::new(limits);
-        let (models, call) = self.attempt(&token, &Nobody, |call| self.0.protocol.models(call));
-        call.linger();
-        models
+        let client = self.clone();
+        // On a worker as everything else: the caller's thread keeps nothing of ours.
+        thread::call("tolmach", move || {
+            let token = Token::new(limits);
+            let (models, call) =
+                client.attempt(&token, &Nobody, |call| client.0.protocol.models(call));
+            call.linger();
+            models
+        })
     }
 
     pub(crate) fn config(&self) -> &Config {

@@ -10,35 +10,34 @@ use crate::config::Config;
 ///
 /// Keys of every provider (durations in milliseconds, -1 for no limit):
 ///
-///     base_url               where the API is
-///     model                  asked when the request names none
-///     headers                a JSON object of strings, sent with every request
-///     proxy                  a URL (http, socks5, socks5h; with user:password@), "direct",
-///                            or "environment" (default: HTTPS_PROXY and the like)
-///     ca_file, ca_pem        more certificates to trust: a PEM file, or PEM itself
-///     tls_roots              "bundled" (default), "platform" or "only_ca"
-///     tls_verify             "false" trusts any server. For tests only
-///     client_cert,client_key PEM, or the path of a PEM file
-///     connect_timeout_ms     resolve, connect, proxy and TLS together (default 15000)
-///     first_byte_timeout_ms  from the request to the first chunk (default 300000)
-///     idle_timeout_ms        between chunks; keep-alives do not count (default 120000)
-///     total_timeout_ms       everything, retries included (default -1)
-///     max_retries            before the first chunk, for what can heal (default 2)
-///     max_event_bytes        one event of an answer (default 67108864)
-///     max_error_bytes        body of an error (default 262144)
-///     max_header_bytes       head of a response (default 65536)
-///     queue_bytes            what waits for the program before the network is left to
-///                            wait (default 1048576)
-///     user_agent             default "tolmach/VERSION"
-///     raw_chunks             "true" adds every undecoded event as a chunk
+/// - base_url: where the API is
+/// - model: asked when the request names none
+/// - headers: a JSON object of strings, sent with every request
+/// - proxy: a URL (http, socks5 or socks5h, with user:password@ where it wants them),
+///   "direct", or "environment" (default: HTTPS_PROXY and the like, by curl's rules)
+/// - ca_file, ca_pem: more certificates to trust, as a PEM file or as PEM itself
+/// - tls_roots: "bundled" (default), "platform" or "only_ca"
+/// - tls_verify: "false" trusts any server; for tests only
+/// - client_cert, client_key: PEM, or the path of a PEM file
+/// - connect_timeout_ms: resolve, connect, proxy and TLS together (default 15000)
+/// - first_byte_timeout_ms: from the request to the first chunk (default 300000)
+/// - idle_timeout_ms: between chunks; keep-alives do not count (default 120000)
+/// - total_timeout_ms: everything, retries included (default -1)
+/// - max_retries: before the first chunk, for what can heal (default 2)
+/// - max_event_bytes: one event of an answer (default 67108864)
+/// - max_error_bytes: the body of an error (default 262144)
+/// - max_header_bytes: the head of a response (default 65536)
+/// - queue_bytes: what may wait for the program before the provider has to wait
+///   (default 1048576)
+/// - user_agent: default "tolmach/" and the version
+/// - raw_chunks: "true" adds every undecoded event as a chunk
 ///
 /// Keys of "openai", beside these:
 ///
-///     api_key                default: the environment's OPENAI_API_KEY; empty for a
-///                            server that wants none
-///     endpoint               the whole URL of the chat call, in the place of
-///                            base_url/chat/completions
-///     organization           sent as OpenAI-Organization
+/// - api_key: default is the environment variable OPENAI_API_KEY; empty for a server that
+///   wants none
+/// - endpoint: the whole URL of the chat call, in the place of base_url/chat/completions
+/// - organization: sent as OpenAI-Organization
 ///
 /// Functions: tolmach_config_new(), tolmach_config_set(), tolmach_config_free().
 pub struct tolmach_config {

@@ -172,10 +172,7 @@ impl Worker {
             call.linger();
         }));
         if worked.is_err() {
-            queue.finish(Err(Error::new(
-                ErrorKind::Internal,
-                "the session's worker panicked: this is a bug in tolmach, please report it",
-            )));
+            queue.finish(Err(thread::panicked()));
         }
     }
 }

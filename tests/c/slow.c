@@ -1,0 +1,32 @@
+/* slow URL CHUNKS: reads an answer of CHUNKS pieces of text, pausing now and then, and
+ * prints how many there were and the process's highest resident memory in KiB. */
+#include "check.h"
+
+static long peak_kib(void) {
+  char line[256];
+  long kib = -1;
+  FILE *status = fopen("/proc/self/status", "r");
+  while (status && fgets(line, sizeof line, status)) sscanf(line, "VmHWM: %ld", &kib);
+  if (status) fclose(status);
+  return kib;
+}
+
+int main(int argc, char **argv) {
+  tolmach_client *client = client_at(argv[1]);
+  tolmach_session *session = ask(client, "Hi");
+  struct timespec moment = {0, 20 * 1000 * 1000};
+  const tolmach_chunk *chunk = NULL;
+  tolmach_status status;
+  long texts = 0;
+
+  while ((status = tolmach_session_poll(session, -1, &chunk, NULL)) == TOLMACH_OK) {
+    texts += chunk->kind == TOLMACH_CHUNK_TEXT;
+    if (texts % 10000 == 0) nanosleep(&moment, NULL);
+  }
+  EXPECT(TOLMACH_END, status);
+  CHECK(texts == atol(argv[argc - 1]));
+  printf("%ld %ld\n", texts, peak_kib());
+  tolmach_session_free(session);
+  tolmach_client_free(client);
+  return 0;
+}

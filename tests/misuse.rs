@@ -1,0 +1,25 @@
+//! Wrong use gets the documented status, never a crash.
+
+mod support;
+
+use support::server::Server;
+use support::{c, openai};
+
+fn server() -> Server {
+    Server::start(|exchange| match exchange.request.json()["messages"].as_array() {
+        Some(messages) if messages.is_empty() => exchange.wait_for_close(),
+        _ => exchange.stream(openai::stream(&["Hi"])),
+    })
+}
+
+#[test]
+fn wrong_arguments_get_their_status() {
+    c::program("misuse").arg(server().url()).run().passed();
+}
+
+#[test]
+fn wrong_arguments_lose_no_memory() {
+    if let Some(program) = c::program("misuse").under_valgrind() {
+        program.arg(server().url()).run().passed();
+    }
+}

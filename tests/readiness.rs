@@ -1,0 +1,49 @@
+//! Event loops wait on a descriptor or a callback, and miss nothing.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::sync::Mutex;
+use std::sync::mpsc;
+
+use support::server::Server;
+use support::{LONG, c, openai};
+
+#[test]
+fn descriptor_and_callback_tell_exactly_when_a_poll_is_worth_it() {
+    let (ask, asked) = mpsc::channel::<()>();
+    let asked = Mutex::new(asked);
+    let server = Server::start(move |exchange| {
+        let wait = || asked.lock().unwrap().recv_timeout(LONG).unwrap();
+        exchange.stream_head();
+        wait();
+        exchange.chunk(openai::text("one"));
+        wait();
+        exchange.chunk(openai::text("two") + &openai::text("three"));
+        wait();
+        exchange.chunk(": keep-alive\n\n");
+        exchange.chunk(openai::finish("stop") + openai::DONE);
+        exchange.end_chunks();
+    });
+    let mut program = c::program("ready").arg(server.url()).spawn();
+    let mut seen = Vec::new();
+    loop {
+        match program.line().as_str() {
+            "waiting" => ask.send(()).unwrap(),
+            "done" | "" => break,
+            line => seen.push(line.to_owned()),
+        }
+    }
+    program.finish().passed();
+    assert_eq!(
+        seen,
+        [
+            "start 0 0 \"chatcmpl-1\" name=\"m-1\"",
+            "text 0 0 \"one\"",
+            "text 0 0 \"two\"",
+            "text 0 0 \"three\"",
+            "finish 0 0 \"stop\" name=\"stop\"",
+        ]
+    );
+}

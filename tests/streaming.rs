@@ -1,0 +1,148 @@
+//! An answer reaches a C program chunk by chunk, as it is sent.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "a test may pace itself, and fails where it cannot go on"
+)]
+
+mod support;
+
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use support::server::{Gate, Server, now_us};
+use support::{LONG, c, openai};
+
+/// The lines of tests/c/stream.c for one answer.
+fn lines(server: &Server) -> Vec<String> {
+    let outcome = c::program("stream").arg(server.url()).run().passed();
+    outcome.lines().into_iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn chunks_arrive_within_50_ms_of_being_sent() {
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let times = Arc::clone(&sent);
+    let server = Server::start(move |exchange| {
+        exchange.stream_head();
+        for piece in ["a", "b", "c", "d", "e"] {
+            thread::sleep(Duration::from_millis(200));
+            times.lock().unwrap().push(now_us());
+            exchange.chunk(openai::text(piece));
+        }
+        exchange.chunk(openai::finish("stop") + openai::DONE);
+        exchange.end_chunks();
+    });
+    // A machine that is busy elsewhere may be late once, but not three times.
+    let slowest = (0..3).map(|_| {
+        sent.lock().unwrap().clear();
+        let mut program = c::program("latency").arg(server.url()).spawn();
+        let arrived: Vec<u128> = (0..5)
+            .map(|_| {
+                let line = program.line();
+                program.tell("go on");
+                line.split(' ').next().unwrap().parse().unwrap()
+            })
+            .collect();
+        program.finish().passed();
+        let sent = sent.lock().unwrap().clone();
+        sent.iter().zip(&arrived).map(|(sent, arrived)| arrived - sent).max().unwrap()
+    });
+    let best = slowest.min().unwrap();
+    assert!(best < 50_000, "the latest chunk came after {best} us");
+}
+
+#[test]
+fn chunk_is_handed_out_before_the_next_one_is_sent() {
+    let (acknowledge, acknowledged) = mpsc::channel();
+    let acknowledged = Mutex::new(acknowledged);
+    let server = Server::start(move |exchange| {
+        exchange.stream_head();
+        for piece in ["a", "b", "c"] {
+            exchange.chunk(openai::text(piece));
+            acknowledged.lock().unwrap().recv_timeout(LONG).unwrap();
+        }
+        exchange.chunk(openai::finish("stop") + openai::DONE);
+        exchange.end_chunks();
+    });
+    let mut program = c::program("latency").arg(server.url()).spawn();
+    for piece in ["a", "b", "c"] {
+        assert!(program.line().ends_with(piece));
+        program.tell("go on");
+        acknowledge.send(()).unwrap();
+    }
+    program.finish().passed();
+}
+
+#[test]
+fn bytes_one_at_a_time_give_the_chunks_of_one_read() {
+    let events = [
+        ": hello\n\n",
+        &openai::text("При"),
+        &openai::text("\u{1f600} \"quoted\"\n"),
+        &openai::finish("stop").replace('\n', "\r\n"),
+        &openai::usage(3, 5).replace('\n', "\r"),
+        openai::DONE,
+    ]
+    .concat();
+    let by_byte = events.clone();
+    let whole = lines(&Server::start(move |exchange| exchange.stream(&events)));
+    let in_bytes = lines(&Server::start(move |exchange| {
+        exchange.stream_head();
+        for byte in by_byte.bytes() {
+            exchange.send_byte_by_byte([b'1', b'\r', b'\n', byte, b'\r', b'\n']);
+        }
+        exchange.end_chunks();
+    }));
+    assert_eq!(
+        whole,
+        [
+            "start 0 0 \"chatcmpl-1\" name=\"m-1\"",
+            "text 0 0 \"При\"",
+            "text 0 0 \"\u{1f600} \\\"quoted\\\"\\n\"",
+            "usage 0 0 \"\" input=3 output=5 total=8 cached=-1 reasoning=-1",
+            "finish 0 0 \"stop\" name=\"stop\"",
+            "end",
+            "reply {\"role\":\"assistant\",\"content\":\"При\u{1f600} \\\"quoted\\\"\\n\"}",
+        ]
+    );
+    assert_eq!(whole, in_bytes);
+}
+
+#[test]
+fn opening_does_not_wait_for_the_server() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let server = Server::start(move |exchange| {
+        held.wait();
+        exchange.stream(openai::stream(&["Hi"]));
+    });
+    // The program prints its first line only after polls: that it is there shows nothing.
+    // The session is open while the server holds back; then it goes on.
+    let program = c::program("stream").arg(server.url()).spawn();
+    while server.requests().is_empty() {
+        thread::yield_now();
+    }
+    gate.open();
+    assert!(program.finish().passed().stdout.contains("text 0 0 \"Hi\""));
+}
+
+#[test]
+fn connections_are_kept_for_the_next_answer() {
+    let server = Server::start(|exchange| exchange.stream(openai::stream(&["a", "b", "c"])));
+    c::program("crowd").arg(server.url()).arg("1").run().passed();
+    assert_eq!(server.connections(), 1);
+    let requests = server.requests().len();
+    assert_eq!(requests, 1);
+}
+
+#[test]
+fn many_sessions_at_once_do_not_meet_and_log_no_secrets() {
+    let server = Server::start(|exchange| exchange.stream(openai::stream(&["a", "b", "c"])));
+    c::program("crowd").arg(server.url()).arg("50").run().passed();
+    assert_eq!(server.requests().len(), 50);
+}

@@ -1,0 +1,220 @@
+//! C programs of tests/c, compiled against the shared library that cargo just built.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use super::{LONG, skip};
+
+/// The shared library, beside this test's own executable or a folder above.
+pub fn library() -> PathBuf {
+    let name = format!("{}tolmach{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    let here = std::env::current_exe().unwrap();
+    let found =
+        here.ancestors().skip(1).map(|folder| folder.join(&name)).find(|path| path.exists());
+    found.unwrap_or_else(|| panic!("{name} is not beside {}", here.display()))
+}
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A folder of this process's own, with the library under the names the linker and the
+/// loader look for.
+pub fn workshop() -> &'static Path {
+    static WORKSHOP: OnceLock<PathBuf> = OnceLock::new();
+    WORKSHOP.get_or_init(|| {
+        let folder =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("c-{}", std::process::id()));
+        fs::remove_dir_all(&folder).ok();
+        fs::create_dir_all(&folder).unwrap();
+        let library = library();
+        let name = library.file_name().unwrap().to_str().unwrap();
+        for name in [name, &format!("{name}.0")] {
+            std::os::unix::fs::symlink(&library, folder.join(name)).unwrap();
+        }
+        folder
+    })
+}
+
+pub fn compiler(language: &str) -> Command {
+    let (variable, default) = if language == "c++" { ("CXX", "c++") } else { ("CC", "cc") };
+    let program = std::env::var_os(variable).unwrap_or_else(|| default.into());
+    let mut command = Command::new(program);
+    command
+        .args(["-pedantic", "-Wall", "-Wextra", "-Werror"])
+        .arg("-I")
+        .arg(root().join("include"));
+    command
+}
+
+/// The executable of tests/c/`name`.c, compiled once per process.
+fn build(name: &str) -> PathBuf {
+    static BUILT: Mutex<Option<HashMap<String, Arc<OnceLock<PathBuf>>>>> = Mutex::new(None);
+    let slot = Arc::clone(
+        BUILT.lock().unwrap().get_or_insert_default().entry(name.to_owned()).or_default(),
+    );
+    slot.get_or_init(|| {
+        let executable = workshop().join(name);
+        let output = compiler("c")
+            .args(["-std=c99", "-O1", "-g", "-pthread", "-o"])
+            .arg(&executable)
+            .arg(root().join("tests/c").join(format!("{name}.c")))
+            .arg("-L")
+            .arg(workshop())
+            .args(["-ltolmach", &format!("-Wl,-rpath,{}", workshop().display())])
+            .output()
+            .expect("there is a C compiler");
+        assert!(output.status.success(), "{name}.c: {}", String::from_utf8_lossy(&output.stderr));
+        executable
+    })
+    .clone()
+}
+
+pub fn program(name: &str) -> Program {
+    Program { executable: build(name), args: Vec::new(), envs: Vec::new(), checker: Vec::new() }
+}
+
+pub struct Program {
+    executable: PathBuf,
+    args: Vec<OsString>,
+    envs: Vec<(String, Option<String>)>,
+    checker: Vec<String>,
+}
+
+/// What became of a program.
+pub struct Outcome {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Program {
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Program {
+        self.args.push(arg.into());
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: Option<&str>) -> Program {
+        self.envs.push((name.to_owned(), value.map(str::to_owned)));
+        self
+    }
+
+    /// Runs it under valgrind; `None`, said aloud, where there is no valgrind.
+    pub fn under_valgrind(mut self) -> Option<Program> {
+        if Command::new("valgrind").arg("--version").output().is_err() {
+            skip("memory checks", "valgrind is not installed");
+            return None;
+        }
+        let kinds = "definite,indirect,possible";
+        self.checker = vec![
+            "valgrind".to_owned(),
+            "-q".to_owned(),
+            "--leak-check=full".to_owned(),
+            format!("--show-leak-kinds={kinds}"),
+            format!("--errors-for-leak-kinds={kinds}"),
+            "--error-exitcode=99".to_owned(),
+        ];
+        Some(self)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = match self.checker.split_first() {
+            Some((checker, args)) => {
+                let mut command = Command::new(checker);
+                command.args(args).arg(&self.executable);
+                command
+            }
+            None => Command::new(&self.executable),
+        };
+        command.args(&self.args);
+        for (name, value) in &self.envs {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs it to its end. One that has none fails the test.
+    pub fn run(self) -> Outcome {
+        self.spawn().finish()
+    }
+
+    pub fn spawn(self) -> Running {
+        let mut child = self.command().spawn().unwrap();
+        let stdin = child.stdin.take();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        Running { child, stdin, stdout, started: Instant::now() }
+    }
+}
+
+/// A program under way.
+pub struct Running {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+    started: Instant,
+}
+
+impl Running {
+    /// The next line that it prints.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    pub fn tell(&mut self, line: &str) {
+        writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    pub fn finish(mut self) -> Outcome {
+        drop(self.stdin.take());
+        let mut errors = self.child.stderr.take().unwrap();
+        let stderr = std::thread::spawn(move || {
+            let mut text = String::new();
+            errors.read_to_string(&mut text).ok();
+            text
+        });
+        let mut output = self.stdout;
+        let stdout = std::thread::spawn(move || {
+            let mut text = String::new();
+            output.read_to_string(&mut text).ok();
+            text
+        });
+        let mut hung = false;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if self.started.elapsed() > LONG * 2 {
+                hung = true;
+                self.child.kill().ok();
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+        assert!(!hung, "the program hangs\n{stdout}\n{stderr}");
+        Outcome { status, stdout, stderr }
+    }
+}
+
+impl Outcome {
+    /// Fails with what the program said, unless it ended with 0.
+    pub fn passed(self) -> Outcome {
+        assert!(self.status.success(), "{}\n{}\n{}", self.status, self.stdout, self.stderr);
+        self
+    }
+
+    pub fn lines(&self) -> Vec<&str> {
+        self.stdout.lines().collect()
+    }
+}
