@@ -339,6 +339,9 @@ impl Event<'_> {
 impl Answer {
     /// Takes one event, or a whole answer, which has the same shape.
     pub(super) fn take(&mut self, data: &[u8], call: &mut Call<'_>) -> Result<()> {
+        if data.trim_ascii().is_empty() {
+            return Ok(());
+        }
         let error = match serde_json::from_slice::<Maybe<Event<'_>>>(data) {
             Ok(Maybe(Some(event))) if !event.may_be_error() => {
                 self.take_event(&event, call);

@@ -1,6 +1,12 @@
 /* stream URL [KEY=VALUE ...] [@REQUEST_JSON]: prints every chunk of an answer, how it
- * ended and the reply. */
+ * ended and the reply. The request "@-" is read from standard input. */
 #include "check.h"
+
+static const char *read_input(void) {
+  static char text[8 << 20];
+  text[fread(text, 1, sizeof text - 1, stdin)] = '\0';
+  return text;
+}
 
 int main(int argc, char **argv) {
   tolmach_config *config = NULL;
@@ -21,7 +27,7 @@ int main(int argc, char **argv) {
   for (i = 2; i < argc; i++) {
     char *value = strchr(argv[i], '=');
     if (argv[i][0] == '@') {
-      json = argv[i] + 1;
+      json = strcmp(argv[i], "@-") ? argv[i] + 1 : read_input();
       continue;
     }
     *value++ = '\0';

@@ -1,0 +1,667 @@
+//! OpenAI's protocol: what is sent, and what is made of all that servers answer
+//! (providers.md 2, pitfalls.md).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test may pace itself, and fails where it cannot go on"
+)]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use support::server::{Exchange, Server};
+use support::{c, openai};
+
+const SSE: &str = "text/event-stream";
+const JSON: &str = "application/json";
+
+/// The lines of tests/c/stream.c.
+fn lines(server: &Server, args: &[&str]) -> Vec<String> {
+    let program = c::program("stream").arg(server.url());
+    let program = args.iter().fold(program, |program, arg| program.arg(arg));
+    program.run().passed().stdout.lines().map(str::to_owned).collect()
+}
+
+/// What comes of a body, but for its start, which all have, and the reply.
+fn chunks(content_type: &'static str, body: impl Into<Vec<u8>>) -> Vec<String> {
+    let mut lines = lines(&Server::answering(content_type, body), &[]);
+    lines.retain(|line| !line.starts_with("start ") && !line.starts_with("reply "));
+    lines
+}
+
+fn reply(body: &str) -> Value {
+    let lines = lines(&Server::answering(SSE, body), &[]);
+    let reply = lines.iter().find_map(|line| line.strip_prefix("reply ")).unwrap();
+    serde_json::from_str(reply).unwrap()
+}
+
+/// The one error line of an answer.
+fn error(script: impl Fn(&mut Exchange) + Send + Sync + 'static, args: &[&str]) -> String {
+    let lines = lines(&Server::start(script), args);
+    let mut errors = lines.into_iter().filter(|line| line.starts_with("error "));
+    let error = errors.next().unwrap_or_else(|| panic!("there is no error"));
+    assert!(errors.next().is_none());
+    error
+}
+
+fn error_of(content_type: &'static str, body: &'static str) -> String {
+    error(move |exchange| exchange.whole(200, content_type, body), &["max_retries=0"])
+}
+
+#[test]
+fn request_is_what_the_protocol_says() {
+    let server = Server::answering(SSE, openai::stream(&["Hi"]));
+    lines(
+        &server,
+        &[
+            "organization=org-1",
+            "@{\"model\":\"gpt\",\"messages\":[{\"role\":\"user\",\"content\":\"Hé\"}],\"seed\":7}",
+        ],
+    );
+    let request = &server.requests()[0];
+    assert_eq!((&*request.method, &*request.path), ("POST", "/chat/completions"));
+    assert_eq!(request.header("authorization"), Some("Bearer test-key-secret"));
+    assert_eq!(request.header("accept"), Some("text/event-stream"));
+    assert_eq!(request.header("content-type"), Some("application/json"));
+    assert_eq!(request.header("accept-encoding"), Some("identity"));
+    assert_eq!(request.header("openai-organization"), Some("org-1"));
+    assert!(request.header("user-agent").unwrap().starts_with("tolmach/"));
+    assert_eq!(
+        request.json(),
+        json!({"messages": [{"role": "user", "content": "Hé"}], "model": "gpt", "seed": 7,
+            "stream": true, "stream_options": {"include_usage": true}})
+    );
+}
+
+#[test]
+fn request_without_streaming_asks_for_json() {
+    let answer =
+        json!({"id": "1", "choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]});
+    let server = Server::answering(JSON, answer.to_string());
+    let lines = lines(&server, &["@{\"stream\":false,\"messages\":[]}"]);
+    assert_eq!(lines[1..4], ["text 0 0 \"Hi\"", "finish 0 0 \"stop\" name=\"stop\"", "end"]);
+    let request = &server.requests()[0];
+    assert_eq!(request.header("accept"), Some("application/json"));
+    assert_eq!(request.json(), json!({"messages": [], "stream": false, "model": ""}));
+}
+
+#[test]
+fn headers_of_the_config_win_in_any_case() {
+    let server = Server::answering(SSE, openai::stream(&["Hi"]));
+    lines(&server, &["headers={\"AUTHORIZATION\":\"Other\",\"X-More\":\"1\"}", "model=unused"]);
+    let request = &server.requests()[0];
+    let authorizations =
+        request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+    assert_eq!(authorizations.map(|(_, value)| &**value).collect::<Vec<_>>(), ["Other"]);
+    assert_eq!(request.header("x-more"), Some("1"));
+}
+
+#[test]
+fn endpoint_beats_base_url_and_slashes_do_not_double() {
+    let server = Server::answering(SSE, openai::stream(&["Hi"]));
+    lines(&server, &[&format!("endpoint={}/elsewhere?api-version=1", server.url())]);
+    lines(&server, &[&format!("base_url={}/v1//", server.url())]);
+    let paths: Vec<String> = server.requests().into_iter().map(|request| request.path).collect();
+    assert_eq!(paths, ["/elsewhere?api-version=1", "/v1/chat/completions"]);
+}
+
+#[test]
+fn empty_key_sends_none_and_no_key_names_both_its_places() {
+    let server = Server::answering(SSE, openai::stream(&["Hi"]));
+    lines(&server, &["api_key="]);
+    assert_eq!(server.requests()[0].header("authorization"), None);
+    let run = |key: Option<&str>| {
+        let program = c::program("stream").arg(server.url()).env("TEST_NO_KEY", Some("1"));
+        program.env("OPENAI_API_KEY", key).run().passed().stdout
+    };
+    let error = run(None);
+    assert!(error.starts_with("error TOLMACH_E_AUTH"), "{error}");
+    assert!(error.contains("api_key") && error.contains("OPENAI_API_KEY"), "{error}");
+    run(Some("from-environment\n"));
+    assert_eq!(server.requests()[1].header("authorization"), Some("Bearer from-environment"));
+}
+
+#[test]
+fn usage_is_not_asked_again_of_a_server_that_refuses_it() {
+    let server = Server::start(|exchange| match exchange.request.json().get("stream_options") {
+        Some(_) => {
+            exchange.whole(400, JSON, "{\"error\":{\"message\":\"Unknown field: stream_options\"}}")
+        }
+        None => exchange.stream(openai::stream(&["Hi"])),
+    });
+    assert!(lines(&server, &[]).contains(&"text 0 0 \"Hi\"".to_owned()));
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
+fn text_reasoning_refusal_and_usage_come_in_order() {
+    let body = [
+        openai::delta(json!({"role": "assistant", "reasoning_content": "think", "content": null})),
+        openai::delta(json!({"reasoning_content": null, "reasoning": " on"})),
+        openai::delta(json!({"content": " Hi"})),
+        openai::delta(json!({"refusal": "no"})),
+        openai::finish("length"),
+        openai::event(&json!({"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 7,
+            "prompt_tokens_details": {"cached_tokens": 2}, "completion_tokens_details": {"reasoning_tokens": 3}}})),
+        openai::DONE.to_owned(),
+    ];
+    assert_eq!(
+        chunks(SSE, body.concat()),
+        [
+            "reasoning 0 0 \"think\" name=\"reasoning_content\"",
+            "reasoning 0 0 \" on\" name=\"reasoning\"",
+            "text 0 0 \" Hi\"",
+            "refusal 0 0 \"no\"",
+            "usage 0 0 \"\" input=5 output=7 total=12 cached=2 reasoning=3",
+            "finish 0 0 \"length\" name=\"length\"",
+            "end",
+        ]
+    );
+}
+
+#[test]
+fn content_parts_with_thinking_are_told_apart() {
+    let content = json!([{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+        {"type": "text", "text": "Hi"}, {"type": "reference", "reference_ids": [1]}]);
+    let body = openai::delta(json!({"content": content})) + &openai::finish("stop") + openai::DONE;
+    assert_eq!(
+        chunks(SSE, body)[..2],
+        ["reasoning 0 0 \"hm\" name=\"thinking\"", "text 0 0 \"Hi\""]
+    );
+}
+
+fn tool_calls(pieces: Value) -> String {
+    openai::delta(json!({"tool_calls": pieces}))
+}
+
+#[test]
+fn pieces_of_tool_calls_find_their_call() {
+    let body = [
+        tool_calls(json!([{"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": ""}}])),
+        tool_calls(json!([{"index": 0, "id": "", "function": {"arguments": "{\"x\""}}])),
+        tool_calls(json!([{"index": 1, "id": "b", "function": {"name": "g", "arguments": "{"}}])),
+        tool_calls(json!([{"index": 0, "function": {"arguments": ":1}"}}])),
+        tool_calls(json!([{"index": 1, "function": {"name": "g", "arguments": "}"}}])),
+        openai::finish("tool_calls"),
+        openai::DONE.to_owned(),
+    ]
+    .concat();
+    assert_eq!(
+        chunks(SSE, &*body)[..5],
+        [
+            "tool 0 0 \"\" id=\"a\" name=\"f\"",
+            "tool 0 0 \"{\\\"x\\\"\"",
+            "tool 0 1 \"{\" id=\"b\" name=\"g\"",
+            "tool 0 0 \":1}\"",
+            "tool 0 1 \"}\"",
+        ]
+    );
+    assert_eq!(
+        reply(&body)["tool_calls"],
+        json!([{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{\"x\":1}"}},
+            {"id": "b", "type": "function", "function": {"name": "g", "arguments": "{}"}}])
+    );
+}
+
+#[test]
+fn tool_calls_without_index_or_with_the_same_one_are_told_apart() {
+    let by_id =
+        tool_calls(json!([{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}},
+        {"index": 0, "id": "b", "function": {"name": "f", "arguments": "{}"}}]));
+    let bare = tool_calls(json!([{"id": "c", "function": {"name": "f", "arguments": {"y": 2}}},
+        {"function": {"name": "g", "arguments": "{"}}, {"function": {"arguments": "}"}}]));
+    let reply = reply(&(by_id + &bare + &openai::finish("stop") + openai::DONE));
+    let calls = reply["tool_calls"].as_array().unwrap();
+    let ids: Vec<&str> = calls.iter().map(|call| call["id"].as_str().unwrap()).collect();
+    assert_eq!(ids[..3], ["a", "b", "c"]);
+    assert!(ids[3].starts_with("call_") && ids[3].len() > 30, "{}", ids[3]);
+    assert_eq!(calls[2]["function"]["arguments"], "{\"y\":2}");
+    assert_eq!(calls[3]["function"], json!({"name": "g", "arguments": "{}"}));
+}
+
+#[test]
+fn stop_with_tool_calls_is_called_tool_calls_and_the_providers_word_is_kept() {
+    let body = tool_calls(json!([{"id": "a", "function": {"name": "f"}}]))
+        + &openai::finish("stop")
+        + openai::DONE;
+    assert!(chunks(SSE, body).contains(&"finish 0 0 \"tool_calls\" name=\"stop\"".to_owned()));
+}
+
+#[test]
+fn choices_are_finished_each() {
+    let choice = |index: u32, text: &str, reason: Value| {
+        openai::event(
+            &json!({"id": "1", "choices": [{"index": index, "delta": {"content": text}, "finish_reason": reason}]}),
+        )
+    };
+    let body = choice(0, "a", Value::Null)
+        + &choice(1, "b", json!("stop"))
+        + &choice(0, "c", json!("length"));
+    assert_eq!(
+        chunks(SSE, body),
+        [
+            "text 0 0 \"a\"",
+            "text 1 0 \"b\"",
+            "text 0 0 \"c\"",
+            "finish 0 0 \"length\" name=\"length\"",
+            "finish 1 0 \"stop\" name=\"stop\"",
+            "end",
+        ]
+    );
+}
+
+#[test]
+fn images_and_audio_come_as_bytes_and_sources_once() {
+    let body = [
+        openai::delta(json!({"images": [{"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,iVBORw0KGgo="}},
+            {"image_url": {"url": "https://example.org/i.png"}}]})),
+        openai::delta(json!({"audio": {"id": "au1", "data": "AAEC", "transcript": "hey"}})),
+        openai::delta(json!({"annotations": [{"type": "url_citation", "url_citation": {"url": "https://a", "title": "A"}}]})),
+        openai::event(&json!({"citations": ["https://b"], "choices": []})),
+        openai::event(&json!({"citations": ["https://b"], "choices": []})),
+        openai::finish("stop"),
+    ]
+    .concat();
+    assert_eq!(
+        chunks(SSE, &*body)[..5],
+        [
+            "image 0 0 \"\" mime=\"image/png\" bytes=8",
+            "image 0 1 \"https://example.org/i.png\"",
+            "audio 0 0 \"hey\" id=\"au1\" bytes=3",
+            "source 0 0 \"https://a\" name=\"A\"",
+            "source 0 0 \"https://b\"",
+        ]
+    );
+    assert_eq!(reply(&body)["audio"], json!({"id": "au1"}));
+}
+
+#[test]
+fn json_where_a_stream_was_asked_for_is_the_same_answer() {
+    let answer = json!({"id": "1", "model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message":
+        {"role": "assistant", "content": "Hi", "reasoning_content": "hm", "tool_calls": null}}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 2}});
+    let expected = [
+        "reasoning 0 0 \"hm\" name=\"reasoning_content\"",
+        "text 0 0 \"Hi\"",
+        "usage 0 0 \"\" input=1 output=2 total=3 cached=-1 reasoning=-1",
+        "finish 0 0 \"stop\" name=\"stop\"",
+        "end",
+    ];
+    assert_eq!(chunks(JSON, answer.to_string()), expected);
+    assert_eq!(chunks(SSE, serde_json::to_string_pretty(&answer).unwrap()), expected);
+}
+
+#[test]
+fn json_lines_are_understood() {
+    let body = openai::stream(&["a", "b"])
+        .replace("data: [DONE]", "")
+        .replace("data: ", "")
+        .replace("\n\n", "\n");
+    assert_eq!(chunks("application/x-ndjson", body)[..2], ["text 0 0 \"a\"", "text 0 0 \"b\""]);
+}
+
+#[test]
+fn stream_where_json_was_asked_for_is_understood() {
+    let server = Server::answering(SSE, openai::stream(&["a"]));
+    assert!(
+        lines(&server, &["@{\"stream\":false,\"messages\":[]}"])
+            .contains(&"text 0 0 \"a\"".to_owned())
+    );
+}
+
+#[test]
+fn strange_but_harmless_events_do_not_fail_an_answer() {
+    let body = [
+        ": OPENROUTER PROCESSING\n\n".to_owned(),
+        "event: ping\ndata: {\"type\":\"ping\"}\n\n".to_owned(),
+        "data: 7\n\n".to_owned(),
+        "data:\n\n".to_owned(),
+        "data: null\n\n".to_owned(),
+        openai::event(&json!({"choices": [], "prompt_filter_results": [{}], "error": null})),
+        openai::event(&json!({"choices": null, "usage": {}, "model": ["x"]})),
+        openai::event(
+            &json!({"id": 7, "choices": [{"index": null, "delta": null}, 5, {"delta": {"content": 7, "role": ""}}]}),
+        ),
+        "data: {\"choices\":[{\"delta\":{\"content\":\"a\\ud83d\"}}]}\n\n".to_owned(),
+        "data: {\"id\":1,\"id\":2,\"choices\":[{\"delta\":{\"content\":\"b\"}}]}\n\n".to_owned(),
+        openai::finish("new_reason"),
+        openai::DONE.to_owned(),
+        "data: {\"choices\":[{\"delta\":{\"content\":\"after the end\"}}]}\n\n".to_owned(),
+    ];
+    assert_eq!(
+        chunks(SSE, body.concat()),
+        [
+            "text 0 0 \"a\u{fffd}\"",
+            "text 0 0 \"b\"",
+            "finish 0 0 \"new_reason\" name=\"new_reason\"",
+            "end"
+        ]
+    );
+}
+
+#[test]
+fn answer_without_its_end_is_truncated() {
+    let half = openai::text("half");
+    for body in [half.clone(), half.clone() + "data: {\"choices\":[{\"del"] {
+        let chunks = chunks(SSE, body);
+        assert_eq!(chunks[0], "text 0 0 \"half\"");
+        assert!(chunks[1].starts_with("error TOLMACH_E_TRUNCATED"), "{}", chunks[1]);
+    }
+}
+
+#[test]
+fn cut_answer_is_truncated_at_every_byte() {
+    let events = openai::text("a") + &openai::text("b") + &openai::finish("stop") + openai::DONE;
+    let finished =
+        (openai::text("a") + &openai::text("b") + &openai::finish("stop")).trim_end().len();
+    let server = Server::start(move |exchange| {
+        let cut = exchange.request.json()["seed"].as_u64().unwrap();
+        exchange.stream_head();
+        exchange.send(format!("{:x}\r\n", events.len()));
+        exchange.send(&events[..usize::try_from(cut).unwrap()]);
+        exchange.close();
+    });
+    // Every byte takes a process: a sample of them, and all around the end.
+    for cut in (1..finished).step_by(37).chain(finished - 3..finished + 3) {
+        let json = format!("@{{\"messages\":[],\"seed\":{cut}}}");
+        let lines = lines(&server, &["max_retries=0", &json]);
+        let truncated = lines.iter().any(|line| line.starts_with("error TOLMACH_E_TRUNCATED"));
+        assert!(truncated, "cut at {cut} of {finished}: {lines:?}");
+    }
+}
+
+#[test]
+fn done_or_a_reason_is_an_end() {
+    let text = openai::text("a");
+    assert!(chunks(SSE, text.clone() + openai::DONE).contains(&"end".to_owned()));
+    assert!(chunks(SSE, text.clone() + &openai::finish("stop")).contains(&"end".to_owned()));
+    assert!(chunks(SSE, text + "data: [DONE]").contains(&"end".to_owned()));
+}
+
+#[test]
+fn errors_in_a_stream_are_errors() {
+    for (body, status) in [
+        (
+            "data: {\"error\":{\"message\":\"busy\",\"type\":\"overloaded_error\"}}\n\n",
+            "TOLMACH_E_SERVER http=0",
+        ),
+        (
+            "data: {\"error\":{\"message\":\"busy\",\"code\":429}}\n\ndata: [DONE]\n\n",
+            "TOLMACH_E_RATE_LIMITED http=429",
+        ),
+        ("event: error\ndata: {\"error\":\"broken\"}\n\n", "TOLMACH_E_PROVIDER"),
+        (
+            "data: {\"choices\":[{\"delta\":{},\"error\":{\"message\":\"m\",\"code\":\"x\"}}]}\n\n",
+            "TOLMACH_E_PROVIDER",
+        ),
+        (
+            "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"error\"}]}\n\n",
+            "TOLMACH_E_SERVER",
+        ),
+        ("data: [{\"error\":{\"code\":404,\"message\":\"gone\"}}]\n\n", "TOLMACH_E_NOT_FOUND"),
+        (
+            "data: {\"object\":\"error\",\"message\":\"too long\",\"code\":\"context_length_exceeded\"}\n\n",
+            "TOLMACH_E_CONTEXT_LENGTH",
+        ),
+        (
+            "{\"error\":{\"message\":\"no money\",\"code\":\"insufficient_quota\"}}",
+            "TOLMACH_E_QUOTA",
+        ),
+        ("data: not json\n\n", "TOLMACH_E_PROTOCOL"),
+        ("<html><title>Login</title></html>", "TOLMACH_E_PROTOCOL"),
+        ("<html><title>Just a moment...</title></html>", "TOLMACH_E_BLOCKED"),
+        ("", "TOLMACH_E_TRUNCATED"),
+    ] {
+        let error = error_of(SSE, body);
+        assert!(error.starts_with(&format!("error {status}")), "{body}: {error}");
+    }
+}
+
+#[test]
+fn text_before_an_error_is_not_lost() {
+    let body = openai::text("a") + "data: {\"error\":{\"message\":\"broken\"}}\n\n";
+    let chunks = chunks(SSE, body);
+    assert_eq!(chunks[0], "text 0 0 \"a\"");
+    assert!(
+        chunks[1].contains("message=\"127.0.0.1:") && chunks[1].contains("broken"),
+        "{}",
+        chunks[1]
+    );
+}
+
+#[test]
+fn refused_requests_tell_all_that_the_server_said() {
+    let refuse = |exchange: &mut Exchange| {
+        exchange.send("HTTP/1.1 429 Too Many\r\nX-Request-Id: req-7\r\nRetry-After: 200\r\nContent-Length: 77\r\n\r\n");
+        exchange.send("{\"error\":{\"message\":\"key test-key-secret is slow\",\"type\":\"t\",\"code\":\"limit\"}} ");
+    };
+    let error = error(refuse, &[]);
+    assert!(error.starts_with("error TOLMACH_E_RATE_LIMITED http=429 retry_after=200000 code=\"limit\" request_id=\"req-7\""), "{error}");
+    assert!(error.contains("answered 429: key [redacted] is slow"), "{error}");
+    assert!(!error.contains("test-key-secret"), "{error}");
+}
+
+#[test]
+fn redirects_are_not_followed() {
+    let target = Server::answering(SSE, openai::stream(&["Hi"]));
+    let location = format!("{}/x?token=1", target.url());
+    let redirect = move |exchange: &mut Exchange| {
+        exchange.head(307, &[("Location", &location), ("Content-Length", "0")]);
+    };
+    let error = error(redirect, &[]);
+    assert!(error.starts_with("error TOLMACH_E_PROTOCOL http=307"), "{error}");
+    assert!(error.contains("base_url") && !error.contains("token=1"), "{error}");
+    assert!(target.requests().is_empty());
+}
+
+#[test]
+fn what_can_heal_is_tried_again_before_the_first_chunk_only() {
+    let heal = |status: u16, headers: &'static str| {
+        Server::start(move |exchange| match exchange.number {
+            0 => {
+                exchange.send(format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: 0\r\n\r\n"))
+            }
+            _ => exchange.stream(openai::stream(&["Hi"])),
+        })
+    };
+    for (status, headers, requests) in [
+        (503, "Retry-After: 0\r\n", 2),
+        (429, "retry-after-ms: 10\r\n", 2),
+        (529, "", 2),
+        (408, "Retry-After: 0\r\n", 2),
+        (500, "x-should-retry: false\r\n", 1),
+        (400, "", 1),
+        (400, "x-should-retry: true\r\nRetry-After: 0\r\n", 2),
+        (503, "Retry-After: 9999\r\n", 1),
+    ] {
+        let server = heal(status, headers);
+        lines(&server, &[]);
+        assert_eq!(server.requests().len(), requests, "{status} {headers}");
+    }
+    let late = Server::start(|exchange| {
+        exchange.stream_head();
+        exchange.chunk(openai::text("a"));
+        exchange.chunk("data: {\"error\":{\"code\":503,\"message\":\"m\"}}\n\n");
+        exchange.end_chunks();
+    });
+    lines(&late, &[]);
+    assert_eq!(late.requests().len(), 1);
+}
+
+#[test]
+fn refused_connections_and_unknown_hosts_are_told_apart() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let run =
+        |url: String| c::program("stream").arg(url).arg("max_retries=0").run().passed().stdout;
+    let refused = run(format!("http://{free}"));
+    assert!(refused.starts_with("error TOLMACH_E_CONNECT"), "{refused}");
+    let unknown = run("http://no-such-host.invalid".to_owned());
+    assert!(unknown.starts_with("error TOLMACH_E_DNS"), "{unknown}");
+}
+
+#[test]
+fn deadlines_are_named_in_their_errors() {
+    let silent = |exchange: &mut Exchange| exchange.wait_for_close();
+    let first = error(silent, &["first_byte_timeout_ms=200"]);
+    assert!(
+        first.starts_with("error TOLMACH_E_TIMEOUT") && first.contains("first_byte_timeout_ms"),
+        "{first}"
+    );
+    let total = error(silent, &["total_timeout_ms=200"]);
+    assert!(
+        total.starts_with("error TOLMACH_E_TIMEOUT") && total.contains("total_timeout_ms"),
+        "{total}"
+    );
+    let pings = |exchange: &mut Exchange| {
+        exchange.stream_head();
+        exchange.chunk(openai::text("a"));
+        // Keep-alives are no progress. They end when the client goes.
+        for _ in 0..1000 {
+            thread::sleep(Duration::from_millis(20));
+            exchange.chunk(": ping\n\n");
+        }
+    };
+    let idle = error(pings, &["idle_timeout_ms=300"]);
+    assert!(
+        idle.starts_with("error TOLMACH_E_TIMEOUT") && idle.contains("idle_timeout_ms"),
+        "{idle}"
+    );
+}
+
+#[test]
+fn what_only_looks_like_the_end_mark_is_no_end() {
+    let chunks = chunks(SSE, openai::text("half") + "data: [DONE]x\n\n");
+    assert!(chunks[1].starts_with("error TOLMACH_E_PROTOCOL"), "{}", chunks[1]);
+}
+
+#[test]
+fn early_refusal_of_a_big_upload_is_heard() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    // It answers as soon as the head is there, and stops to listen.
+    let refusing = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = [0; 16];
+        stream.read_exact(&mut head).unwrap();
+        stream.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 7\r\n\r\ntoo big").unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        // What is unread when a socket closes resets the connection; then all is lost.
+        let mut rest = vec![0; 1 << 20];
+        while stream.read(&mut rest).is_ok_and(|count| count > 0) {}
+    });
+    let request = json!({"messages": [{"role": "user", "content": "A".repeat(6 << 20)}]});
+    let mut program = c::program("stream").arg(url).arg("max_retries=0").arg("@-").spawn();
+    program.tell(&request.to_string());
+    let outcome = program.finish().passed();
+    refusing.join().unwrap();
+    assert!(
+        outcome.stdout.starts_with("error TOLMACH_E_BAD_REQUEST http=413"),
+        "{}",
+        outcome.stdout
+    );
+}
+
+#[test]
+fn gzip_is_understood_whatever_it_is_called() {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(openai::stream(&["Hi"]).as_bytes()).unwrap();
+    let packed = encoder.finish().unwrap();
+    assert!(chunks(SSE, packed).contains(&"text 0 0 \"Hi\"".to_owned()));
+}
+
+#[test]
+fn raw_chunks_come_when_asked_for() {
+    let server = Server::answering(SSE, "data: {\"choices\":[]}\n\ndata: [DONE]\n\n");
+    let lines = lines(&server, &["raw_chunks=true"]);
+    assert_eq!(lines[..2], ["raw 0 0 \"{\\\"choices\\\":[]}\"", "raw 0 0 \"[DONE]\""]);
+}
+
+#[test]
+fn models_are_listed_in_every_shape() {
+    let models = |body: &'static str| {
+        let server = Server::answering(JSON, body);
+        let lines = c::program("models").arg(server.url()).arg("-1").run().passed().stdout;
+        assert_eq!(server.requests()[0].path, "/models");
+        assert_eq!(server.requests()[0].header("authorization"), Some("Bearer test-key-secret"));
+        lines
+            .lines()
+            .map(|line| line.split(" json=").next().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let plain = |id: &str| format!("\"{id}\" owner=\"\" context=-1 capabilities=0");
+    assert_eq!(
+        models("{\"object\":\"list\",\"data\":[{\"id\":\"b\"},{\"id\":\"a\"}]}"),
+        [plain("b"), plain("a")]
+    );
+    assert_eq!(
+        models("[{\"id\":\"a\",\"type\":\"chat\"},\"b\",{},null]"),
+        [plain("a"), plain("b")]
+    );
+    assert_eq!(
+        models("{\"models\":[{\"name\":\"models/a\",\"inputTokenLimit\":8}]}"),
+        ["\"a\" owner=\"\" context=8 capabilities=0"]
+    );
+    assert_eq!(
+        models("{\"data\":[{\"id\":\"a\",\"owned_by\":\"x\",\"vision\":true}]}"),
+        ["\"a\" owner=\"x\" context=-1 capabilities=16"]
+    );
+    assert_eq!(models("{\"data\":[]}"), Vec::<String>::new());
+}
+
+#[test]
+fn models_that_fail_say_why() {
+    let run = |server: &Server, timeout: &str| {
+        c::program("models").arg(server.url()).arg(timeout).run().passed().stdout
+    };
+    let slow = Server::start(Exchange::wait_for_close);
+    assert!(run(&slow, "200").starts_with("error TOLMACH_E_TIMEOUT"));
+    let none = Server::answering(JSON, "{\"object\":\"list\"}");
+    assert!(run(&none, "-1").starts_with("error TOLMACH_E_PROTOCOL"));
+    let denied =
+        Server::start(|exchange| exchange.whole(401, JSON, "{\"error\":{\"message\":\"who?\"}}"));
+    assert!(run(&denied, "-1").contains("answered 401: who?"));
+}
+
+#[test]
+fn conversation_of_three_turns_with_a_tool_call_goes_through() {
+    let server = Server::start(|exchange| {
+        let answer = match exchange.number {
+            0 => {
+                tool_calls(
+                    json!([{"index": 0, "id": "c1", "function": {"name": "weather", "arguments": "{\"city\":\"Oslo\"}"}}]),
+                ) + &openai::finish("tool_calls")
+                    + openai::DONE
+            }
+            1 => openai::stream(&["Three ", "degrees."]),
+            _ => openai::stream(&["A picture."]),
+        };
+        exchange.stream(answer);
+    });
+    let outcome = c::program("conversation").arg(server.url()).run().passed();
+    let request: Value = serde_json::from_str(outcome.stdout.trim()).unwrap();
+    assert_eq!(
+        request["messages"],
+        json!([
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "Weather in Oslo?"},
+            {"role": "assistant", "content": null, "tool_calls": [{"id": "c1", "type": "function",
+                "function": {"name": "weather", "arguments": "{\"city\":\"Oslo\"}"}}]},
+            {"role": "tool", "tool_call_id": "c1", "content": "{\"temp\":3}"},
+            {"role": "assistant", "content": "Three degrees."},
+            {"role": "user", "content": [
+                {"type": "image_url", "image_url": {"url": "data:image/gif;base64,R0lGODlh"}},
+                {"type": "text", "text": "And this?"}]},
+            {"role": "assistant", "content": "A picture."},
+        ])
+    );
+    assert_eq!(server.requests()[2].json()["temperature"], 0.5);
+    assert_eq!(server.requests()[2].json()["tools"][0]["function"]["name"], "weather");
+}
