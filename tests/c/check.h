@@ -39,12 +39,13 @@ static int64_t now_us(clockid_t clock) {
 
 /* A client of provider "openai" at `url`, which reaches it directly. */
 static tolmach_client *client_at(const char *url) {
+  const char *key = getenv("TEST_KEY") ? getenv("TEST_KEY") : "test-key-secret";
   tolmach_config *config = NULL;
   tolmach_client *client = NULL;
   tolmach_error *error = NULL;
   EXPECT(TOLMACH_OK, tolmach_config_new("openai", &config, NULL));
   EXPECT(TOLMACH_OK, tolmach_config_set(config, "base_url", url, NULL));
-  EXPECT(TOLMACH_OK, tolmach_config_set(config, "api_key", "test-key-secret", NULL));
+  EXPECT(TOLMACH_OK, tolmach_config_set(config, "api_key", key, NULL));
   EXPECT(TOLMACH_OK, tolmach_config_set(config, "proxy", "direct", NULL));
   EXPECT(TOLMACH_OK, tolmach_client_new(config, &client, &error));
   tolmach_config_free(config);

@@ -10,6 +10,7 @@
     reason = "a test may wait, and fails where it cannot go on"
 )]
 
+pub mod aimock;
 pub mod c;
 pub mod openai;
 pub mod server;
