@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -199,12 +200,13 @@ struct Event<'a> {
     model: Text<'a>,
     #[serde(borrow)]
     choices: List<Choice<'a>>,
-    usage: Value,
-    x_groq: Value,
-    citations: Value,
-    error: Value,
-    error_message: Value,
-    base_resp: Value,
+    usage: Option<Box<Value>>,
+    x_groq: Option<Box<Value>>,
+    citations: Option<Box<Value>>,
+    // Marks of an error, looked into only where there is one.
+    error: Option<IgnoredAny>,
+    error_message: Option<IgnoredAny>,
+    base_resp: Option<IgnoredAny>,
     #[serde(borrow)]
     object: Text<'a>,
 }
@@ -218,11 +220,11 @@ struct Choice<'a> {
     delta: Maybe<Message<'a>>,
     /// In a whole answer.
     #[serde(borrow)]
-    message: Maybe<Message<'a>>,
+    message: Maybe<Box<Message<'a>>>,
     #[serde(borrow)]
     finish_reason: Text<'a>,
-    usage: Value,
-    error: Value,
+    usage: Option<Box<Value>>,
+    error: Option<IgnoredAny>,
 }
 
 #[derive(Default, Deserialize)]
@@ -241,9 +243,9 @@ struct Message<'a> {
     #[serde(borrow)]
     tool_calls: List<Piece<'a>>,
     #[serde(borrow)]
-    function_call: Maybe<Function<'a>>,
+    function_call: Maybe<Box<Function<'a>>>,
     #[serde(borrow)]
-    audio: Maybe<Audio<'a>>,
+    audio: Maybe<Box<Audio<'a>>>,
     #[serde(borrow)]
     images: List<Image<'a>>,
     #[serde(borrow)]
@@ -330,9 +332,9 @@ impl Event<'_> {
     /// Whether there is anything that needs a closer look.
     fn may_be_error(&self) -> bool {
         let marks = [&self.error, &self.error_message, &self.base_resp];
-        marks.iter().any(|mark| !mark.is_null())
+        marks.iter().any(|mark| mark.is_some())
             || &*self.object == "error"
-            || self.choices.iter().any(|choice| !choice.error.is_null())
+            || self.choices.iter().any(|choice| choice.error.is_some())
     }
 }
 
@@ -376,9 +378,9 @@ impl Answer {
         for choice in event.choices.iter() {
             self.take_choice(choice, call);
         }
-        self.take_citations(&event.citations, call);
-        let groq = event.x_groq.get("usage").unwrap_or(&Value::Null);
-        for usage in [groq, &event.usage] {
+        self.take_citations(event.citations.as_deref(), call);
+        let groq = event.x_groq.as_deref().and_then(|groq| groq.get("usage"));
+        for usage in groq.into_iter().chain(event.usage.as_deref()) {
             self.usage = usage_of(usage).or(self.usage);
         }
     }
@@ -388,10 +390,10 @@ impl Answer {
         if !self.choices.contains(&number) {
             self.choices.push(number);
         }
-        for message in choice.delta.0.iter().chain(&choice.message.0) {
+        for message in choice.delta.0.iter().chain(choice.message.0.as_deref()) {
             self.take_message(number, message, call);
         }
-        self.usage = usage_of(&choice.usage).or(self.usage);
+        self.usage = choice.usage.as_deref().and_then(usage_of).or(self.usage);
         // A whole answer is finished even where nobody says why.
         if !choice.finish_reason.is_empty() || choice.message.0.is_some() {
             self.finishes.retain(|(finished, _)| *finished != number);
@@ -402,7 +404,7 @@ impl Answer {
     fn take_message(&mut self, choice: i32, message: &Message<'_>, call: &mut Call<'_>) {
         take_reasoning(choice, message, call);
         call.text(choice, &message.content.text);
-        for part in &message.content.parts {
+        for part in message.content.parts.iter() {
             call.text(choice, if &*part.kind == "thinking" { "" } else { &part.text });
             call.refusal(choice, &part.refusal);
         }
@@ -411,7 +413,7 @@ impl Answer {
             let function = piece.function.0.as_ref();
             self.take_tool_call(choice, piece.index.0, &piece.id, function, call);
         }
-        if let Some(function) = &message.function_call.0 {
+        if let Some(function) = message.function_call.0.as_deref() {
             self.take_tool_call(choice, Some(0), "", Some(function), call);
         }
         if let Some(audio) = &message.audio.0 {
@@ -481,12 +483,11 @@ impl Answer {
     }
 
     /// Perplexity and xAI repeat their sources in every event.
-    fn take_citations(&mut self, citations: &Value, call: &mut Call<'_>) {
-        let Some(citations) = citations.as_array().filter(|list| !list.is_empty() && !self.cited)
-        else {
+    fn take_citations(&mut self, citations: Option<&Value>, call: &mut Call<'_>) {
+        let Some(citations) = citations.and_then(Value::as_array).filter(|_| !self.cited) else {
             return;
         };
-        self.cited = true;
+        self.cited = !citations.is_empty();
         for (text, index) in citations.iter().filter_map(Value::as_str).zip(0..) {
             call.take(&Chunk { index, text, ..Chunk::new(ChunkKind::Source) });
         }
@@ -540,7 +541,7 @@ fn take_reasoning(choice: i32, message: &Message<'_>, call: &mut Call<'_>) {
     }
     for part in message.content.parts.iter().filter(|part| &*part.kind == "thinking") {
         call.reasoning(choice, &part.thinking.text, "thinking");
-        for thought in &part.thinking.parts {
+        for thought in part.thinking.parts.iter() {
             call.reasoning(choice, &thought.text, "thinking");
         }
     }
@@ -559,6 +560,9 @@ fn take_image(choice: i32, index: i32, url: &str, call: &mut Call<'_>) {
 
 /// Token counts in any of the spellings in use; `None` where none is given.
 pub(super) fn usage_of(usage: &Value) -> Option<Usage> {
+    if !usage.is_object() {
+        return None;
+    }
     let count = |paths: &[&str]| {
         let found = paths.iter().find_map(|path| usage.pointer(path)?.as_i64());
         found.map_or(-1, |count| count.max(0))

@@ -236,26 +236,21 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Maybe<T> {
 }
 
 /// A list of objects read as `T`; what is no object in it is left out, and what is no
-/// list is empty. One item, the usual number, takes no memory of its own.
+/// list is empty.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct List<T> {
-    first: Option<T>,
-    others: Vec<T>,
-}
+pub(crate) struct List<T>(Vec<T>);
 
-impl<T> List<T> {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.first.iter().chain(&self.others)
-    }
+impl<T> Deref for List<T> {
+    type Target = [T];
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.first.is_none()
+    fn deref(&self) -> &[T] {
+        &self.0
     }
 }
 
 impl<T> Default for List<T> {
     fn default() -> Self {
-        List { first: None, others: Vec::new() }
+        List(Vec::new())
     }
 }
 
@@ -269,15 +264,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
                 self,
                 mut items: A,
             ) -> std::result::Result<Self::Value, A::Error> {
-                let mut list = List::default();
+                let mut list = Vec::new();
                 while let Some(Maybe(item)) = items.next_element::<Maybe<T>>()? {
-                    match item {
-                        Some(item) if list.first.is_none() => list.first = Some(item),
-                        Some(item) => list.others.push(item),
-                        None => {}
-                    }
+                    list.extend(item);
                 }
-                Ok(list)
+                Ok(List(list))
             }
         }
         deserializer.deserialize_any(ListVisitor(PhantomData))
@@ -288,12 +279,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Content<'a, T> {
     pub(crate) text: Text<'a>,
-    pub(crate) parts: Vec<T>,
+    pub(crate) parts: List<T>,
 }
 
 impl<T> Default for Content<'_, T> {
     fn default() -> Self {
-        Content { text: Text::default(), parts: Vec::new() }
+        Content { text: Text::default(), parts: List::default() }
     }
 }
 
@@ -304,10 +295,10 @@ impl<'de: 'a, 'a, T: Deserialize<'de>> Deserialize<'de> for Content<'a, T> {
             type Value = Content<'de, T>;
             nothing!('de, Content::default(); unit number object);
             fn visit_borrowed_str<E>(self, text: &'de str) -> std::result::Result<Self::Value, E> {
-                Ok(Content { text: Text(Cow::Borrowed(text)), parts: Vec::new() })
+                Ok(Content { text: Text(Cow::Borrowed(text)), parts: List::default() })
             }
             fn visit_str<E>(self, text: &str) -> std::result::Result<Self::Value, E> {
-                Ok(Content { text: Text(Cow::Owned(text.to_owned())), parts: Vec::new() })
+                Ok(Content { text: Text(Cow::Owned(text.to_owned())), parts: List::default() })
             }
             fn visit_seq<A: SeqAccess<'de>>(
                 self,
@@ -317,7 +308,7 @@ impl<'de: 'a, 'a, T: Deserialize<'de>> Deserialize<'de> for Content<'a, T> {
                 while let Some(Maybe(part)) = items.next_element::<Maybe<T>>()? {
                     parts.extend(part);
                 }
-                Ok(Content { text: Text::default(), parts })
+                Ok(Content { text: Text::default(), parts: List(parts) })
             }
         }
         deserializer.deserialize_any(ContentVisitor(PhantomData))
