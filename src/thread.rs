@@ -1,14 +1,14 @@
 //! The library's threads: small stacks, every signal blocked, kept a moment for reuse.
 //!
-//! A session's worker is a job handed to an idle thread where there is one. The hand-over
-//! is a channel without room: it succeeds only while a thread is waiting at it.
+//! A job is handed to an idle thread where there is one. A mutex and condition variables
+//! do that: they leave nothing behind in the host's threads, as a channel would.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
 use once_cell::sync::Lazy;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -21,28 +21,39 @@ const STACK_SIZE: usize = 512 * 1024;
 /// How long an idle thread waits for the next job before it ends.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// Threads do not survive a fork, so a child process starts with a crew of its own.
+/// The threads of this process.
 struct Crew {
+    /// Threads do not survive a fork: a child process has a crew of its own.
     process: u32,
-    jobs: Sender<Job>,
-    waiting: Receiver<Job>,
-    threads: Vec<JoinHandle<()>>,
-    /// How many have not ended.
+    /// Jobs that idle threads are about to take.
+    jobs: VecDeque<Job>,
+    idle: usize,
     alive: usize,
+    threads: Vec<JoinHandle<()>>,
+    /// Idle threads are to end.
+    dismissed: bool,
 }
 
 static CREW: Lazy<Mutex<Crew>> = Lazy::new(|| Mutex::new(Crew::new()));
 
-/// Told when a thread of the crew ends.
+/// Told when there is a job, or none will come.
+static WORK: Condvar = Condvar::new();
+
+/// Told when a thread ends.
 static ENDED: Condvar = Condvar::new();
 
 impl Crew {
     fn new() -> Crew {
-        let (jobs, waiting) = bounded(0);
-        Crew { process: std::process::id(), jobs, waiting, threads: Vec::new(), alive: 0 }
+        Crew {
+            process: std::process::id(),
+            jobs: VecDeque::new(),
+            idle: 0,
+            alive: 0,
+            threads: Vec::new(),
+            dismissed: false,
+        }
     }
 
-    /// The crew of this process.
     fn lock() -> MutexGuard<'static, Crew> {
         let mut crew = CREW.lock().unwrap_or_else(PoisonError::into_inner);
         if crew.process != std::process::id() {
@@ -50,19 +61,32 @@ impl Crew {
         }
         crew
     }
+
+    /// The next job for an idle thread; `None` when it has waited long enough.
+    fn next_job() -> Option<Job> {
+        let mut crew = Crew::lock();
+        crew.idle += 1;
+        let waited =
+            WORK.wait_timeout_while(crew, IDLE, |crew| crew.jobs.is_empty() && !crew.dismissed);
+        let (mut crew, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        crew.idle -= 1;
+        crew.jobs.pop_front()
+    }
 }
 
 /// Runs `job` on a thread of the library's own. Fails when the system gives no thread.
 pub(crate) fn spawn(name: &str, job: impl FnOnce() + Send + 'static) -> Result<()> {
     let mut crew = Crew::lock();
-    let Err(refused) = crew.jobs.try_send(Box::new(job)) else { return Ok(()) };
-    let first = refused.into_inner();
-    let next = crew.waiting.clone();
+    if crew.idle > crew.jobs.len() {
+        crew.jobs.push_back(Box::new(job));
+        WORK.notify_one();
+        return Ok(());
+    }
     let builder = Builder::new().name(name.to_owned()).stack_size(STACK_SIZE);
     let spawned = with_signals_blocked(|| {
         builder.spawn(move || {
-            run(first);
-            while let Ok(job) = next.recv_timeout(IDLE) {
+            run(Box::new(job));
+            while let Some(job) = Crew::next_job() {
                 run(job);
             }
             Crew::lock().alive -= 1;
@@ -108,13 +132,13 @@ pub(crate) fn panicked() -> Error {
 /// that ends cleanly leaves none behind, one that ends in the midst of things is not held.
 pub(crate) fn dismiss(patience: Duration) {
     let mut crew = Crew::lock();
-    let (jobs, waiting) = bounded(0);
-    crew.jobs = jobs;
-    crew.waiting = waiting;
+    crew.dismissed = true;
+    WORK.notify_all();
     let ended = ENDED.wait_timeout_while(crew, patience, |crew| crew.alive > 0);
     let (mut crew, _) = ended.unwrap_or_else(PoisonError::into_inner);
     let threads = std::mem::take(&mut crew.threads);
     let all_ended = crew.alive == 0;
+    crew.dismissed = false;
     drop(crew);
     for thread in threads.into_iter().filter(|_| all_ended) {
         // It ran to its end; what it had to say, it has said.

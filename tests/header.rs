@@ -76,3 +76,19 @@ fn every_function_of_the_header_is_documented_and_exported_and_no_other_is() {
 fn version_of_the_header_is_that_of_the_library() {
     c::program("version").run().passed();
 }
+
+#[test]
+fn static_library_links_as_well() {
+    let library = c::library().with_file_name("libtolmach.a");
+    let program = c::workshop().join("static-version");
+    let output = c::compiler("c")
+        .args(["-std=c99", "-pthread", "-o"])
+        .arg(&program)
+        .arg(c::root().join("tests/c/version.c"))
+        .arg(&library)
+        .args(["-ldl", "-lm"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(Command::new(program).status().unwrap().success());
+}
