@@ -939,7 +939,8 @@ typedef struct tolmach_chunk {
 #define TOLMACH_CHUNK_TOOL_CALL 5
 
 /**
- * An image. text: its URL, or empty when bytes are given.
+ * An image. text: its URL, or empty when bytes are given; name: the prompt as the provider
+ * revised it.
  */
 #define TOLMACH_CHUNK_IMAGE 6
 
@@ -973,6 +974,11 @@ typedef struct tolmach_chunk {
  * With the config's raw_chunks alone: text is the undecoded event.
  */
 #define TOLMACH_CHUNK_RAW 12
+
+/**
+ * Opaque state of the provider's, as JSON in text. The reply has it already.
+ */
+#define TOLMACH_CHUNK_STATE 13
 
 /* ---- 10. session: one answer on its way ---- */
 

@@ -6,12 +6,17 @@
 
 use std::sync::Arc;
 
+use crossbeam_channel::Receiver;
+
 use crate::chunk::{Batch, Chunk, ChunkKind, Usage};
 use crate::config::{Config, Secret};
 use crate::error::{Details, Error, ErrorKind, Result};
 use crate::fault;
 use crate::log;
-use crate::transport::{Body, HttpRequest, Token, Transport};
+use crate::media;
+use crate::prompt;
+use crate::request::Request;
+use crate::transport::{Body, Headers, HttpRequest, Token, Transport};
 use crate::wire::{Decoder, Event, Inflate, Step};
 
 /// Who takes the chunks of a call.
@@ -28,6 +33,8 @@ pub(crate) struct Call<'a> {
     batch: Batch,
     /// A chunk was taken: what comes now is no longer to be asked for again.
     answered: bool,
+    /// What usage is estimated from, where the config asks for that (providers.md 1.6).
+    estimate: Option<Usage>,
     /// What must not be seen in errors.
     secrets: Vec<Secret>,
     /// Host and request id of the latest response, for errors.
@@ -39,6 +46,7 @@ pub(crate) struct Call<'a> {
 
 /// A response of status 2xx, whose body is still to come.
 pub(crate) struct Response {
+    content_type: String,
     body: Body,
 }
 
@@ -52,6 +60,10 @@ pub(crate) struct Events {
 }
 
 impl Events {
+    fn new(response: Response, decoder: Decoder) -> Events {
+        Events { body: response.body, decoder, inflate: Inflate::Unknown, compressed: Vec::new() }
+    }
+
     /// The event that [`Call::next`] found, until it is called again.
     pub(crate) fn event(&self) -> Event<'_> {
         self.decoder.event()
@@ -72,6 +84,7 @@ impl<'a> Call<'a> {
             sink,
             batch: Batch::default(),
             answered: false,
+            estimate: None,
             secrets: config.secrets(),
             host: String::new(),
             request_id: String::new(),
@@ -79,18 +92,42 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Keeps `secret` out of errors from now on.
+    pub(crate) fn hide(&mut self, secret: &Secret) {
+        self.secrets.push(secret.clone());
+    }
+
+    /// Waits until `done` is closed, within the deadlines of the call.
+    pub(crate) fn wait_for(&self, done: &Receiver<()>) -> Result<()> {
+        self.token.wait_for(done)
+    }
+
     /// Sends `request`; anything but a response of status 2xx is an error.
     ///
-    /// The config's own headers win over the provider's.
+    /// The config's own headers win over the provider's; they go to its own host alone.
     pub(crate) fn send(&mut self, mut request: HttpRequest) -> Result<Response> {
-        request.headers.set("User-Agent", &self.config.user_agent)?;
-        for (name, value) in self.config.headers.iter() {
-            request.headers.set(name, value)?;
+        if self.config.user_agent.is_some() || request.headers.get("User-Agent").is_none() {
+            request.headers.set("User-Agent", self.config.user_agent())?;
         }
+        if self.is_own_host(&request.url) {
+            for (name, value) in self.config.headers.iter() {
+                request.headers.set(name, value)?;
+            }
+        }
+        self.exchange(&request)
+    }
+
+    /// Whether `url` is of a host that the config's headers are meant for.
+    fn is_own_host(&self, url: &str) -> bool {
+        let own = [Some(&*self.config.base_url), self.config.option("endpoint")];
+        own.into_iter().flatten().any(|own| host(own) == host(url))
+    }
+
+    fn exchange(&mut self, request: &HttpRequest) -> Result<Response> {
         self.host = host(&request.url);
         self.request_id.clear();
         log::line(log::Level::Debug, "http", format_args!("asking {}", self.host));
-        let mut response = self.transport.send(&request, self.token)?;
+        let mut response = self.transport.send(request, self.token)?;
         log::line(
             log::Level::Debug,
             "http",
@@ -98,7 +135,8 @@ impl<'a> Call<'a> {
         );
         if (200..300).contains(&response.status) {
             self.request_id = response.headers.get("x-request-id").unwrap_or_default().to_owned();
-            return Ok(Response { body: response.body });
+            let content_type = response.headers.get("content-type").unwrap_or_default();
+            return Ok(Response { content_type: content_type.to_owned(), body: response.body });
         }
         // A body that does not come to its end says less, but the status stands.
         let (body, whole) = match response.body.read_to_limit(self.config.max_error_bytes) {
@@ -117,14 +155,58 @@ impl<'a> Call<'a> {
         Err(self.redacted(error))
     }
 
-    /// Reads `response` as events.
+    /// Reads `response` as events of JSON, in whichever framing they come.
     pub(crate) fn events(&self, response: Response) -> Events {
-        Events {
-            body: response.body,
-            decoder: Decoder::new(self.config.max_event_bytes),
-            inflate: Inflate::Unknown,
-            compressed: Vec::new(),
+        Events::new(response, Decoder::events(self.config.max_event_bytes))
+    }
+
+    /// Reads `response` as plain text.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Protocol`] or [`ErrorKind::Blocked`] when it is a web page.
+    pub(crate) fn text_events(&self, response: Response) -> Result<Events> {
+        self.refuse_page(response, Decoder::text)
+    }
+
+    /// Reads `response` as plain lines.
+    ///
+    /// # Errors
+    /// As [`Call::text_events`].
+    pub(crate) fn line_events(&self, response: Response) -> Result<Events> {
+        self.refuse_page(response, Decoder::lines)
+    }
+
+    fn refuse_page(&self, mut response: Response, decoder: fn(usize) -> Decoder) -> Result<Events> {
+        if response.content_type.to_ascii_lowercase().starts_with("text/html") {
+            let page = response.body.read_to_limit(self.config.max_error_bytes);
+            let (page, _) = page.unwrap_or_default();
+            return Err(self.redacted(fault::of_page_for_answer(&self.host, &page)));
         }
+        Ok(Events::new(response, decoder(self.config.max_event_bytes)))
+    }
+
+    /// Gets a file that an answer points to, perhaps on somebody's host.
+    pub(crate) fn fetch(&mut self, url: &str) -> Result<Vec<u8>> {
+        let mut headers = Headers::default();
+        headers.put("Accept", "*/*");
+        let response = self.send(HttpRequest::get(url, headers))?;
+        self.bytes(response)
+    }
+
+    /// Reads `response` whole, as bytes.
+    pub(crate) fn bytes(&mut self, mut response: Response) -> Result<Vec<u8>> {
+        let (bytes, cut) = response.body.read_to_limit(self.config.max_event_bytes)?;
+        if cut {
+            return Err(Error::new(
+                ErrorKind::TooLarge,
+                format!(
+                    "a file from {} is larger than {} bytes (max_event_bytes)",
+                    self.host, self.config.max_event_bytes
+                ),
+            ));
+        }
+        response.body.finish();
+        Ok(bytes)
     }
 
     /// Whether there is a next event. What was taken so far is handed over before it is
@@ -234,6 +316,21 @@ impl<'a> Call<'a> {
         error.redacted(self.secrets.iter().map(Secret::expose))
     }
 
+    /// The request that is being answered.
+    pub(crate) fn asked(&mut self, request: &Request) {
+        if self.config.estimate_usage {
+            let contents = request.messages().iter().filter_map(|message| message.get("content"));
+            let input = contents.map(|content| tokens_of(prompt::text_of(content).len()) + 4);
+            self.estimate =
+                Some(Usage { input: 1 + input.sum::<i64>(), output: 0, ..Usage::default() });
+        }
+    }
+
+    /// Opaque JSON of the provider's, to be sent back with the reply.
+    pub(crate) fn state(&mut self, state: &serde_json::Value) {
+        self.take(&Chunk { text: &state.to_string(), ..Chunk::new(ChunkKind::State) });
+    }
+
     /// The answer begins.
     pub(crate) fn start(&mut self, id: &str, model: &str) {
         self.take(&Chunk { text: id, name: model, ..Chunk::new(ChunkKind::Start) });
@@ -242,6 +339,9 @@ impl<'a> Call<'a> {
     /// A piece of text.
     pub(crate) fn text(&mut self, choice: i32, text: &str) {
         if !text.is_empty() {
+            if let Some(usage) = &mut self.estimate {
+                usage.output += tokens_of(text.len() + 2);
+            }
             self.take(&Chunk { choice, text, ..Chunk::new(ChunkKind::Text) });
         }
     }
@@ -260,13 +360,40 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// What the provider says it is doing.
+    pub(crate) fn progress(&mut self, text: &str) {
+        self.take(&Chunk { text, ..Chunk::new(ChunkKind::Progress) });
+    }
+
+    /// An image in bytes; what kind they are, they tell themselves. `name`: its prompt, as
+    /// the provider revised it.
+    pub(crate) fn image(&mut self, choice: i32, index: i32, bytes: &[u8], name: &str) {
+        let mime = media::sniff(bytes).unwrap_or_default();
+        self.take(&Chunk { choice, index, mime, bytes, name, ..Chunk::new(ChunkKind::Image) });
+    }
+
+    /// An image that lies elsewhere, or in a data URL.
+    pub(crate) fn image_at(&mut self, choice: i32, index: i32, url: &str, name: &str) {
+        match media::decode_data_url(url) {
+            Some(bytes) => self.image(choice, index, &bytes, name),
+            None => {
+                self.take(&Chunk { choice, index, text: url, name, ..Chunk::new(ChunkKind::Image) })
+            }
+        }
+    }
+
     /// Token counts.
     pub(crate) fn usage(&mut self, usage: Usage) {
+        self.estimate = None;
         self.take(&Chunk { usage, ..Chunk::new(ChunkKind::Usage) });
     }
 
-    /// The end of one choice.
+    /// The end of one choice. Usage comes before it: told, else estimated where asked for.
     pub(crate) fn finish(&mut self, choice: i32, reason: &str, raw: &str) {
+        if let Some(mut usage) = self.estimate.take() {
+            usage.total = usage.input + usage.output;
+            self.usage(usage);
+        }
         self.take(&Chunk { choice, text: reason, name: raw, ..Chunk::new(ChunkKind::Finish) });
     }
 
@@ -299,6 +426,11 @@ impl<'a> Call<'a> {
             body.finish();
         }
     }
+}
+
+/// A token is four bytes, more or less.
+fn tokens_of(bytes: usize) -> i64 {
+    i64::try_from(bytes / 4).unwrap_or(i64::MAX)
 }
 
 /// The host and port of `url`, without anything that could be secret.

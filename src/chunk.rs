@@ -31,6 +31,8 @@ pub enum ChunkKind {
     Finish = 11,
     /// Opt-in: `text` is the undecoded event.
     Raw = 12,
+    /// `text`: opaque JSON of the provider's, which goes back with the reply.
+    State = 13,
 }
 
 /// Token counts; -1 where the provider did not say.

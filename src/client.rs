@@ -12,7 +12,7 @@ use crate::model::Model;
 use crate::providers::Protocol;
 use crate::request::Request;
 use crate::thread;
-use crate::transport::{Limits, Options, TlsOptions, Token, Transport};
+use crate::transport::{Limits, Options, Roots, TlsOptions, Token, Transport};
 
 /// The longest wait that a provider may ask for; beyond it the error is the better answer.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
@@ -74,6 +74,7 @@ impl Client {
         sink: &'a dyn Sink,
     ) -> (Result<()>, Call<'a>) {
         self.attempt(token, sink, |call| {
+            call.asked(request);
             let outcome = self.0.protocol.run(request, call);
             // What came before an error is part of the answer.
             outcome.and(call.flush())
@@ -141,7 +142,9 @@ fn retry_delay(error: &Error, tries: u32) -> Option<Duration> {
 }
 
 fn tls_options(config: &Config) -> Result<TlsOptions> {
-    let mut extra_ca_pem = Vec::new();
+    let own_root = config.provider.extra_root.filter(|_| config.roots != Roots::OnlyCa);
+    let mut extra_ca_pem: Vec<Vec<u8>> =
+        own_root.into_iter().map(|pem| pem.as_bytes().to_vec()).collect();
     extra_ca_pem.extend(config.ca_pem.as_ref().map(|pem| pem.as_bytes().to_vec()));
     if let Some(path) = &config.ca_file {
         extra_ca_pem.push(file("ca_file", path)?);

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::providers::{self, Provider};
+use crate::request::Request;
 use crate::transport::{Headers, Limits, ProxyChoice, Roots};
 
 /// The keys that every provider understands; each adds its own ([`Provider::keys`]).
@@ -33,6 +34,8 @@ const COMMON_KEYS: &[&str] = &[
     "queue_bytes",
     "user_agent",
     "raw_chunks",
+    "model_aliases",
+    "estimate_usage",
 ];
 
 /// A text that is wiped from memory when it is dropped, and never printed.
@@ -72,8 +75,12 @@ pub struct Config {
     pub(crate) max_error_bytes: usize,
     pub(crate) max_header_bytes: usize,
     pub(crate) queue_bytes: usize,
-    pub(crate) user_agent: String,
+    /// `None` is the provider's or the library's own.
+    pub(crate) user_agent: Option<String>,
     pub(crate) raw_chunks: bool,
+    /// Names of the program's own for models.
+    model_aliases: Map<String, Value>,
+    pub(crate) estimate_usage: bool,
     /// The provider's own keys, which it reads when a client is made of the config.
     options: BTreeMap<&'static str, Secret>,
 }
@@ -112,8 +119,10 @@ impl Config {
             max_error_bytes: 256 << 10,
             max_header_bytes: 64 << 10,
             queue_bytes: 1 << 20,
-            user_agent: concat!("tolmach/", env!("CARGO_PKG_VERSION")).to_owned(),
+            user_agent: None,
             raw_chunks: false,
+            model_aliases: Map::new(),
+            estimate_usage: false,
             options: BTreeMap::new(),
         })
     }
@@ -179,7 +188,11 @@ impl Config {
                 self.queue_bytes =
                     or(value, default.queue_bytes, |v| number(key, v, 1024, 1 << 30))?;
             }
-            "user_agent" => self.user_agent = or(value, default.user_agent, user_agent)?,
+            "user_agent" => self.user_agent = value.map(user_agent).transpose()?,
+            "model_aliases" => self.model_aliases = or(value, default.model_aliases, aliases)?,
+            "estimate_usage" => {
+                self.estimate_usage = or(value, default.estimate_usage, |v| boolean(key, v))?;
+            }
             _ => self.raw_chunks = or(value, default.raw_chunks, |v| boolean(key, v))?,
         }
         Ok(())
@@ -202,6 +215,9 @@ impl Config {
         }
         let secret = match key {
             "endpoint" | "auth_url" => Secret::new(&url(key, value)?),
+            "auth_scheme" => Secret::new(one_of(key, value, &["basic", "bearer"])?),
+            "api_version" => Secret::new(one_of(key, value, &["v1", "v2"])?),
+            "think_tags" => Secret::new(if boolean(key, value)? { "true" } else { "" }),
             _ => Secret::new(value),
         };
         if key == "api_key" {
@@ -210,6 +226,24 @@ impl Config {
             self.options.insert(key, secret);
         }
         Ok(())
+    }
+
+    pub(crate) fn user_agent(&self) -> &str {
+        self.user_agent.as_deref().unwrap_or(concat!("tolmach/", env!("CARGO_PKG_VERSION")))
+    }
+
+    /// The model to ask: the request's, else the config's, else the provider's default.
+    pub(crate) fn model_for<'m>(&'m self, request: &'m Request) -> &'m str {
+        let own = Some(self.model.as_str()).filter(|model| !model.is_empty());
+        let model = request.model().or(own).unwrap_or(self.provider.default_model);
+        match self.model_aliases.get(model) {
+            Some(Value::String(model)) => model,
+            Some(Value::Array(models)) if !models.is_empty() => {
+                let chosen = models.get(fastrand::usize(..models.len()));
+                chosen.and_then(Value::as_str).unwrap_or(model)
+            }
+            _ => model,
+        }
     }
 
     /// The value of one of the provider's own keys.
@@ -250,7 +284,10 @@ impl Config {
 
     /// Everything that must not be seen in an error or a log line.
     pub(crate) fn secrets(&self) -> Vec<Secret> {
-        let own = self.options.iter().filter(|(key, _)| matches!(**key, "cookie" | "password"));
+        let own = self
+            .options
+            .iter()
+            .filter(|(key, _)| matches!(**key, "cookie" | "password" | "access_token"));
         self.api_key.iter().chain(own.map(|(_, secret)| secret)).cloned().collect()
     }
 }
@@ -291,6 +328,19 @@ fn headers(value: &str) -> Result<Headers> {
     Ok(headers)
 }
 
+fn aliases(value: &str) -> Result<Map<String, Value>> {
+    let is_name = |target: &Value| match target {
+        Value::Array(names) => !names.is_empty() && names.iter().all(Value::is_string),
+        target => target.is_string(),
+    };
+    match serde_json::from_str(value) {
+        Ok(Value::Object(aliases)) if aliases.values().all(is_name) => Ok(aliases),
+        _ => Err(argument(
+            "\"model_aliases\" is a JSON object of names to names, or to lists of them to choose from",
+        )),
+    }
+}
+
 fn proxy(value: &str) -> Result<ProxyChoice> {
     Ok(match value {
         "direct" => ProxyChoice::Direct,
@@ -311,6 +361,10 @@ fn roots(key: &str, value: &str) -> Result<Roots> {
 fn user_agent(value: &str) -> Result<String> {
     Headers::default().set("User-Agent", value)?;
     Ok(value.to_owned())
+}
+
+fn one_of<'v>(key: &str, value: &'v str, right: &[&str]) -> Result<&'v str> {
+    if right.contains(&value) { Ok(value) } else { Err(wrong(key, value, &right.join(" or "))) }
 }
 
 fn boolean(key: &str, value: &str) -> Result<bool> {
@@ -357,9 +411,13 @@ mod tests {
             for key in COMMON_KEYS.iter().chain(provider.keys) {
                 let value = match *key {
                     "base_url" | "endpoint" | "auth_url" => "http://127.0.0.1/",
+                    "think_tags" => "true",
+                    "auth_scheme" => "bearer",
+                    "api_version" => "v2",
                     "headers" => "{\"X-A\":\"b\"}",
                     "tls_roots" => "platform",
-                    "tls_verify" | "raw_chunks" => "false",
+                    "tls_verify" | "raw_chunks" | "estimate_usage" => "false",
+                    "model_aliases" => "{\"a\":\"b\",\"c\":[\"d\"]}",
                     key if key.ends_with("_ms") || key.starts_with("max_") => "2000",
                     "queue_bytes" => "4096",
                     _ => "text",

@@ -80,10 +80,10 @@ fn audio(subtype: &str, data: &str) -> Value {
     json!({"type": "input_audio", "input_audio": {"data": data, "format": format}})
 }
 
-/// The bytes and media type of a `data:` URL in base64; `None` for any other text.
-pub(crate) fn decode_data_url(url: &str) -> Option<(String, Vec<u8>)> {
-    let (mime, data) = url.strip_prefix("data:")?.split_once(";base64,")?;
-    Some((mime.to_owned(), decode_base64(data)?))
+/// The bytes of a `data:` URL in base64; `None` for any other text.
+pub(crate) fn decode_data_url(url: &str) -> Option<Vec<u8>> {
+    let (_, data) = url.strip_prefix("data:")?.split_once(";base64,")?;
+    decode_base64(data)
 }
 
 /// Standard base64, with or without its padding.

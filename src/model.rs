@@ -20,6 +20,17 @@ pub struct Model {
 }
 
 impl Model {
+    /// A model of which only the name is known.
+    pub(crate) fn named(id: &str) -> Model {
+        Model {
+            id: id.to_owned(),
+            owner: String::new(),
+            json: serde_json::json!({"id": id}).to_string(),
+            context_length: None,
+            capabilities: Capabilities::NONE,
+        }
+    }
+
     /// Reads an entry of any of the shapes in use; `None` when it names no model.
     ///
     /// Entries are strings or objects named by `id`, `name` or `model`

@@ -174,6 +174,15 @@ impl Request {
         object
     }
 
+    pub(crate) fn messages(&self) -> &[Value] {
+        &self.messages
+    }
+
+    /// Any field but `messages`.
+    pub(crate) fn field(&self, name: &str) -> Option<&Value> {
+        self.fields.get(name)
+    }
+
     /// The model asked for, if the request names one.
     pub(crate) fn model(&self) -> Option<&str> {
         self.fields.get("model")?.as_str().filter(|model| !model.is_empty())

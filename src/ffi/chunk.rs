@@ -15,7 +15,8 @@ pub const TOLMACH_CHUNK_REFUSAL: tolmach_chunk_kind = 4;
 /// A piece of a tool call. id and name on the call's first piece; text: a piece of its
 /// arguments, which are JSON once the answer has finished.
 pub const TOLMACH_CHUNK_TOOL_CALL: tolmach_chunk_kind = 5;
-/// An image. text: its URL, or empty when bytes are given.
+/// An image. text: its URL, or empty when bytes are given; name: the prompt as the provider
+/// revised it.
 pub const TOLMACH_CHUNK_IMAGE: tolmach_chunk_kind = 6;
 /// A piece of audio in bytes; text: its transcript.
 pub const TOLMACH_CHUNK_AUDIO: tolmach_chunk_kind = 7;
@@ -30,6 +31,8 @@ pub const TOLMACH_CHUNK_USAGE: tolmach_chunk_kind = 10;
 pub const TOLMACH_CHUNK_FINISH: tolmach_chunk_kind = 11;
 /// With the config's raw_chunks alone: text is the undecoded event.
 pub const TOLMACH_CHUNK_RAW: tolmach_chunk_kind = 12;
+/// Opaque state of the provider's, as JSON in text. The reply has it already.
+pub const TOLMACH_CHUNK_STATE: tolmach_chunk_kind = 13;
 
 /// Token counts; -1 where the provider did not say.
 #[repr(C)]

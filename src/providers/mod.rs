@@ -3,7 +3,12 @@
 //! A provider is straight-line blocking code. Its whole world is [`Call`]: it sends HTTP
 //! and takes chunks. It never sees a thread, a queue or a C type.
 
+mod ai365vip;
+mod aichats;
+mod amigochat;
+mod gigachat;
 mod openai;
+mod tags;
 
 use once_cell::sync::Lazy;
 
@@ -12,6 +17,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::model::Model;
 use crate::request::Request;
+use crate::transport::Headers;
 
 /// What a provider or a model can do: a set of the ABI's `TOLMACH_CAN_*` bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,6 +80,9 @@ pub struct Provider {
     pub capabilities: Capabilities,
     /// The config keys of its own, beyond those that every provider has.
     pub keys: &'static [&'static str],
+    /// A root certificate in PEM that its servers alone are known by: trusted by its own
+    /// clients, in addition to the others, and by nobody else.
+    pub(crate) extra_root: Option<&'static str>,
     /// Makes its protocol ready for one client.
     pub(crate) connect: fn(&Config) -> Result<Box<dyn Protocol>>,
 }
@@ -87,7 +96,15 @@ pub(crate) trait Protocol: Send + Sync {
     fn models(&self, call: &mut Call<'_>) -> Result<Vec<Model>>;
 }
 
-static PROVIDERS: Lazy<Vec<Provider>> = Lazy::new(|| vec![openai::provider()]);
+static PROVIDERS: Lazy<Vec<Provider>> = Lazy::new(|| {
+    vec![
+        openai::provider(),
+        gigachat::provider(),
+        ai365vip::provider(),
+        amigochat::provider(),
+        aichats::provider(),
+    ]
+});
 
 /// Every provider of this build.
 pub fn all() -> &'static [Provider] {
@@ -97,4 +114,16 @@ pub fn all() -> &'static [Provider] {
 /// The provider of that name.
 pub fn find(name: &str) -> Option<&'static Provider> {
     all().iter().find(|provider| provider.name == name)
+}
+
+/// The headers that a web chat's own page sends, and the cookies of the config's.
+fn web_headers(headers: &[(&str, &str)], config: &Config) -> Result<Headers> {
+    let mut all = Headers::default();
+    for (name, value) in headers {
+        all.set(name, value)?;
+    }
+    if let Some(cookie) = config.option("cookie") {
+        all.set("cookie", cookie)?;
+    }
+    Ok(all)
 }

@@ -9,6 +9,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::tags::{Files, Think};
 use super::{Capabilities, Protocol, Provider};
 use crate::call::{Call, Response};
 use crate::chunk::{Chunk, ChunkKind, Usage};
@@ -16,8 +17,9 @@ use crate::config::{Config, Secret};
 use crate::error::{Error, ErrorKind, Result};
 use crate::media;
 use crate::model::Model;
+use crate::prompt;
 use crate::request::Request;
-use crate::transport::{Headers, HttpRequest, Method};
+use crate::transport::{Headers, HttpRequest};
 use crate::wire::json::{self, Content, Int, List, Maybe, Text, TextOrJson};
 
 pub(super) fn provider() -> Provider {
@@ -33,40 +35,36 @@ pub(super) fn provider() -> Provider {
             .with(Capabilities::SYSTEM)
             .with(Capabilities::TOOLS)
             .with(Capabilities::VISION)
+            .with(Capabilities::IMAGES)
             .with(Capabilities::LIST_MODELS)
             .with(Capabilities::NEEDS_AUTH)
             .with(Capabilities::WORKING),
-        keys: &["api_key", "endpoint", "organization"],
+        keys: &["api_key", "endpoint", "organization", "think_tags", "fallback_models"],
+        extra_root: None,
         connect: |config| Ok(Box::new(OpenAi::new(config)?)),
     }
 }
 
 struct OpenAi {
+    config: Config,
     /// The whole URL of the chat call: `endpoint`, else below the base URL.
     chat_url: String,
-    models_url: String,
-    default_model: String,
     api_key: Secret,
-    organization: Option<String>,
     /// Models whose servers refuse to be asked for usage (pitfall 16).
     without_usage: Mutex<HashSet<String>>,
+    /// Models that the server's list says make images, once it was asked.
+    painters: Mutex<Option<HashSet<String>>>,
 }
 
 impl OpenAi {
     fn new(config: &Config) -> Result<OpenAi> {
-        let base = &config.base_url;
         let endpoint = config.option("endpoint").map(str::to_owned);
-        let default_model = match config.model.as_str() {
-            "" => config.provider.default_model,
-            model => model,
-        };
         Ok(OpenAi {
-            chat_url: endpoint.unwrap_or_else(|| format!("{base}/chat/completions")),
-            models_url: format!("{base}/models"),
-            default_model: default_model.to_owned(),
+            config: config.clone(),
+            chat_url: endpoint.unwrap_or_else(|| format!("{}/chat/completions", config.base_url)),
             api_key: config.credentials()?,
-            organization: config.option("organization").map(str::to_owned),
-            without_usage: Mutex::new(HashSet::new()),
+            without_usage: Mutex::default(),
+            painters: Mutex::default(),
         })
     }
 
@@ -78,7 +76,7 @@ impl OpenAi {
         if !self.api_key.expose().is_empty() {
             headers.set("Authorization", &format!("Bearer {}", self.api_key.expose()))?;
         }
-        if let Some(organization) = &self.organization {
+        if let Some(organization) = self.config.option("organization") {
             headers.set("OpenAI-Organization", organization)?;
         }
         Ok(headers)
@@ -86,12 +84,26 @@ impl OpenAi {
 
     fn ask(&self, body: &Map<String, Value>, call: &mut Call<'_>) -> Result<Response> {
         let stream = body.get("stream") == Some(&Value::Bool(true));
-        let mut headers =
-            self.headers(if stream { "text/event-stream" } else { "application/json" })?;
+        self.post(
+            &self.chat_url,
+            if stream { "text/event-stream" } else { "application/json" },
+            body,
+            call,
+        )
+    }
+
+    fn post(
+        &self,
+        url: &str,
+        accept: &str,
+        body: &Map<String, Value>,
+        call: &mut Call<'_>,
+    ) -> Result<Response> {
+        let mut headers = self.headers(accept)?;
         headers.set("Content-Type", "application/json")?;
         let body = serde_json::to_vec(body)
             .map_err(|error| Error::new(ErrorKind::Internal, format!("the request: {error}")))?;
-        call.send(HttpRequest { method: Method::Post, url: self.chat_url.clone(), headers, body })
+        call.send(HttpRequest::post(url, headers, body))
     }
 
     /// Asks for usage at the end of a stream, unless the caller decided about it; where
@@ -119,45 +131,177 @@ impl OpenAi {
     }
 }
 
-impl Protocol for OpenAi {
-    fn run(&self, request: &Request, call: &mut Call<'_>) -> Result<()> {
+impl OpenAi {
+    fn chat(&self, model: &str, request: &Request, call: &mut Call<'_>) -> Result<()> {
         let mut body = request.to_object();
-        let model = request.model().unwrap_or(&self.default_model);
         body.insert("model".to_owned(), model.into());
         body.insert("stream".to_owned(), request.stream().into());
+        hoist_conversation(&mut body);
         let response = if request.stream() && !body.contains_key("stream_options") {
             self.ask_with_usage(&mut body, call)?
         } else {
             self.ask(&body, call)?
         };
-        let mut events = call.events(response);
-        let mut answer = Answer::default();
-        while !answer.done && call.next(&mut events)? {
-            let event = events.event();
-            answer.done = event.is_done();
-            if !answer.done {
-                answer.take(event.data, call)?;
-            }
-        }
-        answer.end(call)?;
-        call.end(events);
-        Ok(())
+        let think = self.config.option("think_tags") == Some("true");
+        let mut answer = if think { Answer::thinking_in_tags(model) } else { Answer::of(model) };
+        answer.read_to_end(response, call)?;
+        answer.finish(call)
     }
 
-    fn models(&self, call: &mut Call<'_>) -> Result<Vec<Model>> {
-        let response = call.send(HttpRequest {
-            method: Method::Get,
-            url: self.models_url.clone(),
-            headers: self.headers("application/json")?,
-            body: Vec::new(),
-        })?;
+    /// Whether `request` is for an image: it says so, or its model is one that makes them.
+    fn is_for_image(&self, model: &str, request: &Request) -> bool {
+        const PAINTERS: &[&str] =
+            &["dall-e", "gpt-image", "chatgpt-image", "imagen", "flux", "stable-diffusion"];
+        let painters = self.painters.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = painters.as_ref().is_some_and(|painters| painters.contains(model));
+        known
+            || request
+                .field("prompt")
+                .and_then(Value::as_str)
+                .is_some_and(|prompt| !prompt.is_empty())
+            || PAINTERS.iter().any(|painter| model.starts_with(painter))
+    }
+
+    /// Asks for an image (providers.md 2.9).
+    fn paint(&self, model: &str, request: &Request, call: &mut Call<'_>) -> Result<()> {
+        let mut body = request.to_object();
+        for name in ["messages", "stream", "stream_options"] {
+            body.shift_remove(name);
+        }
+        let prompt = request.field("prompt").and_then(Value::as_str).map(str::to_owned);
+        let prompt = prompt.unwrap_or_else(|| prompt::last_user_message(request.messages()));
+        body.insert("prompt".to_owned(), prompt.into());
+        body.insert("model".to_owned(), model.into());
+        let ratio = body.shift_remove("aspect_ratio");
+        if let Some((width, height)) =
+            ratio.as_ref().and_then(Value::as_str).and_then(size_of_ratio)
+        {
+            body.entry("width").or_insert(width.into());
+            body.entry("height").or_insert(height.into());
+        }
+        let url = format!("{}/images/generations", self.config.base_url);
+        let response = self.post(&url, "application/json", &body, call)?;
+        let answer = call.document(response)?;
+        take_images(&answer, model, call)
+    }
+
+    /// Whether the server's list says that `model` makes images. It is asked for once, and
+    /// only where a model would not chat: no answer is to wait for it.
+    fn is_listed_as_painter(&self, model: &str, call: &mut Call<'_>) -> bool {
+        if self.painters.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+            && self.list(call).is_err()
+        {
+            return false;
+        }
+        let painters = self.painters.lock().unwrap_or_else(PoisonError::into_inner);
+        painters.as_ref().is_some_and(|painters| painters.contains(model))
+    }
+
+    fn list(&self, call: &mut Call<'_>) -> Result<Vec<Model>> {
+        let url = format!("{}/models", self.config.base_url);
+        let response = call.send(HttpRequest::get(&url, self.headers("application/json")?))?;
         let list = call.document(response)?;
         let entries = list.get("data").or_else(|| list.get("models")).unwrap_or(&list);
         let Some(entries) = entries.as_array() else {
             return Err(call.protocol_error("answered with no list of models"));
         };
-        Ok(entries.iter().filter_map(Model::from_entry).collect())
+        let models: Vec<Model> = entries.iter().filter_map(Model::from_entry).collect();
+        let painters = models.iter().filter(|model| model.capabilities.has(Capabilities::IMAGES));
+        let painters = painters.map(|model| model.id.clone()).collect();
+        *self.painters.lock().unwrap_or_else(PoisonError::into_inner) = Some(painters);
+        Ok(models)
     }
+}
+
+impl Protocol for OpenAi {
+    fn run(&self, request: &Request, call: &mut Call<'_>) -> Result<()> {
+        let model = self.config.model_for(request);
+        if self.is_for_image(model, request) {
+            return self.paint(model, request, call);
+        }
+        match self.chat(model, request, call) {
+            Err(error)
+                if !call.answered()
+                    && may_not_chat(&error)
+                    && self.is_listed_as_painter(model, call) =>
+            {
+                self.paint(model, request, call)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn models(&self, call: &mut Call<'_>) -> Result<Vec<Model>> {
+        let listed = self.list(call);
+        match (&listed, self.config.option("fallback_models")) {
+            (Err(error), Some(names)) if error.kind() != ErrorKind::Cancelled => {
+                let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+                Ok(names.map(Model::named).collect())
+            }
+            _ => listed,
+        }
+    }
+}
+
+/// Whether a refusal may be for a model that does not chat.
+fn may_not_chat(error: &Error) -> bool {
+    let says_so = || error.message().contains("model") || error.body().contains("image");
+    error.kind() == ErrorKind::NotFound || (error.kind() == ErrorKind::BadRequest && says_so())
+}
+
+/// A conversation that the last reply brought is the request's own field.
+fn hoist_conversation(body: &mut Map<String, Value>) {
+    let messages = body.get_mut("messages").and_then(Value::as_array_mut);
+    let kept = messages.into_iter().flatten().filter_map(|message| {
+        message.as_object_mut().and_then(|message| message.shift_remove("conversation"))
+    });
+    if let Some(conversation) = kept.last() {
+        body.entry("conversation").or_insert(conversation);
+    }
+}
+
+/// Width and height of an aspect ratio (providers.md 2.9).
+fn size_of_ratio(ratio: &str) -> Option<(u32, u32)> {
+    Some(match ratio {
+        "16:9" => (1024, 576),
+        "9:16" => (576, 1024),
+        "1:1" => (1024, 1024),
+        "4:3" => (1024, 768),
+        "3:4" => (768, 1024),
+        "3:2" => (1024, 682),
+        "2:3" => (682, 1024),
+        "21:9" => (1024, 440),
+        "9:21" => (440, 1024),
+        "4:5" => (832, 1040),
+        "5:4" => (1040, 832),
+        "2:1" => (1024, 512),
+        "1:2" => (512, 1024),
+        _ => return None,
+    })
+}
+
+/// The images of an answer to `/images/generations`.
+pub(super) fn take_images(answer: &Value, model: &str, call: &mut Call<'_>) -> Result<()> {
+    let items = answer.get("data").and_then(Value::as_array).filter(|items| !items.is_empty());
+    let Some(items) = items else {
+        return Err(call.protocol_error("answered without an image"));
+    };
+    let text = |item: &Value, key: &str| item.get(key).and_then(Value::as_str).map(str::to_owned);
+    call.start("", &text(answer, "model").unwrap_or_else(|| model.to_owned()));
+    for (item, index) in items.iter().zip(0..) {
+        let prompt = text(item, "revised_prompt").unwrap_or_default();
+        let bytes = text(item, "b64_json").and_then(|data| media::decode_base64(&data));
+        match (bytes, text(item, "url")) {
+            (Some(bytes), _) => call.image(0, index, &bytes, &prompt),
+            (None, Some(url)) => call.image_at(0, index, &url, &prompt),
+            (None, None) => return Err(call.protocol_error("answered with an image that is none")),
+        }
+    }
+    if let Some(usage) = answer.get("usage").and_then(usage_of) {
+        call.usage(usage);
+    }
+    call.finish(0, "stop", "");
+    Ok(())
 }
 
 fn refuses_usage(error: &Error) -> bool {
@@ -166,9 +310,20 @@ fn refuses_usage(error: &Error) -> bool {
         && (names(error.message()) || names(error.body()))
 }
 
+/// How the text of an answer is read.
+enum Reading {
+    AsItIs,
+    /// Reasoning stands between tags, for each choice.
+    ThinkTags(Vec<(i32, Think)>),
+    /// Tags show files.
+    FileTags(Files),
+}
+
 /// What has become of an answer so far.
-#[derive(Default)]
 pub(super) struct Answer {
+    /// Named where the answer itself names none.
+    model: String,
+    reading: Reading,
     started: bool,
     /// The end mark has come.
     done: bool,
@@ -179,6 +334,8 @@ pub(super) struct Answer {
     calls: Vec<ToolCall>,
     usage: Option<Usage>,
     cited: bool,
+    /// Files that the text shows, in their order.
+    files: Vec<String>,
 }
 
 /// A tool call whose pieces are coming in.
@@ -203,6 +360,7 @@ struct Event<'a> {
     usage: Option<Box<Value>>,
     x_groq: Option<Box<Value>>,
     citations: Option<Box<Value>>,
+    conversation: Option<Box<Value>>,
     // Marks of an error, looked into only where there is one.
     error: Option<IgnoredAny>,
     error_message: Option<IgnoredAny>,
@@ -221,6 +379,9 @@ struct Choice<'a> {
     /// In a whole answer.
     #[serde(borrow)]
     message: Maybe<Box<Message<'a>>>,
+    /// In a completion that is older than chat.
+    #[serde(borrow)]
+    text: Text<'a>,
     #[serde(borrow)]
     finish_reason: Text<'a>,
     usage: Option<Box<Value>>,
@@ -230,6 +391,8 @@ struct Choice<'a> {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Message<'a> {
+    #[serde(borrow)]
+    role: Text<'a>,
     #[serde(borrow)]
     content: Content<'a, Part<'a>>,
     #[serde(borrow)]
@@ -244,6 +407,9 @@ struct Message<'a> {
     tool_calls: List<Piece<'a>>,
     #[serde(borrow)]
     function_call: Maybe<Box<Function<'a>>>,
+    /// GigaChat's id of that call.
+    #[serde(borrow)]
+    functions_state_id: Text<'a>,
     #[serde(borrow)]
     audio: Maybe<Box<Audio<'a>>>,
     #[serde(borrow)]
@@ -339,6 +505,52 @@ impl Event<'_> {
 }
 
 impl Answer {
+    pub(super) fn of(model: &str) -> Answer {
+        Answer {
+            model: model.to_owned(),
+            reading: Reading::AsItIs,
+            started: false,
+            done: false,
+            choices: Vec::new(),
+            finishes: Vec::new(),
+            calls: Vec::new(),
+            usage: None,
+            cited: false,
+            files: Vec::new(),
+        }
+    }
+
+    /// An answer whose reasoning stands between `<think>` and `</think>`.
+    pub(super) fn thinking_in_tags(model: &str) -> Answer {
+        Answer { reading: Reading::ThinkTags(Vec::new()), ..Answer::of(model) }
+    }
+
+    /// An answer whose text shows files.
+    pub(super) fn showing_files(model: &str) -> Answer {
+        Answer { reading: Reading::FileTags(Files::default()), ..Answer::of(model) }
+    }
+
+    /// Reads the answer to its end, all but usage and the reasons: what else there is to
+    /// deliver comes before them.
+    pub(super) fn read_to_end(&mut self, response: Response, call: &mut Call<'_>) -> Result<()> {
+        let mut events = call.events(response);
+        while !self.done && call.next(&mut events)? {
+            let event = events.event();
+            self.done = event.is_done();
+            if !self.done {
+                self.take(event.data, call)?;
+            }
+        }
+        self.close(call)?;
+        call.end(events);
+        Ok(())
+    }
+
+    /// The files that the text showed.
+    pub(super) fn files(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.files)
+    }
+
     /// Takes one event, or a whole answer, which has the same shape.
     pub(super) fn take(&mut self, data: &[u8], call: &mut Call<'_>) -> Result<()> {
         if data.trim_ascii().is_empty() {
@@ -373,10 +585,14 @@ impl Answer {
         let says = !event.id.is_empty() || !event.model.is_empty() || !event.choices.is_empty();
         if !self.started && says {
             self.started = true;
-            call.start(&event.id, &event.model);
+            let model = if event.model.is_empty() { &self.model } else { &*event.model };
+            call.start(&event.id, model);
         }
         for choice in event.choices.iter() {
             self.take_choice(choice, call);
+        }
+        if let Some(conversation) = &event.conversation {
+            call.state(&json!({"conversation": conversation}));
         }
         self.take_citations(event.citations.as_deref(), call);
         let groq = event.x_groq.as_deref().and_then(|groq| groq.get("usage"));
@@ -390,6 +606,7 @@ impl Answer {
         if !self.choices.contains(&number) {
             self.choices.push(number);
         }
+        self.take_text(number, &choice.text, call);
         for message in choice.delta.0.iter().chain(choice.message.0.as_deref()) {
             self.take_message(number, message, call);
         }
@@ -402,10 +619,13 @@ impl Answer {
     }
 
     fn take_message(&mut self, choice: i32, message: &Message<'_>, call: &mut Call<'_>) {
+        if &*message.role == "function_in_progress" {
+            return call.progress(&message.content.text);
+        }
         take_reasoning(choice, message, call);
-        call.text(choice, &message.content.text);
+        self.take_text(choice, &message.content.text, call);
         for part in message.content.parts.iter() {
-            call.text(choice, if &*part.kind == "thinking" { "" } else { &part.text });
+            self.take_text(choice, if &*part.kind == "thinking" { "" } else { &part.text }, call);
             call.refusal(choice, &part.refusal);
         }
         call.refusal(choice, &message.refusal);
@@ -414,7 +634,7 @@ impl Answer {
             self.take_tool_call(choice, piece.index.0, &piece.id, function, call);
         }
         if let Some(function) = message.function_call.0.as_deref() {
-            self.take_tool_call(choice, Some(0), "", Some(function), call);
+            self.take_tool_call(choice, Some(0), &message.functions_state_id, Some(function), call);
         }
         if let Some(audio) = &message.audio.0 {
             let bytes = media::decode_base64(&audio.data).unwrap_or_default();
@@ -426,7 +646,7 @@ impl Answer {
         }
         let links = message.images.iter().filter_map(|image| image.image_url.0.as_ref());
         for (link, index) in links.zip(0..) {
-            take_image(choice, index, &link.url, call);
+            call.image_at(choice, index, &link.url, "");
         }
         for link in message.annotations.iter().filter_map(|note| note.url_citation.0.as_ref()) {
             let chunk = Chunk::new(ChunkKind::Source);
@@ -493,29 +713,54 @@ impl Answer {
         }
     }
 
-    /// Gives usage and the reasons at the end: whoever reads on to a finish has it all.
-    ///
-    /// An answer is at its end with the end mark, or where every choice gave a reason.
-    pub(super) fn end(mut self, call: &mut Call<'_>) -> Result<()> {
-        for choice in std::mem::take(&mut self.choices) {
-            if !self.finishes.iter().any(|(finished, _)| *finished == choice) {
-                if !self.done {
-                    self.finishes.clear();
-                    break;
+    fn take_text(&mut self, choice: i32, text: &str, call: &mut Call<'_>) {
+        match &mut self.reading {
+            Reading::AsItIs => call.text(choice, text),
+            Reading::FileTags(files) => {
+                self.files.extend(files.take(text, |text| call.text(choice, text)));
+            }
+            Reading::ThinkTags(thinks) => {
+                if !thinks.iter().any(|(known, _)| *known == choice) {
+                    thinks.push((choice, Think::default()));
                 }
-                self.finishes.push((choice, String::new()));
+                for (_, think) in thinks.iter_mut().filter(|(known, _)| *known == choice) {
+                    think.take(text, |inside, text| thought_or_text(inside, choice, text, call));
+                }
             }
         }
-        if self.finishes.is_empty() {
-            if !self.done {
-                return Err(call.truncated());
+    }
+
+    /// The answer is at its end with the end mark, or where every choice gave a reason.
+    fn close(&mut self, call: &mut Call<'_>) -> Result<()> {
+        match &mut self.reading {
+            Reading::AsItIs => {}
+            Reading::FileTags(files) => files.end(|text| call.text(0, text)),
+            Reading::ThinkTags(thinks) => {
+                for (choice, think) in thinks {
+                    think.end(|inside, text| thought_or_text(inside, *choice, text, call));
+                }
             }
+        }
+        let is_finished =
+            |choice: &i32| self.finishes.iter().any(|(finished, _)| finished == choice);
+        let open: Vec<i32> =
+            self.choices.iter().copied().filter(|choice| !is_finished(choice)).collect();
+        if !self.done && (self.finishes.is_empty() || !open.is_empty()) {
+            return Err(call.truncated());
+        }
+        self.finishes.extend(open.into_iter().map(|choice| (choice, String::new())));
+        if self.finishes.is_empty() {
             self.finishes.push((0, String::new()));
         }
+        self.finishes.sort_by_key(|(choice, _)| *choice);
+        Ok(())
+    }
+
+    /// Gives usage and the reasons, last of all: whoever reads on to a finish has it all.
+    pub(super) fn finish(self, call: &mut Call<'_>) -> Result<()> {
         if let Some(usage) = self.usage {
             call.usage(usage);
         }
-        self.finishes.sort_by_key(|(choice, _)| *choice);
         for (choice, raw) in &self.finishes {
             let calls = self.calls.iter().any(|known| known.choice == *choice);
             match finish_reason(raw, calls) {
@@ -525,6 +770,10 @@ impl Answer {
         }
         Ok(())
     }
+}
+
+fn thought_or_text(inside: bool, choice: i32, text: &str, call: &mut Call<'_>) {
+    if inside { call.reasoning(choice, text, "think") } else { call.text(choice, text) }
 }
 
 /// The first of the names of reasoning that says something.
@@ -544,17 +793,6 @@ fn take_reasoning(choice: i32, message: &Message<'_>, call: &mut Call<'_>) {
         for thought in part.thinking.parts.iter() {
             call.reasoning(choice, &thought.text, "thinking");
         }
-    }
-}
-
-fn take_image(choice: i32, index: i32, url: &str, call: &mut Call<'_>) {
-    let chunk = Chunk { choice, index, ..Chunk::new(ChunkKind::Image) };
-    match media::decode_data_url(url) {
-        Some((mime, bytes)) => {
-            let mime = media::sniff(&bytes).unwrap_or(&mime);
-            call.take(&Chunk { mime, bytes: &bytes, ..chunk });
-        }
-        None => call.take(&Chunk { text: url, ..chunk }),
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) struct Reply {
     reasoning_field: String,
     calls: Vec<Call>,
     audio: String,
+    /// What the provider wants back, as fields of the message.
+    state: Map<String, Value>,
 }
 
 #[derive(Default)]
@@ -52,6 +54,11 @@ impl Reply {
                 }
             }
             ChunkKind::Audio if !chunk.id.is_empty() => chunk.id.clone_into(&mut self.audio),
+            ChunkKind::State => {
+                if let Ok(Value::Object(state)) = serde_json::from_str(chunk.text) {
+                    self.state.extend(state);
+                }
+            }
             _ => {}
         }
     }
@@ -78,6 +85,7 @@ impl Reply {
         if !self.audio.is_empty() {
             message.insert("audio".to_owned(), json!({"id": self.audio}));
         }
+        message.extend(self.state.clone());
         Value::Object(message).to_string()
     }
 }

@@ -27,11 +27,16 @@ impl Headers {
                 format!("the value of the header {name:?} has a line break or control character"),
             ));
         }
+        self.put(name, value);
+        Ok(())
+    }
+
+    /// Sets a header that is known to be right: a constant of the code.
+    pub(crate) fn put(&mut self, name: &str, value: &str) {
         match self.0.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
             Some((_, known)) => value.clone_into(known),
             None => self.push(name, value),
         }
-        Ok(())
     }
 
     /// Adds a line as it came.

@@ -17,6 +17,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use ureq::config::Config;
 use ureq::http;
 use ureq::{Agent, AsSendBody, BodyReader};
@@ -50,6 +51,21 @@ pub(crate) struct HttpRequest {
     pub(crate) url: String,
     pub(crate) headers: Headers,
     pub(crate) body: Vec<u8>,
+}
+
+impl HttpRequest {
+    pub(crate) fn get(url: &str, headers: Headers) -> HttpRequest {
+        HttpRequest { method: Method::Get, url: url.to_owned(), headers, body: Vec::new() }
+    }
+
+    /// The type of `body` is among the headers.
+    pub(crate) fn post(url: &str, headers: Headers, body: Vec<u8>) -> HttpRequest {
+        HttpRequest { method: Method::Post, url: url.to_owned(), headers, body }
+    }
+
+    pub(crate) fn post_json(url: &str, headers: Headers, body: &Value) -> HttpRequest {
+        HttpRequest::post(url, headers, body.to_string().into_bytes())
+    }
 }
 
 pub(crate) struct HttpResponse {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -184,6 +184,22 @@ impl Token {
     /// Closed once the call is cancelled.
     pub(super) fn woken(&self) -> &Receiver<()> {
         &self.woken
+    }
+
+    /// Waits until `done` is closed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Cancelled`], or [`ErrorKind::Timeout`] when a deadline passes.
+    pub(crate) fn wait_for(&self, done: &Receiver<()>) -> Result<()> {
+        loop {
+            let deadline = self.left()?.map_or_else(never, after);
+            select! {
+                recv(done) -> _ => return Ok(()),
+                // The next turn says which of the two it was.
+                recv(self.woken) -> _ => {}
+                recv(deadline) -> _ => {}
+            }
+        }
     }
 
     /// Waits for `delay`.

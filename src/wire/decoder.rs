@@ -53,6 +53,10 @@ enum Framing {
     JsonLines,
     JsonDocument,
     Html,
+    /// Text as it is: what has come is an event, up to the last whole character.
+    Text,
+    /// Text whose lines are events, also the empty ones.
+    Lines,
 }
 
 pub(crate) struct Decoder {
@@ -81,14 +85,29 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
-    pub(crate) fn new(max_event_bytes: usize) -> Decoder {
+    /// A decoder of events, whose framing shows in their first byte.
+    pub(crate) fn events(max_event_bytes: usize) -> Decoder {
+        Decoder::new(Framing::Unknown, max_event_bytes)
+    }
+
+    /// A decoder of plain text: an event is what has come, in whole characters.
+    pub(crate) fn text(max_event_bytes: usize) -> Decoder {
+        Decoder::new(Framing::Text, max_event_bytes)
+    }
+
+    /// A decoder of plain lines: an event is a line.
+    pub(crate) fn lines(max_event_bytes: usize) -> Decoder {
+        Decoder::new(Framing::Lines, max_event_bytes)
+    }
+
+    fn new(framing: Framing, max_event_bytes: usize) -> Decoder {
         Decoder {
             buffer: Vec::new(),
             start: 0,
             end: 0,
             line: 0,
             scanned: 0,
-            framing: Framing::Unknown,
+            framing,
             ended: false,
             max_event_bytes,
             after_cr: false,
@@ -180,6 +199,8 @@ impl Decoder {
             Framing::EventStream => self.next_of_event_stream(),
             Framing::Json | Framing::JsonLines | Framing::JsonDocument => self.next_of_json(),
             Framing::Html => return Ok(Step::Html),
+            Framing::Text => self.next_of_text(),
+            Framing::Lines => self.next_of_lines(),
         };
         let held = self.end - self.start;
         if step == Step::Starved && held > self.max_event_bytes {
@@ -271,7 +292,10 @@ impl Decoder {
         }
         let Some(length) = memchr2(b'\n', b'\r', self.bytes(&(self.scanned..self.end))) else {
             self.scanned = self.end;
-            if self.lines.is_empty() && self.bytes(&(self.line..self.end)).starts_with(b":") {
+            if self.framing == Framing::EventStream
+                && self.lines.is_empty()
+                && self.bytes(&(self.line..self.end)).starts_with(b":")
+            {
                 // A comment that never ends is no event that grows.
                 self.start = self.end - 1;
                 self.line = self.start;
@@ -342,6 +366,38 @@ impl Decoder {
         self.split = 0;
     }
 
+    fn next_of_text(&mut self) -> Step {
+        self.start = self.line;
+        let held = self.bytes(&(self.start..self.end));
+        let length = match std::str::from_utf8(held) {
+            // The character that the bytes end in may yet be completed.
+            Err(error) if error.error_len().is_none() && !self.ended => error.valid_up_to(),
+            _ => held.len(),
+        };
+        self.data = self.start..self.start + length;
+        self.line = self.data.end;
+        self.scanned = self.line;
+        match length {
+            0 if self.ended => Step::End,
+            0 => Step::Starved,
+            _ => Step::Event,
+        }
+    }
+
+    fn next_of_lines(&mut self) -> Step {
+        self.start = self.line;
+        if let Some(line) = self.next_line() {
+            self.data = line;
+            return Step::Event;
+        }
+        if !self.ended {
+            return Step::Starved;
+        }
+        self.data = self.line..self.end;
+        self.line = self.end;
+        if self.data.is_empty() { Step::End } else { Step::Event }
+    }
+
     fn next_of_json(&mut self) -> Step {
         loop {
             self.start = self.line;
@@ -402,7 +458,7 @@ mod tests {
     }
 
     fn decode(pieces: &[&[u8]]) -> Vec<(String, String)> {
-        let mut decoder = Decoder::new(1 << 20);
+        let mut decoder = Decoder::events(1 << 20);
         let mut events = Vec::new();
         for piece in pieces {
             decoder.feed(piece);
@@ -492,8 +548,43 @@ mod tests {
     }
 
     #[test]
+    fn plain_text_is_never_cut_inside_a_character() {
+        let mut decoder = Decoder::text(1 << 20);
+        let mut text = String::new();
+        for byte in "при\u{1f600}\r\n< x".as_bytes() {
+            decoder.feed(&[*byte]);
+            while decoder.advance().unwrap() == Step::Event {
+                text.push_str(std::str::from_utf8(decoder.event().data).unwrap());
+            }
+        }
+        decoder.feed(b"\xd0");
+        decoder.finish();
+        assert_eq!(decoder.advance().unwrap(), Step::Event);
+        assert_eq!(decoder.event().data, b"\xd0");
+        assert_eq!(decoder.advance().unwrap(), Step::End);
+        assert_eq!(text, "при\u{1f600}\r\n< x");
+    }
+
+    #[test]
+    fn plain_lines_are_events_whatever_ends_them() {
+        let mut decoder = Decoder::lines(1 << 20);
+        let mut lines = Vec::new();
+        for byte in b"data: a\r\ndata: b\r\n\nlast" {
+            decoder.feed(&[*byte]);
+            while decoder.advance().unwrap() == Step::Event {
+                lines.push(decoder.event().data.to_vec());
+            }
+        }
+        decoder.finish();
+        while decoder.advance().unwrap() == Step::Event {
+            lines.push(decoder.event().data.to_vec());
+        }
+        assert_eq!(lines, [&b"data: a"[..], b"data: b", b"", b"last"]);
+    }
+
+    #[test]
     fn web_page_is_told_apart() {
-        let mut decoder = Decoder::new(1 << 20);
+        let mut decoder = Decoder::events(1 << 20);
         decoder.feed(b"  <!doctype html>");
         assert_eq!(decoder.advance().unwrap(), Step::Html);
         assert_eq!(decoder.rest(), b"<!doctype html>");
@@ -501,7 +592,7 @@ mod tests {
 
     #[test]
     fn event_beyond_the_limit_is_too_large_and_endless_comments_are_not() {
-        let mut decoder = Decoder::new(100_000);
+        let mut decoder = Decoder::events(100_000);
         for _ in 0..100 {
             decoder.feed(&[b':'; 10_000]);
             assert_eq!(decoder.advance().unwrap(), Step::Starved);
@@ -516,7 +607,7 @@ mod tests {
 
     #[test]
     fn huge_event_is_given_back() {
-        let mut decoder = Decoder::new(8 << 20);
+        let mut decoder = Decoder::events(8 << 20);
         decoder.feed(b"data: \"");
         decoder.feed(&vec![b'x'; 4 << 20]);
         decoder.feed(b"\"\n\n");

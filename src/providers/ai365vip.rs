@@ -1,0 +1,118 @@
+//! AI365VIP: a web chat that took one folded prompt and answered in plain text
+//! (providers.md 4). The service is gone; its protocol is kept.
+
+use serde_json::json;
+
+use super::{Capabilities, Protocol, Provider, web_headers};
+use crate::call::Call;
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::Model;
+use crate::prompt;
+use crate::request::Request;
+use crate::transport::{Headers, HttpRequest};
+
+const MODELS: &[&str] = &["gpt-3.5-turbo", "gpt-3.5-turbo-16k", "gpt-4o"];
+
+const HEADERS: &[(&str, &str)] = &[
+    ("accept", "*/*"),
+    ("accept-language", "en-US,en;q=0.9"),
+    ("content-type", "application/json"),
+    ("origin", "https://chat.ai365vip.com"),
+    ("referer", "https://chat.ai365vip.com/en"),
+    ("sec-ch-ua", "\"Chromium\";v=\"127\", \"Not)A;Brand\";v=\"99\""),
+    ("sec-ch-ua-arch", "\"x86\""),
+    ("sec-ch-ua-bitness", "\"64\""),
+    ("sec-ch-ua-full-version", "\"127.0.6533.119\""),
+    (
+        "sec-ch-ua-full-version-list",
+        "\"Chromium\";v=\"127.0.6533.119\", \"Not)A;Brand\";v=\"99.0.0.0\"",
+    ),
+    ("sec-ch-ua-mobile", "?0"),
+    ("sec-ch-ua-model", "\"\""),
+    ("sec-ch-ua-platform", "\"Linux\""),
+    ("sec-ch-ua-platform-version", "\"4.19.276\""),
+    ("sec-fetch-dest", "empty"),
+    ("sec-fetch-mode", "cors"),
+    ("sec-fetch-site", "same-origin"),
+    (
+        "user-agent",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/127.0.0.0 Safari/537.36",
+    ),
+];
+
+pub(super) fn provider() -> Provider {
+    Provider {
+        name: "ai365vip",
+        label: "AI365VIP",
+        url: "https://chat.ai365vip.com",
+        base_url: "https://chat.ai365vip.com",
+        default_model: "gpt-3.5-turbo",
+        api_key_env: "",
+        capabilities: Capabilities::STREAM.with(Capabilities::LIST_MODELS),
+        keys: &["cookie"],
+        extra_root: None,
+        connect: |config| Ok(Box::new(Ai365Vip::new(config)?)),
+    }
+}
+
+struct Ai365Vip {
+    config: Config,
+    chat_url: String,
+    headers: Headers,
+}
+
+impl Ai365Vip {
+    fn new(config: &Config) -> Result<Ai365Vip> {
+        Ok(Ai365Vip {
+            config: config.clone(),
+            chat_url: format!("{}/api/chat", config.base_url),
+            headers: web_headers(HEADERS, config)?,
+        })
+    }
+}
+
+impl Protocol for Ai365Vip {
+    fn run(&self, request: &Request, call: &mut Call<'_>) -> Result<()> {
+        let model = self.config.model_for(request);
+        // The model's name and the numbers are the same whatever the model.
+        let body = json!({
+            "model": {"id": model, "name": "GPT-3.5", "maxLength": 3000, "tokenLimit": 2048},
+            "messages": [{"role": "user", "content": prompt::fold(request.messages())}],
+            "key": "",
+            "prompt": "You are a helpful assistant.",
+            "temperature": 1,
+        });
+        let request = HttpRequest::post_json(&self.chat_url, self.headers.clone(), &body);
+        let response = call.send(request)?;
+        let mut events = call.text_events(response)?;
+        call.start("", model);
+        let mut start = String::new();
+        while call.next(&mut events)? {
+            let text = String::from_utf8_lossy(events.event().data).into_owned();
+            if start.len() < 16 {
+                start.push_str(&text);
+                if is_page(&start) {
+                    return Err(Error::new(
+                        ErrorKind::Protocol,
+                        "AI365VIP answered with a web page",
+                    ));
+                }
+            }
+            call.text(0, &text);
+        }
+        call.finish(0, "stop", "");
+        call.end(events);
+        Ok(())
+    }
+
+    fn models(&self, _: &mut Call<'_>) -> Result<Vec<Model>> {
+        Ok(MODELS.iter().map(|id| Model::named(id)).collect())
+    }
+}
+
+/// A challenge page that calls itself something else.
+fn is_page(start: &str) -> bool {
+    let start = start.trim_start().to_ascii_lowercase();
+    start.starts_with("<!doctype") || start.starts_with("<html")
+}

@@ -1,0 +1,161 @@
+//! AiChats: a web chat that took one folded prompt and answered in `data:` lines of plain
+//! text, and made images (providers.md 6). The service is gone; its protocol is kept.
+
+use serde_json::{Value, json};
+
+use super::{Capabilities, Protocol, Provider, web_headers};
+use crate::call::Call;
+use crate::config::Config;
+use crate::error::Result;
+use crate::fault;
+use crate::model::Model;
+use crate::prompt;
+use crate::request::Request;
+use crate::transport::{Headers, HttpRequest};
+
+/// The model that makes images; any other chats.
+const IMAGES: &str = "dalle";
+
+const HEADERS: &[(&str, &str)] = &[
+    ("accept", "application/json, text/event-stream"),
+    ("accept-language", "en-US,en;q=0.9"),
+    ("cache-control", "no-cache"),
+    ("content-type", "application/json"),
+    ("origin", "https://ai-chats.org"),
+    ("pragma", "no-cache"),
+    ("referer", "https://ai-chats.org/chat/"),
+    ("sec-ch-ua", "\"Chromium\";v=\"127\", \"Not)A;Brand\";v=\"99\""),
+    ("sec-ch-ua-mobile", "?0"),
+    ("sec-ch-ua-platform", "\"Linux\""),
+    ("sec-fetch-dest", "empty"),
+    ("sec-fetch-mode", "cors"),
+    ("sec-fetch-site", "same-origin"),
+    (
+        "user-agent",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/127.0.0.0 Safari/537.36",
+    ),
+];
+
+pub(super) fn provider() -> Provider {
+    Provider {
+        name: "aichats",
+        label: "AiChats",
+        url: "https://ai-chats.org",
+        base_url: "https://ai-chats.org",
+        default_model: "gpt-4",
+        api_key_env: "",
+        capabilities: Capabilities::STREAM
+            .with(Capabilities::HISTORY)
+            .with(Capabilities::IMAGES)
+            .with(Capabilities::LIST_MODELS),
+        keys: &["cookie"],
+        extra_root: None,
+        connect: |config| Ok(Box::new(AiChats::new(config)?)),
+    }
+}
+
+struct AiChats {
+    config: Config,
+    url: String,
+    headers: Headers,
+}
+
+impl AiChats {
+    fn new(config: &Config) -> Result<AiChats> {
+        Ok(AiChats {
+            config: config.clone(),
+            url: format!("{}/chat/send2/", config.base_url),
+            headers: web_headers(HEADERS, config)?,
+        })
+    }
+
+    fn request(&self, kind: &str, content: &str, headers: Headers) -> HttpRequest {
+        let body = json!({"type": kind, "messagesHistory": [{"from": "you", "content": content}]});
+        HttpRequest::post_json(&self.url, headers, &body)
+    }
+
+    fn chat(&self, model: &str, request: &Request, call: &mut Call<'_>) -> Result<()> {
+        let prompt = prompt::fold(request.messages());
+        let response = call.send(self.request("chat", &prompt, self.headers.clone()))?;
+        let mut events = call.line_events(response)?;
+        let mut answer = Trimmed { model, began: false, held: String::new() };
+        let mut other = String::new();
+        while call.next(&mut events)? {
+            let line = String::from_utf8_lossy(events.event().data).into_owned();
+            match line.strip_prefix("data: ") {
+                Some("[DONE]") => break,
+                Some(text) => answer.take(text, call),
+                None => other.push_str(&line),
+            }
+        }
+        if !call.answered() {
+            let said = serde_json::from_str::<Value>(&other).ok();
+            return Err(said.and_then(|said| call.error_in(&said)).unwrap_or_else(|| {
+                call.protocol_error(&format!(
+                    "answered without a line of data: {}",
+                    fault::excerpt(&other)
+                ))
+            }));
+        }
+        call.finish(0, "stop", "");
+        call.end(events);
+        Ok(())
+    }
+
+    fn image(&self, request: &Request, call: &mut Call<'_>) -> Result<()> {
+        let last = request.messages().last().and_then(|message| message.get("content"));
+        let prompt = last.map(prompt::text_of).unwrap_or_default();
+        let mut headers = self.headers.clone();
+        headers.set("referer", "https://ai-chats.org/image/")?;
+        let response = call.send(self.request("image", &prompt, headers))?;
+        let answer = call.document(response)?;
+        let Some(url) = answer.pointer("/data/0/url").and_then(Value::as_str) else {
+            return Err(call.protocol_error("answered without the URL of an image"));
+        };
+        // The image lies on somebody's host: cookies and the rest stay here.
+        let bytes = call.fetch(url)?;
+        call.start("", IMAGES);
+        call.image(0, 0, &bytes, "");
+        call.finish(0, "stop", "");
+        Ok(())
+    }
+}
+
+impl Protocol for AiChats {
+    fn run(&self, request: &Request, call: &mut Call<'_>) -> Result<()> {
+        match self.config.model_for(request) {
+            IMAGES => self.image(request, call),
+            model => self.chat(model, request, call),
+        }
+    }
+
+    fn models(&self, _: &mut Call<'_>) -> Result<Vec<Model>> {
+        Ok(vec![
+            Model::named("gpt-4"),
+            Model { capabilities: Capabilities::IMAGES, ..Model::named(IMAGES) },
+        ])
+    }
+}
+
+/// Text without the white space around all of it.
+struct Trimmed<'m> {
+    model: &'m str,
+    began: bool,
+    /// White space that is the end's, unless more comes.
+    held: String,
+}
+
+impl Trimmed<'_> {
+    fn take(&mut self, text: &str, call: &mut Call<'_>) {
+        self.held.push_str(text);
+        let text = if self.began { &*self.held } else { self.held.trim_start() };
+        let end = text.trim_end().len();
+        let (now, later) = text.split_at(end);
+        if !self.began && !now.is_empty() {
+            self.began = true;
+            call.start("", self.model);
+        }
+        call.text(0, now);
+        self.held = later.to_owned();
+    }
+}
