@@ -1,5 +1,5 @@
-/* crowd URL SESSIONS: many sessions of one client at once, each in a thread of its own,
- * and with a log that must show neither key nor prompt. */
+/* crowd URL SESSIONS: many sessions of one client at once, each in a thread of its own, or
+ * one after another for a number below 0; with a log that must show neither key nor prompt. */
 #include "check.h"
 
 #include <pthread.h>
@@ -28,9 +28,10 @@ static void on_log(void *user, int32_t level, tolmach_str target, tolmach_str me
 int main(int argc, char **argv) {
   static int logged;
   int count = atoi(argv[argc - 1]), i;
-  pthread_t *threads = calloc((size_t)count, sizeof *threads);
+  pthread_t *threads = calloc((size_t)abs(count), sizeof *threads);
   tolmach_log_set(on_log, &logged, 5);
   client = client_at(argv[1]);
+  for (i = 0; i > count; i--) talk(NULL);
   for (i = 0; i < count; i++) CHECK(pthread_create(&threads[i], NULL, talk, NULL) == 0);
   for (i = 0; i < count; i++) CHECK(pthread_join(threads[i], NULL) == 0);
   tolmach_log_set(NULL, NULL, 0);
