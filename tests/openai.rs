@@ -665,3 +665,144 @@ fn conversation_of_three_turns_with_a_tool_call_goes_through() {
     assert_eq!(server.requests()[2].json()["temperature"], 0.5);
     assert_eq!(server.requests()[2].json()["tools"][0]["function"]["name"], "weather");
 }
+
+const CAT: &str = "{\"role\":\"user\",\"content\":\"A cat\"}";
+
+#[test]
+fn image_models_paint_and_their_prompt_is_the_last_that_the_user_said() {
+    let server = Server::answering(
+        JSON,
+        "{\"data\":[{\"b64_json\":\"/9j/\",\"revised_prompt\":\"A fine cat\"},{\"url\":\"https://i/2\"}],\"usage\":{\"input_tokens\":3,\"output_tokens\":4}}",
+    );
+    let lines = lines(
+        &server,
+        &[&format!(
+            "@{{\"model\":\"gpt-image-1\",\"n\":2,\"stream\":true,\"aspect_ratio\":\"16:9\",\"messages\":[{CAT}]}}"
+        )],
+    );
+    assert_eq!(
+        lines[..5],
+        [
+            "start 0 0 \"\" name=\"gpt-image-1\"",
+            "image 0 0 \"\" name=\"A fine cat\" mime=\"image/jpeg\" bytes=3",
+            "image 0 1 \"https://i/2\"",
+            "usage 0 0 \"\" input=3 output=4 total=7 cached=-1 reasoning=-1",
+            "finish 0 0 \"stop\"",
+        ]
+    );
+    let request = &server.requests()[0];
+    assert_eq!(request.path, "/images/generations");
+    assert_eq!(
+        request.json(),
+        json!({"model": "gpt-image-1", "n": 2, "prompt": "A cat", "width": 1024, "height": 576})
+    );
+}
+
+#[test]
+fn prompt_of_the_request_is_for_an_image_whatever_the_model() {
+    let server = Server::answering(JSON, "{\"data\":[{\"url\":\"https://i/1\"}]}");
+    lines(&server, &[&format!("@{{\"model\":\"m\",\"prompt\":\"A dog\",\"messages\":[{CAT}]}}")]);
+    assert_eq!(server.requests()[0].json(), json!({"model": "m", "prompt": "A dog"}));
+}
+
+#[test]
+fn model_that_does_not_chat_paints_on_a_fresh_process_if_the_list_says_so() {
+    let server = Server::start(|exchange| match exchange.request.path.as_str() {
+        "/models" => exchange.whole(
+            200,
+            JSON,
+            "{\"data\":[{\"id\":\"painter\",\"image\":true},{\"id\":\"m\"}]}",
+        ),
+        "/images/generations" => {
+            exchange.whole(200, JSON, "{\"data\":[{\"url\":\"https://i/1\"}]}")
+        }
+        _ => exchange.whole(404, JSON, "{\"error\":{\"message\":\"no such chat model\"}}"),
+    });
+    let ask = |model: &str| {
+        lines(&server, &[&format!("@{{\"model\":\"{model}\",\"messages\":[{CAT}]}}")])
+    };
+    assert!(ask("painter").contains(&"image 0 0 \"https://i/1\"".to_owned()));
+    assert!(ask("m")[0].starts_with("error TOLMACH_E_NOT_FOUND"));
+}
+
+#[test]
+fn image_that_is_none_is_an_error() {
+    for body in ["{}", "{\"data\":[]}", "{\"data\":[{}]}"] {
+        let server = Server::answering(JSON, body);
+        let lines = lines(&server, &["@{\"model\":\"dall-e-3\",\"messages\":[]}"]);
+        assert!(
+            lines.iter().any(|line| line.starts_with("error TOLMACH_E_PROTOCOL")),
+            "{body}: {lines:?}"
+        );
+    }
+}
+
+#[test]
+fn think_tags_are_split_where_asked_for_also_across_chunks() {
+    let body = openai::stream(&["<thi", "nk>hm", "</think>", "\n\nHi"]);
+    let server = Server::answering(SSE, body.clone());
+    let split = lines(&server, &["think_tags=true"]);
+    assert_eq!(split[1..3], ["reasoning 0 0 \"hm\" name=\"think\"", "text 0 0 \"Hi\""]);
+    assert!(chunks(SSE, body).contains(&"text 0 0 \"nk>hm\"".to_owned()));
+}
+
+#[test]
+fn usage_is_estimated_only_where_asked_for_and_not_told() {
+    let body =
+        openai::text("12345678") + &openai::text("12") + &openai::finish("stop") + openai::DONE;
+    let request = "@{\"messages\":[{\"role\":\"user\",\"content\":\"123456789\"}]}";
+    let server = Server::answering(SSE, body);
+    let estimated = lines(&server, &["estimate_usage=true", request]);
+    assert!(
+        estimated.contains(
+            &"usage 0 0 \"\" input=7 output=3 total=10 cached=-1 reasoning=-1".to_owned()
+        ),
+        "{estimated:?}"
+    );
+    assert!(!lines(&server, &[request]).iter().any(|line| line.starts_with("usage")));
+    let told = Server::answering(SSE, openai::stream(&["Hi"]));
+    let told = lines(&told, &["estimate_usage=true", request]);
+    assert_eq!(told.iter().filter(|line| line.starts_with("usage")).count(), 1);
+}
+
+#[test]
+fn aliases_and_defaults_name_the_model() {
+    let server = Server::answering(SSE, openai::stream(&["Hi"]));
+    let aliases = "model_aliases={\"fast\":\"gpt-mini\",\"any\":[\"one\",\"two\"]}";
+    for model in ["\"fast\"", "\"any\"", "null", "\"other\""] {
+        lines(
+            &server,
+            &[aliases, "model=default", &format!("@{{\"model\":{model},\"messages\":[]}}")],
+        );
+    }
+    let models: Vec<Value> =
+        server.requests().iter().map(|request| request.json()["model"].clone()).collect();
+    assert_eq!(
+        (&models[0], &models[2], &models[3]),
+        (&json!("gpt-mini"), &json!("default"), &json!("other"))
+    );
+    assert!(models[1] == "one" || models[1] == "two");
+}
+
+#[test]
+fn fallback_models_stand_in_for_a_list_that_fails() {
+    let server = Server::start(|exchange| exchange.whole(404, JSON, "{}"));
+    let program = c::program("models")
+        .arg(server.url())
+        .arg("-1")
+        .env("TEST_CONFIG", Some("fallback_models=a, b"));
+    assert_eq!(program.run().passed().stdout.lines().count(), 2);
+}
+
+#[test]
+fn conversation_of_an_answer_goes_back_with_the_next_request() {
+    let body = openai::event(&json!({"conversation": {"id": 7}, "choices": []}))
+        + &openai::stream(&["Hi"]);
+    let reply = reply(&body);
+    assert_eq!(reply, json!({"role": "assistant", "content": "Hi", "conversation": {"id": 7}}));
+    let server = Server::answering(SSE, openai::stream(&["Hi"]));
+    lines(&server, &[&format!("@{{\"messages\":[{reply}]}}")]);
+    let request = server.requests()[0].json();
+    assert_eq!(request["conversation"], json!({"id": 7}));
+    assert_eq!(request["messages"], json!([{"role": "assistant", "content": "Hi"}]));
+}

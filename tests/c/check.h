@@ -49,6 +49,14 @@ static tolmach_client *client_at(const char *url) {
   tolmach_config_set(config, "api_key", key, NULL); /* not all want one */
   if (getenv("TEST_AUTH_URL"))
     EXPECT(TOLMACH_OK, tolmach_config_set(config, "auth_url", getenv("TEST_AUTH_URL"), NULL));
+  if (getenv("TEST_CONFIG")) {
+    char pair[256], *value;
+    strncpy(pair, getenv("TEST_CONFIG"), sizeof pair - 1);
+    pair[sizeof pair - 1] = 0;
+    value = strchr(pair, '=');
+    *value++ = 0;
+    EXPECT(TOLMACH_OK, tolmach_config_set(config, pair, value, NULL));
+  }
   EXPECT(TOLMACH_OK, tolmach_config_set(config, "proxy", "direct", NULL));
   EXPECT(TOLMACH_OK, tolmach_client_new(config, &client, &error));
   tolmach_config_free(config);
