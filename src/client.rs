@@ -174,3 +174,35 @@ fn file(key: &str, path: &str) -> Result<Vec<u8>> {
         Error::new(ErrorKind::Argument, format!("{key:?}: {path:?} cannot be read: {error}"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_of_gigachat_is_trusted_by_its_own_clients_alone() {
+        let extra = |provider: &str, roots: &str| {
+            let mut config = Config::new(provider).unwrap();
+            config.set("tls_roots", Some(roots)).unwrap();
+            tls_options(&config).unwrap().extra_ca_pem.len()
+        };
+        assert_eq!(extra("gigachat", "bundled"), 1);
+        assert_eq!(extra("gigachat", "platform"), 1);
+        assert_eq!(extra("gigachat", "only_ca"), 0);
+        assert_eq!(extra("openai", "bundled"), 0);
+    }
+
+    #[test]
+    fn waits_before_retries_grow_and_obey_the_provider() {
+        let server = Error::new(ErrorKind::Server, "busy");
+        for (tries, most) in [(0, 500), (1, 1000), (2, 2000), (4, 8000), (40, 8000)] {
+            let delay = retry_delay(&server, tries).unwrap().as_millis();
+            assert!((most * 3 / 4..=most).contains(&delay), "{tries}: {delay}");
+        }
+        for kind in
+            [ErrorKind::Timeout, ErrorKind::Dns, ErrorKind::Tls, ErrorKind::Auth, ErrorKind::Quota]
+        {
+            assert!(retry_delay(&Error::new(kind, ""), 0).is_none(), "{kind:?}");
+        }
+    }
+}

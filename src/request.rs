@@ -248,6 +248,15 @@ mod tests {
     }
 
     #[test]
+    fn audio_in_a_data_url_is_attached_whole() {
+        let mut request = Request::new(None);
+        request.message("user", "Listen").unwrap();
+        request.attach_url("data:audio/mpeg;base64,AAAABBBB").unwrap();
+        let part = &request.messages()[0]["content"][0];
+        assert_eq!(part["input_audio"], json!({"data": "AAAABBBB", "format": "mp3"}));
+    }
+
+    #[test]
     fn last_writer_wins_and_null_removes() {
         let mut request = Request::from_json("{\"temperature\":1,\"messages\":[]}").unwrap();
         request.set("temperature", "0.5").unwrap();

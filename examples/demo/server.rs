@@ -27,6 +27,8 @@ pub(crate) fn start() -> io::Result<SocketAddr> {
 pub(crate) fn settings(provider: &str, address: SocketAddr) -> Vec<String> {
     let own: &[&str] = match provider {
         "openai" => &["base_url=/v1", "api_key=demo", "model=demo"],
+        "gigachat" => &["base_url=/giga/v1", "auth_url=/giga/oauth", "api_key=demo"],
+        "amigochat" => &["base_url=/amigo/v1"],
         _ => &["base_url="],
     };
     let place = |setting: &&str| setting.replacen("_url=", &format!("_url=http://{address}"), 1);
@@ -75,19 +77,49 @@ fn read(stream: &mut TcpStream, held: &mut Vec<u8>) -> io::Result<Option<Request
 }
 
 fn answer(stream: &mut TcpStream, request: &Request) -> io::Result<()> {
+    let body = &request.body;
     match request.path.as_str() {
-        "/v1/models" => json_body(
+        "/v1/models" | "/giga/v1/models" => {
+            let models = json!([{"id": "demo", "object": "model", "owned_by": "tolmach"}]);
+            json_body(stream, 200, &json!({"object": "list", "data": models}))
+        }
+        "/v1/chat/completions" | "/giga/v1/chat/completions" | "/amigo/v1/chat/completions" => {
+            openai(stream, body)
+        }
+        // GigaChat's tokens: this one lasts until 2100.
+        "/giga/oauth" => json_body(
             stream,
             200,
-            &json!({"object": "list", "data": [{"id": "demo", "object": "model", "owned_by": "tolmach"}]}),
+            &json!({"access_token": "demo", "expires_at": 4_102_444_800_000_u64}),
         ),
-        "/v1/chat/completions" => openai(stream, &request.body),
+        // AI365VIP answers in plain text, AiChats in lines of it.
+        "/api/chat" => text(stream, "text/plain", &last_message(body, "messages"), str::to_owned),
+        "/chat/send2/" => {
+            text(stream, "text/event-stream", &last_message(body, "messagesHistory"), |word| {
+                format!("data: {word}\n")
+            })
+        }
         _ => json_body(
             stream,
             404,
             &json!({"error": {"message": "the demo server has no such place"}}),
         ),
     }
+}
+
+/// Speaks plain text, each word as `line` makes it.
+fn text(
+    stream: &mut TcpStream,
+    content_type: &str,
+    prompt: &str,
+    line: fn(&str) -> String,
+) -> io::Result<()> {
+    head(stream, content_type)?;
+    for word in words(prompt) {
+        thread::sleep(PAUSE);
+        chunk(stream, &line(&word))?;
+    }
+    stream.write_all(b"0\r\n\r\n")
 }
 
 /// What the server says to a prompt, word by word.
@@ -101,7 +133,7 @@ fn words(prompt: &str) -> Vec<String> {
 }
 
 fn openai(stream: &mut TcpStream, body: &Value) -> io::Result<()> {
-    let prompt = last_user_message(body);
+    let prompt = last_message(body, "messages");
     let choice = |part: &str, message: Value, reason: Value| {
         json!({"id": "chatcmpl-demo", "object": "chat.completion.chunk", "model": "demo",
             "choices": [{"index": 0, part: message, "finish_reason": reason}]})
@@ -124,13 +156,9 @@ fn openai(stream: &mut TcpStream, body: &Value) -> io::Result<()> {
     stream.write_all(b"0\r\n\r\n")
 }
 
-fn last_user_message(body: &Value) -> String {
-    let messages = body.get("messages").and_then(Value::as_array);
-    let last = messages
-        .into_iter()
-        .flatten()
-        .rev()
-        .find(|message| message.get("role").is_some_and(|role| role == "user"));
+/// What the last message of the list `name` says.
+fn last_message(body: &Value, name: &str) -> String {
+    let last = body.get(name).and_then(Value::as_array).and_then(|messages| messages.last());
     match last.and_then(|message| message.get("content")) {
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),

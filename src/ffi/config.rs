@@ -32,12 +32,32 @@ use crate::config::Config;
 /// - user_agent: default "tolmach/" and the version
 /// - raw_chunks: "true" adds every undecoded event as a chunk
 ///
+/// - model_aliases: a JSON object of names of your own for models, or for lists of models
+///   to choose from
+/// - estimate_usage: "true" counts tokens by their length where the provider counts none
+///
 /// Keys of "openai", beside these:
 ///
 /// - api_key: default is the environment variable OPENAI_API_KEY; empty for a server that
 ///   wants none
 /// - endpoint: the whole URL of the chat call, in the place of base_url/chat/completions
 /// - organization: sent as OpenAI-Organization
+/// - think_tags: "true" takes what stands between <think> and </think> for reasoning
+/// - fallback_models: names, with commas between, for a server that lists no models
+///
+/// Keys of "gigachat":
+///
+/// - api_key: the authorization key; default is the environment's GIGACHAT_CREDENTIALS
+/// - scope: GIGACHAT_API_PERS (default), GIGACHAT_API_B2B or GIGACHAT_API_CORP
+/// - auth_url: the whole URL that tokens come from
+/// - auth_scheme: "basic" (default) or "bearer", for the authorization key
+/// - access_token: a token of your own, in the place of the key
+/// - user, password: in the place of the key
+/// - api_version: "v1" (default) or "v2"
+///
+/// Key of "ai365vip", "amigochat" and "aichats":
+///
+/// - cookie: sent as it is; none by default
 ///
 /// Functions: tolmach_config_new(), tolmach_config_set(), tolmach_config_free().
 pub struct tolmach_config {

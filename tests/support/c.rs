@@ -53,8 +53,8 @@ pub fn compiler(language: &str) -> Command {
     command
 }
 
-/// The executable of tests/c/`name`.c, compiled once per process.
-fn build(name: &str) -> PathBuf {
+/// The executable of a source file, compiled once per process.
+fn build(folder: &str, name: &str) -> PathBuf {
     static BUILT: Mutex<Option<HashMap<String, Arc<OnceLock<PathBuf>>>>> = Mutex::new(None);
     let slot = Arc::clone(
         BUILT.lock().unwrap().get_or_insert_default().entry(name.to_owned()).or_default(),
@@ -64,7 +64,7 @@ fn build(name: &str) -> PathBuf {
         let output = compiler("c")
             .args(["-std=c99", "-O1", "-g", "-pthread", "-o"])
             .arg(&executable)
-            .arg(root().join("tests/c").join(format!("{name}.c")))
+            .arg(root().join(folder).join(format!("{name}.c")))
             .arg("-L")
             .arg(workshop())
             .args(["-ltolmach", &format!("-Wl,-rpath,{}", workshop().display())])
@@ -76,8 +76,14 @@ fn build(name: &str) -> PathBuf {
     .clone()
 }
 
+/// A program of tests/c.
 pub fn program(name: &str) -> Program {
-    Program { executable: build(name), args: Vec::new(), envs: Vec::new(), checker: Vec::new() }
+    Program::new(build("tests/c", name))
+}
+
+/// A program of examples.
+pub fn example(name: &str) -> Program {
+    Program::new(build("examples", name))
 }
 
 pub struct Program {
@@ -95,6 +101,10 @@ pub struct Outcome {
 }
 
 impl Program {
+    fn new(executable: PathBuf) -> Program {
+        Program { executable, args: Vec::new(), envs: Vec::new(), checker: Vec::new() }
+    }
+
     pub fn arg(mut self, arg: impl Into<OsString>) -> Program {
         self.args.push(arg.into());
         self
