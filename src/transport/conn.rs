@@ -207,6 +207,15 @@ impl Line {
     }
 }
 
+impl Drop for Line {
+    /// The token would keep the socket open for as long as the call is held.
+    fn drop(&mut self) {
+        if let Some(token) = &self.token {
+            token.unbind(&self.socket);
+        }
+    }
+}
+
 /// Zero would mean for ever.
 fn at_least_a_moment(time: Duration) -> Duration {
     time.max(Duration::from_millis(1))
@@ -353,7 +362,7 @@ impl Transport for Connection {
     fn is_open(&mut self) -> bool {
         // First of all: a late cancellation of the last call must not hit the next one.
         if let Some(token) = self.line.token.take() {
-            token.unbind();
+            token.unbind(&self.line.socket);
         }
         let quiet = || {
             self.line.socket.set_nonblocking(true)?;

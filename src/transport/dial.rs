@@ -47,9 +47,16 @@ fn off_thread<T: Send + 'static>(
     loop {
         let deadline = token.left()?.map_or_else(never, after);
         select! {
-            recv(result) -> result => return result.unwrap_or_else(|_| {
-                Err(Error::new(ErrorKind::Internal, "a bug in tolmach made connecting panic: report it"))
-            }),
+            recv(result) -> result => {
+                let result = result.unwrap_or_else(|_| {
+                    Err(Error::new(ErrorKind::Internal, "a bug in tolmach made connecting panic: report it"))
+                });
+                if result.is_err() {
+                    // The helper's time is up when ours is: then the deadline is the reason.
+                    token.left()?;
+                }
+                return result;
+            }
             // Cancelled, or past the deadline: the token says which.
             recv(token.woken()) -> _ => {}
             recv(deadline) -> _ => {}

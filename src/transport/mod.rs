@@ -259,9 +259,12 @@ fn to_error(error: ureq::Error, host: &str) -> Error {
                 "the head of the answer of {host} is larger than {limit} bytes (max_header_bytes)"
             ),
         ),
-        ureq::Error::BadUri(what) => {
-            new(ErrorKind::Argument, format!("the URL is not one that can be asked: {what}"))
-        }
+        // What ureq says shows the URL, whose query may hold a key.
+        ureq::Error::BadUri(_) => new(
+            ErrorKind::Argument,
+            "the URL is not one that can be asked: it wants http:// or https:// and a host"
+                .to_owned(),
+        ),
         ureq::Error::Protocol(error) => {
             new(ErrorKind::Protocol, format!("{host} does not answer in HTTP: {error}"))
         }
@@ -272,3 +275,6 @@ fn to_error(error: ureq::Error, host: &str) -> Error {
         other => new(ErrorKind::Internal, format!("talking to {host}: {other}")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,6 +32,8 @@ enum Phase {
     FirstByte,
     Idle,
     Linger,
+    /// For something that is no server's: the total deadline alone counts.
+    Wait,
 }
 
 /// Shared between the worker of a call and whoever may cancel it.
@@ -151,6 +153,7 @@ impl Token {
             Phase::FirstByte => (self.limits.first_byte, "first_byte_timeout_ms"),
             Phase::Idle => (self.limits.idle, "idle_timeout_ms"),
             Phase::Linger => (Some(LINGER), "linger"),
+            Phase::Wait => (None, ""),
         };
         let until =
             |since: Instant, limit: Duration| limit.saturating_sub(now.duration_since(since));
@@ -177,8 +180,12 @@ impl Token {
         Ok(())
     }
 
-    pub(super) fn unbind(&self) {
-        self.lock().socket = None;
+    /// Takes back `socket`; another one that was bound since stays.
+    pub(super) fn unbind(&self, socket: &Arc<TcpStream>) {
+        let mut state = self.lock();
+        if state.socket.as_ref().is_some_and(|bound| Arc::ptr_eq(bound, socket)) {
+            state.socket = None;
+        }
     }
 
     /// Closed once the call is cancelled.
@@ -189,8 +196,9 @@ impl Token {
     /// Waits until `done` is closed.
     ///
     /// # Errors
-    /// [`ErrorKind::Cancelled`], or [`ErrorKind::Timeout`] when a deadline passes.
+    /// [`ErrorKind::Cancelled`], or [`ErrorKind::Timeout`] when the total deadline passes.
     pub(crate) fn wait_for(&self, done: &Receiver<()>) -> Result<()> {
+        self.enter(Phase::Wait);
         loop {
             let deadline = self.left()?.map_or_else(never, after);
             select! {

@@ -1,0 +1,612 @@
+//! The room against loopback servers: cancelling, deadlines, the pool, proxies, TLS.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use super::*;
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn limits() -> Limits {
+    Limits { connect: Some(LONG), first_byte: Some(LONG), idle: Some(LONG), total: None }
+}
+
+fn ms(count: u64) -> Option<Duration> {
+    Some(Duration::from_millis(count))
+}
+
+fn tls_options() -> TlsOptions {
+    TlsOptions { roots: Roots::Bundled, extra_ca_pem: vec![], verify: true, client_identity: None }
+}
+
+fn transport(proxy: ProxyChoice, tls: TlsOptions) -> Transport {
+    Transport::new(Options { proxy, tls, max_header_bytes: 64 * 1024 }).unwrap()
+}
+
+fn direct() -> Transport {
+    transport(ProxyChoice::Direct, tls_options())
+}
+
+fn get(url: &str) -> HttpRequest {
+    HttpRequest::get(url, Headers::default())
+}
+
+fn text(response: HttpResponse) -> String {
+    let mut body = response.body;
+    let text = String::from_utf8(body.read_to_limit(1 << 20).unwrap().0).unwrap();
+    body.finish();
+    text
+}
+
+/// Serves each connection, numbered, on a thread of its own; gives the address.
+fn serve(script: impl Fn(usize, TcpStream) + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let script = Arc::new(script);
+    thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let (script, stream) = (Arc::clone(&script), stream.unwrap());
+            thread::spawn(move || script(number, stream));
+        }
+    });
+    address
+}
+
+/// The head of the next request; "" when there is none.
+fn head(stream: &mut impl Read) -> String {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|count| count == 1) {
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).unwrap()
+}
+
+fn say(stream: &mut impl Write, text: &str) -> bool {
+    stream.write_all(text.as_bytes()).and_then(|()| stream.flush()).is_ok()
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+/// Answers every request of a connection with `answer`.
+fn answer(stream: &mut (impl Read + Write), answer: &str) {
+    while !head(stream).is_empty() && say(stream, answer) {}
+}
+
+/// Passes time on a server: it is no synchronisation.
+fn pause(millis: u64) {
+    let (_held, never) = mpsc::channel::<()>();
+    never.recv_timeout(Duration::from_millis(millis)).ok();
+}
+
+/// Holds a connection until the client closes it, and tells.
+fn hold(stream: &mut impl Read, closed: &Sender<()>) {
+    while stream.read(&mut [0; 512]).is_ok_and(|count| count > 0) {}
+    closed.send(()).ok();
+}
+
+/// Cancels what `work` does once `reached` is told; gives how it ended.
+fn cancelled<T: Send + 'static>(
+    reached: &Receiver<()>,
+    work: impl FnOnce(&Arc<Token>) -> Result<T> + Send + 'static,
+) -> Error {
+    let token = Token::new(limits());
+    let theirs = Arc::clone(&token);
+    let worker = thread::spawn(move || work(&theirs).err());
+    reached.recv_timeout(LONG).unwrap();
+    // Likely blocked by then; if not, less is tested and nothing fails.
+    pause(100);
+    let start = Instant::now();
+    token.cancel();
+    let error = worker.join().unwrap().unwrap();
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    error
+}
+
+/// A listener whose backlog is full: connecting to it hangs. Lives as long as the rest.
+fn full() -> (String, TcpListener, Vec<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut held = Vec::new();
+    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(400)) {
+        held.push(stream);
+    }
+    (address.to_string(), listener, held)
+}
+
+#[test]
+fn cancel_while_waiting_for_headers() {
+    let (reached, reaching) = mpsc::channel();
+    let (closed, closing) = mpsc::channel();
+    let address = serve(move |_, mut stream| {
+        head(&mut stream);
+        reached.send(()).unwrap();
+        hold(&mut stream, &closed);
+    });
+    let error = cancelled(&reaching, move |token| {
+        direct().send(&get(&format!("http://{address}/")), token)
+    });
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    closing.recv_timeout(LONG).unwrap();
+}
+
+#[test]
+fn cancel_amid_the_body() {
+    // Of every framing: without one, an end by cancelling looks like a proper end.
+    for framing in [CHUNKED, "HTTP/1.1 200 OK\r\n\r\n"] {
+        let (reached, reaching) = mpsc::channel();
+        let (closed, _closing) = mpsc::channel();
+        let address = serve(move |_, mut stream| {
+            head(&mut stream);
+            say(&mut stream, &format!("{framing}2\r\nok\r\n"));
+            hold(&mut stream, &closed);
+        });
+        let error = cancelled(&reaching, move |token| {
+            let mut response = direct().send(&get(&format!("http://{address}/")), token)?;
+            response.body.read(&mut [0; 64])?;
+            reached.send(()).unwrap();
+            while response.body.read(&mut [0; 64])? > 0 {}
+            Ok(())
+        });
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
+    }
+}
+
+#[test]
+fn cancel_while_connecting() {
+    let (address, _listener, _held) = full();
+    let (reached, reaching) = mpsc::channel();
+    let error = cancelled(&reaching, move |token| {
+        reached.send(()).unwrap();
+        direct().send(&get(&format!("http://{address}/")), token)
+    });
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+}
+
+#[test]
+fn cancel_amid_a_sleep_and_before_a_request() {
+    let (reached, reaching) = mpsc::channel();
+    let error = cancelled(&reaching, move |token| {
+        reached.send(()).unwrap();
+        token.sleep(LONG)
+    });
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    let token = Token::new(limits());
+    token.cancel();
+    token.cancel();
+    let error = direct().send(&get("http://127.0.0.1:9/"), &token).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+}
+
+/// Sends to a server and reads on, progressing after the head, until an error comes.
+fn deadline(limits: Limits, script: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> String {
+    let (closed, _closing) = mpsc::channel();
+    let address = serve(move |_, mut stream| {
+        head(&mut stream);
+        script(&mut stream);
+        hold(&mut stream, &closed);
+    });
+    let token = Token::new(limits);
+    let start = Instant::now();
+    let error = direct().send(&get(&format!("http://{address}/")), &token).and_then(|mut it| {
+        token.progress();
+        while it.body.read(&mut [0; 64])? > 0 {}
+        Ok(())
+    });
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    let elapsed = start.elapsed();
+    assert!(elapsed >= Duration::from_millis(290) && elapsed < LONG / 4, "{elapsed:?}");
+    error.message().to_owned()
+}
+
+#[test]
+fn deadlines_pass_and_say_which() {
+    let message = deadline(Limits { first_byte: ms(300), ..limits() }, |_| {});
+    assert!(message.contains("300 ms (first_byte_timeout_ms)"), "{message}");
+    let message = deadline(Limits { idle: ms(300), ..limits() }, |stream| {
+        say(stream, CHUNKED);
+    });
+    assert!(message.contains("300 ms (idle_timeout_ms)"), "{message}");
+    let message = deadline(Limits { total: ms(300), ..limits() }, |stream| {
+        say(stream, CHUNKED);
+    });
+    assert!(message.contains("300 ms (total_timeout_ms)"), "{message}");
+}
+
+#[test]
+fn keep_alives_do_not_extend_the_idle_deadline() {
+    let message = deadline(Limits { idle: ms(300), ..limits() }, |stream| {
+        say(stream, CHUNKED);
+        while say(stream, "7\r\n: ping\n\r\n") {
+            pause(20);
+        }
+    });
+    assert!(message.contains("(idle_timeout_ms)"), "{message}");
+}
+
+#[test]
+fn connect_deadline_passes_and_is_no_refusal() {
+    let (address, _listener, _held) = full();
+    // Often: the helper's own deadline ends about when the worker's does.
+    for limit in 40..80 {
+        let token = Token::new(Limits { connect: ms(limit), ..limits() });
+        let error = direct().send(&get(&format!("http://{address}/")), &token).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+        assert!(error.message().contains("(connect_timeout_ms)"), "{error}");
+    }
+}
+
+#[test]
+fn a_wait_before_any_request_does_not_count_as_connecting() {
+    let token = Token::new(Limits { connect: ms(50), ..limits() });
+    let (done, waiting) = crossbeam_channel::bounded(0);
+    let waiter = thread::spawn({
+        let token = Arc::clone(&token);
+        move || token.wait_for(&waiting)
+    });
+    pause(400);
+    drop(done);
+    waiter.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_finished_body_frees_its_connection_for_the_next_request() {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&connections);
+    let address = serve(move |_, mut stream| {
+        count.fetch_add(1, Ordering::SeqCst);
+        answer(&mut stream, &format!("{CHUNKED}2\r\nok\r\n0\r\n\r\n"));
+    });
+    let transport = direct();
+    for _ in 0..5 {
+        let token = Token::new(limits());
+        let mut response = transport.send(&get(&format!("http://{address}/")), &token).unwrap();
+        assert_eq!(response.body.read(&mut [0; 2]).unwrap(), 2);
+        response.body.finish();
+        // Too late: the connection serves another by now.
+        token.cancel();
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_body_that_does_not_end_is_not_waited_for() {
+    let (closed, closing) = mpsc::channel();
+    let address = serve(move |_, mut stream| {
+        head(&mut stream);
+        say(&mut stream, CHUNKED);
+        hold(&mut stream, &closed);
+    });
+    let token = Token::new(limits());
+    let response = direct().send(&get(&format!("http://{address}/")), &token).unwrap();
+    response.body.finish();
+    closing.recv_timeout(LONG).unwrap();
+}
+
+#[test]
+fn a_dropped_body_closes_its_connection_though_the_token_lives() {
+    let (closed, closing) = mpsc::channel();
+    let address = serve(move |_, mut stream| {
+        head(&mut stream);
+        say(&mut stream, CHUNKED);
+        hold(&mut stream, &closed);
+    });
+    let token = Token::new(limits());
+    let response = direct().send(&get(&format!("http://{address}/")), &token).unwrap();
+    drop(response);
+    closing.recv_timeout(Duration::from_secs(3)).unwrap();
+    drop(token);
+}
+
+#[test]
+fn finishing_one_response_leaves_another_of_the_call_cancellable() {
+    let (closed, _closing) = mpsc::channel();
+    let address = serve(move |number, mut stream| {
+        head(&mut stream);
+        if number == 0 {
+            say(&mut stream, OK);
+        } else {
+            say(&mut stream, CHUNKED);
+        }
+        hold(&mut stream, &closed);
+    });
+    let (reached, reaching) = mpsc::channel();
+    let error = cancelled(&reaching, move |token| {
+        let transport = direct();
+        let url = format!("http://{address}/");
+        let first = transport.send(&get(&url), token)?;
+        let mut second = transport.send(&get(&url), token)?;
+        let mut first = first.body;
+        while first.read(&mut [0; 64])? > 0 {}
+        reached.send(()).unwrap();
+        second.body.read(&mut [0; 64])
+    });
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+}
+
+#[test]
+fn a_kept_connection_that_the_server_closed_is_replaced() {
+    let seen = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&seen);
+    let address = serve(move |number, mut stream| {
+        while !head(&mut stream).is_empty() {
+            let requests = count.fetch_add(1, Ordering::SeqCst);
+            if number == 0 && requests == 1 {
+                return;
+            }
+            say(&mut stream, OK);
+        }
+    });
+    let transport = direct();
+    for _ in 0..2 {
+        let token = Token::new(limits());
+        let response = transport.send(&get(&format!("http://{address}/")), &token).unwrap();
+        assert_eq!(text(response), "ok");
+    }
+    assert_eq!(seen.load(Ordering::SeqCst), 3);
+}
+
+#[test]
+fn a_new_connection_that_the_server_closes_is_an_error_at_once() {
+    let seen = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&seen);
+    let address = serve(move |_, mut stream| {
+        head(&mut stream);
+        count.fetch_add(1, Ordering::SeqCst);
+    });
+    let token = Token::new(limits());
+    let error = direct().send(&get(&format!("http://{address}/")), &token).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Connect);
+    assert_eq!(seen.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn an_early_refusal_of_a_big_upload_is_heard() {
+    let address = serve(|_, mut stream| {
+        head(&mut stream);
+        say(&mut stream, "HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig");
+        stream.shutdown(std::net::Shutdown::Both).ok();
+    });
+    let url = format!("http://{address}/");
+    let request = HttpRequest::post(&url, Headers::default(), vec![b'x'; 5 << 20]);
+    let response = direct().send(&request, &Token::new(limits())).unwrap();
+    assert_eq!((response.status, text(response)), (413, "big".to_owned()));
+}
+
+#[test]
+fn answers_that_are_cut_malformed_or_too_large_are_told_apart() {
+    let large = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(100_000));
+    for (reply, kind) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort".to_owned(), ErrorKind::Truncated),
+        (format!("{CHUNKED}9\r\nshort"), ErrorKind::Truncated),
+        (format!("{CHUNKED}2\r\nok\r\n"), ErrorKind::Truncated),
+        ("SSH-2.0-OpenSSH_9.6\r\n\r\n".to_owned(), ErrorKind::Protocol),
+        (format!("{CHUNKED}zz\r\nok\r\n"), ErrorKind::Protocol),
+        (large, ErrorKind::TooLarge),
+    ] {
+        let shown = reply.get(..40).unwrap_or(&reply).to_owned();
+        let address = serve(move |_, mut stream| {
+            head(&mut stream);
+            say(&mut stream, &reply);
+            stream.shutdown(std::net::Shutdown::Write).ok();
+            head(&mut stream);
+        });
+        let token = Token::new(limits());
+        let outcome = direct().send(&get(&format!("http://{address}/")), &token);
+        let error = outcome.and_then(|mut it| it.body.read_to_limit(1000)).err().unwrap();
+        assert_eq!(error.kind(), kind, "{shown:?}: {error}");
+    }
+}
+
+#[test]
+fn heads_up_to_the_limit_and_redirects_come_as_they_are() {
+    let value = "x".repeat(50_000);
+    let reply =
+        format!("HTTP/1.1 302 Found\r\nLocation: /b\r\nX: {value}\r\nContent-Length: 2\r\n\r\nok");
+    let address = serve(move |_, mut stream| answer(&mut stream, &reply));
+    let token = Token::new(limits());
+    let response = direct().send(&get(&format!("http://{address}/")), &token).unwrap();
+    assert_eq!((response.status, response.headers.get("LOCATION")), (302, Some("/b")));
+    assert_eq!(response.headers.get("x").map(str::len), Some(50_000));
+    assert_eq!(text(response), "ok");
+}
+
+#[test]
+fn wrong_urls_are_refused_without_showing_their_secrets() {
+    for url in [
+        "/v1?key=SECRET",
+        "ftp://user:SECRET@host.example/?key=SECRET",
+        "host.example?key=SECRET",
+        "http://user:SECRET@/",
+        "http://a b/?key=SECRET",
+    ] {
+        let error = direct().send(&get(url), &Token::new(limits())).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Argument, "{url}: {error}");
+        assert!(!error.message().contains("SECRET"), "{error}");
+    }
+}
+
+#[test]
+fn unknown_hosts_and_refused_connections_are_named() {
+    let token = Token::new(limits());
+    let error = direct().send(&get("http://no-such-host.invalid/"), &token).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Dns);
+    assert!(error.message().contains("no-such-host.invalid"), "{error}");
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}/");
+    let error = direct().send(&get(&url), &token).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Connect);
+    assert!(error.message().contains(&format!("127.0.0.1:{port}")), "{error}");
+}
+
+/// Speaks as what the tunnel leads to.
+fn behind(stream: &mut TcpStream, asked: &Mutex<String>, what: String) {
+    *asked.lock().unwrap() = what;
+    head(stream);
+    say(stream, OK);
+}
+
+#[test]
+fn connect_proxy_gives_a_tunnel_for_a_user_and_password() {
+    let asked = Arc::new(Mutex::new(String::new()));
+    let theirs = Arc::clone(&asked);
+    let address = serve(move |_, mut stream| {
+        let request = head(&mut stream);
+        // "user:p@ss"
+        if request.contains("\r\nProxy-Authorization: Basic dXNlcjpwQHNz\r\n") {
+            // In one piece with the head that ends it: none of it may be lost.
+            say(&mut stream, "HTTP/1.1 200 Connection established\r\n\r\n");
+            behind(&mut stream, &theirs, request);
+        } else {
+            say(&mut stream, "HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    let send = |userinfo: &str| {
+        let proxy = ProxyChoice::Url(format!("http://{userinfo}@{address}"));
+        let token = Token::new(limits());
+        transport(proxy, tls_options()).send(&get("http://far.invalid:8080/x"), &token)
+    };
+    assert_eq!(text(send("user:p%40ss").unwrap()), "ok");
+    assert!(asked.lock().unwrap().starts_with("CONNECT far.invalid:8080 HTTP/1.1\r\n"));
+    let error = send("user:SECRET").err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Connect);
+    assert!(error.message().contains("407") && !error.message().contains("SECRET"), "{error}");
+}
+
+/// A SOCKS 5 proxy that wants "user" and "pw"; tells the address that it was asked for.
+fn socks(stream: &mut TcpStream, asked: &Mutex<String>) -> std::io::Result<()> {
+    let mut start = [0; 2];
+    stream.read_exact(&mut start)?;
+    stream.read_exact(&mut vec![0; usize::from(start[1])])?;
+    stream.write_all(&[5, 2])?;
+    let mut login = [0; 9];
+    stream.read_exact(&mut login)?;
+    if &login != b"\x01\x04user\x02pw" {
+        return stream.write_all(&[1, 1]);
+    }
+    stream.write_all(&[1, 0])?;
+    let mut request = [0; 4];
+    stream.read_exact(&mut request)?;
+    let mut length = [4];
+    if request[3] == 3 {
+        stream.read_exact(&mut length)?;
+    }
+    let mut place = vec![0; usize::from(length[0]) + 2];
+    stream.read_exact(&mut place)?;
+    // Bound to a name: its length is in the way as well.
+    stream.write_all(b"\x05\x00\x00\x03\x02ab\x00\x00")?;
+    let port = place.split_off(usize::from(length[0]));
+    let port = u16::from_be_bytes([port[0], port[1]]);
+    behind(stream, asked, format!("{}:{}:{port}", request[3], String::from_utf8_lossy(&place)));
+    Ok(())
+}
+
+#[test]
+fn socks_proxies_are_given_names_or_addresses_and_a_password() {
+    let asked = Arc::new(Mutex::new(String::new()));
+    let theirs = Arc::clone(&asked);
+    let address = serve(move |_, mut stream| {
+        socks(&mut stream, &theirs).ok();
+    });
+    let send = |scheme: &str, url: &str| {
+        let proxy = ProxyChoice::Url(format!("{scheme}@{address}"));
+        let token = Token::new(limits());
+        transport(proxy, tls_options()).send(&get(url), &token)
+    };
+    assert_eq!(text(send("socks5h://user:pw", "http://far.invalid:81/").unwrap()), "ok");
+    assert_eq!(&*asked.lock().unwrap(), "3:far.invalid:81");
+    assert_eq!(text(send("socks5://user:pw", "http://1.2.3.4:82/").unwrap()), "ok");
+    assert_eq!(&*asked.lock().unwrap(), "1:\u{1}\u{2}\u{3}\u{4}:82");
+    let error = send("socks5h://user:no", "http://far.invalid:81/").err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Connect);
+}
+
+/// A certificate for 127.0.0.1 that signs itself: PEM and the server's half.
+fn certificate() -> (Vec<u8>, Vec<u8>, Arc<ServerConfig>) {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let key = PrivatePkcs8KeyDer::from(made.key_pair.serialize_der());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key.into())
+        .unwrap();
+    let pem = |text: String| text.into_bytes();
+    (pem(made.cert.pem()), pem(made.key_pair.serialize_pem()), Arc::new(config))
+}
+
+fn secured(
+    config: &Arc<ServerConfig>,
+    stream: TcpStream,
+) -> StreamOwned<ServerConnection, TcpStream> {
+    StreamOwned::new(ServerConnection::new(Arc::clone(config)).unwrap(), stream)
+}
+
+#[test]
+fn certificates_are_believed_for_a_reason() {
+    let (pem, key, config) = certificate();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&connections);
+    let address = serve(move |_, stream| {
+        count.fetch_add(1, Ordering::SeqCst);
+        answer(&mut secured(&config, stream), OK);
+    });
+    let url = format!("https://{address}/");
+    let error = direct().send(&get(&url), &Token::new(limits())).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
+    let identity = Some((pem.clone(), key));
+    for options in [
+        TlsOptions { extra_ca_pem: vec![pem.clone()], ..tls_options() },
+        TlsOptions { extra_ca_pem: vec![pem], roots: Roots::OnlyCa, ..tls_options() },
+        TlsOptions { verify: false, client_identity: identity, ..tls_options() },
+    ] {
+        let transport = transport(ProxyChoice::Direct, options);
+        let before = connections.load(Ordering::SeqCst);
+        for _ in 0..3 {
+            assert_eq!(text(transport.send(&get(&url), &Token::new(limits())).unwrap()), "ok");
+        }
+        assert_eq!(connections.load(Ordering::SeqCst), before + 1);
+    }
+}
+
+#[test]
+fn cancel_amid_the_body_over_tls() {
+    let (pem, _, config) = certificate();
+    let (closed, _closing) = mpsc::channel();
+    let address = serve(move |_, stream| {
+        let mut stream = secured(&config, stream);
+        head(&mut stream);
+        say(&mut stream, &format!("{CHUNKED}2\r\nok\r\n"));
+        hold(&mut stream, &closed);
+    });
+    let (reached, reaching) = mpsc::channel();
+    let error = cancelled(&reaching, move |token| {
+        let options = TlsOptions { extra_ca_pem: vec![pem], ..tls_options() };
+        let transport = transport(ProxyChoice::Direct, options);
+        let mut response = transport.send(&get(&format!("https://{address}/")), token)?;
+        response.body.read(&mut [0; 64])?;
+        reached.send(()).unwrap();
+        response.body.read(&mut [0; 64])
+    });
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+}
+
+#[test]
+fn wrong_pem_is_told_by_its_key() {
+    let wrong = TlsOptions { extra_ca_pem: vec![b"nonsense".to_vec()], ..tls_options() };
+    let options = Options { proxy: ProxyChoice::Direct, tls: wrong, max_header_bytes: 1 << 16 };
+    let error = Transport::new(options).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Argument);
+    assert!(error.message().contains("ca_pem"), "{error}");
+}
