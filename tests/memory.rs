@@ -72,3 +72,37 @@ fn sessions_in_many_threads_lose_no_memory() {
     let server = Server::start(|exchange| exchange.stream(openai::stream(&["a", "b", "c"])));
     check("crowd", &server, &["8"]);
 }
+
+#[test]
+fn ten_thousand_sessions_leave_nothing_behind() {
+    if !cfg!(target_os = "linux") {
+        return support::skip("the soak", "this system does not tell what a process holds");
+    }
+    let server = Server::start(|exchange| {
+        exchange.stream_head();
+        exchange.chunk(openai::text("one"));
+        exchange.wait_for_close();
+    });
+    c::program("soak").arg(server.url()).arg("10000").run().passed();
+}
+
+#[test]
+fn five_hundred_sessions_at_once_are_answered() {
+    let server = Server::start(|exchange| exchange.stream(openai::stream(&["a", "b", "c"])));
+    c::program("crowd").arg(server.url()).arg("500").run().passed();
+    assert_eq!(server.requests().len(), 500);
+}
+
+#[test]
+fn waiting_session_wakes_up_nobody() {
+    if !cfg!(target_os = "linux") {
+        return support::skip("wake-ups", "this system does not count them");
+    }
+    let server = Server::start(|exchange| {
+        exchange.stream_head();
+        exchange.chunk(openai::text("one"));
+        exchange.wait_for_close();
+    });
+    let outcome = c::program("idle").arg(server.url()).run().passed();
+    assert_eq!(outcome.stdout.trim(), "0");
+}

@@ -50,15 +50,16 @@ fn choose() -> Result<(&'static Provider, Vec<String>), Box<dyn Error>> {
         let variable = provider.api_key_env;
         !variable.is_empty() && env::var(variable).is_ok_and(|key| !key.is_empty())
     };
-    let named = match env::var("TOLMACH_PROVIDER") {
-        Ok(name) => Some(tolmach::find_provider(&name).ok_or_else(|| {
+    let wanted = env::var("TOLMACH_PROVIDER").ok().filter(|name| !name.is_empty());
+    let named = match wanted {
+        Some(name) => Some(tolmach::find_provider(&name).ok_or_else(|| {
             let names: Vec<&str> =
                 tolmach::providers().iter().map(|provider| provider.name).collect();
             format!("TOLMACH_PROVIDER is {name:?}; there are {}", names.join(", "))
         })?),
-        Err(_) => tolmach::providers().iter().find(|provider| has_key(provider)),
+        None => tolmach::providers().iter().find(|provider| has_key(provider)),
     };
-    let model = env::var("TOLMACH_MODEL").ok();
+    let model = env::var("TOLMACH_MODEL").ok().filter(|name| !name.is_empty());
     if let Some(provider) = named.filter(|provider| has_key(provider)) {
         let default =
             if provider.default_model.is_empty() { "gpt-5.6-luna" } else { provider.default_model };

@@ -1,14 +1,23 @@
 //! The demo server: a few friendly words in the protocols of the providers, on the loopback.
+//!
+//! It is strict where the services are: a client that it answers sends what they want.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
 /// How fast it speaks.
 const PAUSE: Duration = Duration::from_millis(40);
+
+/// The key of the demo server's `openai`.
+const KEY: &str = "demo";
+
+/// The authorization key of its `gigachat`, base64 of `demo:demo`, and what that is good for.
+const GIGACHAT_KEY: &str = "ZGVtbzpkZW1v";
+const GIGACHAT_TOKEN: &str = "demo-token";
 
 /// Starts the server for the rest of the process's life.
 pub(crate) fn start() -> io::Result<SocketAddr> {
@@ -25,19 +34,49 @@ pub(crate) fn start() -> io::Result<SocketAddr> {
 
 /// What makes a client of `provider` talk to the demo server.
 pub(crate) fn settings(provider: &str, address: SocketAddr) -> Vec<String> {
-    let own: &[&str] = match provider {
-        "openai" => &["base_url=/v1", "api_key=demo", "model=demo"],
-        "gigachat" => &["base_url=/giga/v1", "auth_url=/giga/oauth", "api_key=demo"],
-        "amigochat" => &["base_url=/amigo/v1"],
-        _ => &["base_url="],
+    let at = |key: &str, path: &str| format!("{key}=http://{address}{path}");
+    let mut settings = match provider {
+        "openai" => {
+            vec![at("base_url", "/v1"), format!("api_key={KEY}"), "model=demo".to_owned()]
+        }
+        "gigachat" => vec![
+            at("base_url", "/gigachat/api/v1"),
+            at("auth_url", "/gigachat/api/v2/oauth"),
+            format!("api_key={GIGACHAT_KEY}"),
+        ],
+        "ai365vip" => vec![at("base_url", "/ai365vip")],
+        "amigochat" => vec![at("base_url", "/amigochat/v1")],
+        "aichats" => vec![at("base_url", "/aichats")],
+        _ => vec![at("base_url", "")],
     };
-    let place = |setting: &&str| setting.replacen("_url=", &format!("_url=http://{address}"), 1);
-    own.iter().map(place).chain(["proxy=direct".to_owned()]).collect()
+    settings.push("proxy=direct".to_owned());
+    settings
 }
 
 struct Request {
-    path: String,
-    body: Value,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Request {
+    /// "POST /path", without a query.
+    fn line(&self) -> String {
+        let mut words = self.head.split(' ');
+        let method = words.next().unwrap_or_default();
+        let path = words.next().unwrap_or_default().split('?').next().unwrap_or_default();
+        format!("{method} {path}")
+    }
+
+    /// The value of a header; "" for none.
+    fn header(&self, wanted: &str) -> &str {
+        let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));
+        let mut found = lines.filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        found.next().map(|(_, value)| value.trim()).unwrap_or_default()
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
 }
 
 fn serve(mut stream: TcpStream) -> io::Result<()> {
@@ -54,16 +93,10 @@ fn read(stream: &mut TcpStream, held: &mut Vec<u8>) -> io::Result<Option<Request
     loop {
         if let Some(end) = held.windows(4).position(|four| four == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(held.get(..end).unwrap_or_default()).into_owned();
-            let length = head.lines().find_map(|line| {
-                let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
-            });
-            let whole = end + 4 + length.unwrap_or(0);
+            let mut request = Request { head, body: Vec::new() };
+            let whole = end + 4 + request.header("content-length").parse().unwrap_or(0);
             if held.len() >= whole {
-                let body = held.get(end + 4..whole).unwrap_or_default();
-                let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-                let request =
-                    Request { path, body: serde_json::from_slice(body).unwrap_or_default() };
+                request.body = held.get(end + 4..whole).unwrap_or_default().to_vec();
                 held.drain(..whole);
                 return Ok(Some(request));
             }
@@ -77,49 +110,24 @@ fn read(stream: &mut TcpStream, held: &mut Vec<u8>) -> io::Result<Option<Request
 }
 
 fn answer(stream: &mut TcpStream, request: &Request) -> io::Result<()> {
-    let body = &request.body;
-    match request.path.as_str() {
-        "/v1/models" | "/giga/v1/models" => {
+    match request.line().as_str() {
+        "GET /v1/models" if is_openai(request) => {
             let models = json!([{"id": "demo", "object": "model", "owned_by": "tolmach"}]);
             json_body(stream, 200, &json!({"object": "list", "data": models}))
         }
-        "/v1/chat/completions" | "/giga/v1/chat/completions" | "/amigo/v1/chat/completions" => {
-            openai(stream, body)
+        "POST /v1/chat/completions" if is_openai(request) => openai(stream, &request.json()),
+        "GET /v1/models" | "POST /v1/chat/completions" => {
+            let error = json!({"message": "Incorrect API key provided.",
+                "type": "invalid_request_error", "param": null, "code": "invalid_api_key"});
+            json_body(stream, 401, &json!({"error": error}))
         }
-        // GigaChat's tokens: this one lasts until 2100.
-        "/giga/oauth" => json_body(
-            stream,
-            200,
-            &json!({"access_token": "demo", "expires_at": 4_102_444_800_000_u64}),
-        ),
-        // AI365VIP answers in plain text, AiChats in lines of it.
-        "/api/chat" => text(stream, "text/plain", &last_message(body, "messages"), str::to_owned),
-        "/chat/send2/" => {
-            text(stream, "text/event-stream", &last_message(body, "messagesHistory"), |word| {
-                format!("data: {word}\n")
-            })
-        }
-        _ => json_body(
-            stream,
-            404,
-            &json!({"error": {"message": "the demo server has no such place"}}),
-        ),
+        "POST /gigachat/api/v2/oauth" => gigachat_token(stream, request),
+        line if line.contains(" /gigachat/api/v") => gigachat(stream, line, request),
+        "POST /ai365vip/api/chat" => ai365vip(stream, &request.json()),
+        "POST /amigochat/v1/chat/completions" => amigochat(stream, request),
+        "POST /aichats/chat/send2/" => aichats(stream, &request.json()),
+        line => refuse(stream, 404, &format!("the demo server has no {line}")),
     }
-}
-
-/// Speaks plain text, each word as `line` makes it.
-fn text(
-    stream: &mut TcpStream,
-    content_type: &str,
-    prompt: &str,
-    line: fn(&str) -> String,
-) -> io::Result<()> {
-    head(stream, content_type)?;
-    for word in words(prompt) {
-        thread::sleep(PAUSE);
-        chunk(stream, &line(&word))?;
-    }
-    stream.write_all(b"0\r\n\r\n")
 }
 
 /// What the server says to a prompt, word by word.
@@ -132,61 +140,265 @@ fn words(prompt: &str) -> Vec<String> {
     said.split_inclusive(' ').map(str::to_owned).collect()
 }
 
-fn openai(stream: &mut TcpStream, body: &Value) -> io::Result<()> {
-    let prompt = last_message(body, "messages");
-    let choice = |part: &str, message: Value, reason: Value| {
-        json!({"id": "chatcmpl-demo", "object": "chat.completion.chunk", "model": "demo",
-            "choices": [{"index": 0, part: message, "finish_reason": reason}]})
-    };
-    let words = words(&prompt);
-    if body.get("stream") != Some(&Value::Bool(true)) {
-        let message = json!({"role": "assistant", "content": words.concat()});
-        return json_body(stream, 200, &choice("message", message, json!("stop")));
-    }
-    head(stream, "text/event-stream")?;
-    for word in &words {
-        thread::sleep(PAUSE);
-        event(stream, &choice("delta", json!({"content": word}), Value::Null).to_string())?;
-    }
-    event(stream, &choice("delta", json!({}), json!("stop")).to_string())?;
-    let usage =
-        json!({"prompt_tokens": prompt.split(' ').count(), "completion_tokens": words.len()});
-    event(stream, &json!({"choices": [], "usage": usage}).to_string())?;
-    event(stream, "[DONE]")?;
-    stream.write_all(b"0\r\n\r\n")
+fn is_openai(request: &Request) -> bool {
+    request.header("authorization").strip_prefix("Bearer ") == Some(KEY)
 }
 
-/// What the last message of the list `name` says.
-fn last_message(body: &Value, name: &str) -> String {
-    let last = body.get(name).and_then(Value::as_array).and_then(|messages| messages.last());
-    match last.and_then(|message| message.get("content")) {
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-        None => String::new(),
+fn openai(stream: &mut TcpStream, body: &Value) -> io::Result<()> {
+    let Some(prompt) = last_user_message(body) else {
+        return refuse(stream, 400, "there is no message of the user's");
+    };
+    let model = body.get("model").cloned().unwrap_or_default();
+    let event = |choices: Value| json!({"id": "chatcmpl-demo", "object": "chat.completion.chunk", "model": model, "choices": choices});
+    let choice = |part: &str, message: Value, reason: Value| json!([{"index": 0, part: message, "finish_reason": reason}]);
+    let words = words(&prompt);
+    let usage = usage(&prompt, &words);
+    if !is_true(body.get("stream")) {
+        let message = json!({"role": "assistant", "content": words.concat()});
+        let mut answer = event(choice("message", message, json!("stop")));
+        merge(&mut answer, json!({"object": "chat.completion", "usage": usage}));
+        return json_body(stream, 200, &answer);
     }
+    speak(stream, "text/event-stream", &words, |word| {
+        sse(&event(choice("delta", json!({"content": word}), Value::Null)))
+    })?;
+    chunk(stream, &sse(&event(choice("delta", json!({}), json!("stop")))))?;
+    if is_true(body.pointer("/stream_options/include_usage")) {
+        let mut last = event(json!([]));
+        merge(&mut last, json!({"usage": usage}));
+        chunk(stream, &sse(&last))?;
+    }
+    chunk(stream, "data: [DONE]\n\n")?;
+    end(stream)
+}
+
+fn gigachat_token(stream: &mut TcpStream, request: &Request) -> io::Result<()> {
+    let refused = |code: i32, message: &str| json!({"code": code, "message": message});
+    let key = request.header("authorization").split_once(' ');
+    if key.is_none_or(|(_, key)| key != GIGACHAT_KEY) {
+        return json_body(stream, 401, &refused(6, "credentials doesn't match db data"));
+    }
+    let id = request.header("rquid");
+    if id.len() != 36 || id.get(14..15) != Some("4") {
+        return refuse(stream, 400, "RqUID is no uuid4");
+    }
+    let body = String::from_utf8_lossy(&request.body);
+    match body.split('&').find_map(|field| field.strip_prefix("scope=")) {
+        None | Some("") => json_body(stream, 400, &refused(5, "scope is empty")),
+        Some("GIGACHAT_API_PERS" | "GIGACHAT_API_B2B" | "GIGACHAT_API_CORP") => {
+            let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+            let expires = now + Duration::from_secs(30 * 60);
+            let expires = u64::try_from(expires.as_millis()).unwrap_or(u64::MAX);
+            let token = json!({"access_token": GIGACHAT_TOKEN, "expires_at": expires});
+            json_body(stream, 200, &token)
+        }
+        Some(_) => json_body(stream, 400, &refused(1, "scope data format invalid")),
+    }
+}
+
+fn gigachat(stream: &mut TcpStream, line: &str, request: &Request) -> io::Result<()> {
+    let refused = |status: u16, message: &str| json!({"status": status, "message": message});
+    if request.header("authorization").strip_prefix("Bearer ") != Some(GIGACHAT_TOKEN) {
+        return json_body(stream, 401, &refused(401, "Unauthorized"));
+    }
+    let body = request.json();
+    let messages = body.get("messages").and_then(Value::as_array);
+    if messages.into_iter().flatten().skip(1).any(|message| is_of(message, "system")) {
+        let why = "Invalid params: system message must be the first message";
+        return json_body(stream, 422, &refused(422, why));
+    }
+    match (line, last_user_message(&body)) {
+        ("GET /gigachat/api/v1/models", _) => {
+            let model = |id: &str, kind: &str| json!({"id": id, "object": "model", "owned_by": "salutedevices", "type": kind});
+            let models = [model("GigaChat-2", "chat"), model("Embeddings", "embedder")];
+            json_body(stream, 200, &json!({"object": "list", "data": models}))
+        }
+        ("POST /gigachat/api/v1/chat/completions", Some(prompt)) => {
+            gigachat_v1(stream, &body, &prompt)
+        }
+        ("POST /gigachat/api/v2/chat/completions", Some(prompt)) => {
+            gigachat_v2(stream, &body, &prompt)
+        }
+        (
+            "POST /gigachat/api/v1/chat/completions" | "POST /gigachat/api/v2/chat/completions",
+            None,
+        ) => json_body(stream, 422, &refused(422, "Invalid params: no message of the user's")),
+        _ => json_body(stream, 404, &refused(404, "No such place in the demo server")),
+    }
+}
+
+fn gigachat_v1(stream: &mut TcpStream, body: &Value, prompt: &str) -> io::Result<()> {
+    let event = |choice: Value| json!({"choices": [choice], "created": 1_768_996_176, "model": "GigaChat:2.0.28.2", "object": "chat.completion"});
+    let words = words(prompt);
+    let mut usage = usage(prompt, &words);
+    merge(&mut usage, json!({"precached_prompt_tokens": 0}));
+    if !is_true(body.get("stream")) {
+        let message = json!({"content": words.concat(), "role": "assistant"});
+        let mut answer = event(json!({"message": message, "index": 0, "finish_reason": "stop"}));
+        merge(&mut answer, json!({"usage": usage}));
+        return json_body(stream, 200, &answer);
+    }
+    speak(stream, "text/event-stream", &words, |word| {
+        sse(&event(json!({"delta": {"content": word, "role": "assistant"}, "index": 0})))
+    })?;
+    let mut last = event(json!({"delta": {"content": ""}, "index": 0, "finish_reason": "stop"}));
+    merge(&mut last, json!({"usage": usage}));
+    chunk(stream, &sse(&last))?;
+    chunk(stream, "data: [DONE]\n\n")?;
+    end(stream)
+}
+
+fn gigachat_v2(stream: &mut TcpStream, body: &Value, prompt: &str) -> io::Result<()> {
+    let event = |rest: Value| {
+        let mut event = json!({"model": "GigaChat-2:32.3.18.5", "created_at": 1_780_321_864});
+        merge(&mut event, rest);
+        event
+    };
+    let says =
+        |text: &str| json!({"messages": [{"role": "assistant", "content": [{"text": text}]}]});
+    let words = words(prompt);
+    let (input, output) = (prompt.split_whitespace().count(), words.len());
+    let usage =
+        json!({"input_tokens": input, "output_tokens": output, "total_tokens": input + output});
+    let done = json!({"finish_reason": "stop", "usage": usage});
+    if !is_true(body.get("stream")) {
+        let mut answer = event(says(&words.concat()));
+        merge(&mut answer, done);
+        return json_body(stream, 200, &answer);
+    }
+    speak(stream, "text/event-stream", &words, |word| {
+        format!("event: response.message.delta\n{}", sse(&event(says(word))))
+    })?;
+    chunk(stream, &format!("event: response.message.done\n{}", sse(&event(done))))?;
+    end(stream)
+}
+
+/// Plain text, one folded prompt in.
+fn ai365vip(stream: &mut TcpStream, body: &Value) -> io::Result<()> {
+    match last_user_message(body) {
+        Some(prompt) if body.pointer("/model/id").is_some_and(Value::is_string) => {
+            speak(stream, "text/plain; charset=utf-8", &words(unfolded(&prompt)), str::to_owned)?;
+            end(stream)
+        }
+        _ => refuse(stream, 400, "there is no model or no message"),
+    }
+}
+
+/// Events of the least kind: no id, no finish reason, no usage.
+fn amigochat(stream: &mut TcpStream, request: &Request) -> io::Result<()> {
+    let body = request.json();
+    let is_known = ["chatId", "personaId", "model"]
+        .iter()
+        .all(|name| body.get(name).is_some_and(Value::is_string));
+    let prompt = match last_user_message(&body) {
+        Some(prompt) if is_known && request.header("x-device-uuid").len() == 36 => prompt,
+        _ => return refuse(stream, 400, "there is no device, chat, persona, model or message"),
+    };
+    let words = words(&prompt);
+    if !is_true(body.get("stream")) {
+        let message = json!({"role": "assistant", "content": words.concat()});
+        return json_body(stream, 200, &json!({"choices": [{"message": message}]}));
+    }
+    speak(stream, "text/event-stream", &words, |word| {
+        sse(&json!({"choices": [{"delta": {"content": word}}]}))
+    })?;
+    chunk(stream, "data: [DONE]\n\n")?;
+    end(stream)
+}
+
+/// Lines of plain text, which end with the body.
+fn aichats(stream: &mut TcpStream, body: &Value) -> io::Result<()> {
+    let last = body.pointer("/messagesHistory/0/content").and_then(Value::as_str);
+    match (body.get("type").and_then(Value::as_str), last) {
+        (Some("chat"), Some(prompt)) => {
+            // There is no way to say a line break in this protocol.
+            let prompt = unfolded(prompt).replace(['\r', '\n'], " ");
+            speak(stream, "text/event-stream", &words(&prompt), |word| format!("data: {word}\n"))?;
+            end(stream)
+        }
+        (Some("image"), _) => refuse(stream, 400, "the demo server does not draw"),
+        _ => refuse(stream, 400, "there is no type or no message"),
+    }
+}
+
+fn is_true(value: Option<&Value>) -> bool {
+    value == Some(&Value::Bool(true))
+}
+
+fn is_of(message: &Value, role: &str) -> bool {
+    message.get("role").is_some_and(|its| its == role)
+}
+
+/// Adds the fields of `more` to `object`.
+fn merge(object: &mut Value, more: Value) {
+    if let (Value::Object(object), Value::Object(more)) = (object, more) {
+        object.extend(more);
+    }
+}
+
+/// A word is a token here.
+fn usage(prompt: &str, words: &[String]) -> Value {
+    let (input, output) = (prompt.split_whitespace().count(), words.len());
+    json!({"prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output})
+}
+
+fn last_user_message(body: &Value) -> Option<String> {
+    let messages = body.get("messages")?.as_array()?;
+    let content = messages.iter().rev().find(|message| is_of(message, "user"))?.get("content")?;
+    let text = |part: &Value| part.get("text").and_then(Value::as_str).map(str::to_owned);
+    match content {
+        Value::String(said) => Some(said.clone()),
+        Value::Array(parts) => Some(parts.iter().filter_map(text).collect()),
+        _ => None,
+    }
+}
+
+/// What the user said last in a conversation that was folded into one prompt.
+fn unfolded(prompt: &str) -> &str {
+    let turns = prompt.strip_suffix("\nAssistant:").and_then(|turns| turns.rsplit_once("User: "));
+    turns.map_or(prompt, |(_, last)| last)
+}
+
+fn refuse(stream: &mut TcpStream, status: u16, why: &str) -> io::Result<()> {
+    json_body(stream, status, &json!({"error": {"message": why, "type": "invalid_request_error"}}))
 }
 
 fn json_body(stream: &mut TcpStream, status: u16, body: &Value) -> io::Result<()> {
     let body = body.to_string();
-    write!(
-        stream,
-        "HTTP/1.1 {status} Demo\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+    let head = format!(
+        "HTTP/1.1 {status} Demo\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         body.len()
-    )
+    );
+    stream.write_all((head + &body).as_bytes())
 }
 
-/// The head of an answer that comes in chunks.
-fn head(stream: &mut TcpStream, content_type: &str) -> io::Result<()> {
-    write!(
-        stream,
-        "HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nTransfer-Encoding: chunked\r\n\r\n"
-    )
+/// Begins an answer that comes in chunks, and says the words, each in its frame.
+fn speak(
+    stream: &mut TcpStream,
+    content_type: &str,
+    words: &[String],
+    frame: impl Fn(&str) -> String,
+) -> io::Result<()> {
+    let head = format!(
+        "HTTP/1.1 200 Demo\r\nContent-Type: {content_type}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes())?;
+    for word in words {
+        thread::sleep(PAUSE);
+        chunk(stream, &frame(word))?;
+    }
+    Ok(())
 }
 
-fn event(stream: &mut TcpStream, data: &str) -> io::Result<()> {
-    chunk(stream, &format!("data: {data}\n\n"))
+fn sse(data: &Value) -> String {
+    format!("data: {data}\n\n")
 }
 
-fn chunk(stream: &mut TcpStream, bytes: &str) -> io::Result<()> {
-    write!(stream, "{:x}\r\n{bytes}\r\n", bytes.len())
+/// A chunk of an answer; never empty, which would be its end.
+fn chunk(stream: &mut TcpStream, text: &str) -> io::Result<()> {
+    stream.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes())
+}
+
+fn end(stream: &mut TcpStream) -> io::Result<()> {
+    stream.write_all(b"0\r\n\r\n")
 }

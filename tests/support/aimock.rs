@@ -1,6 +1,7 @@
 //! A real server: aimock, an OpenAI-compatible server of the npm registry.
 
 use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -72,7 +73,7 @@ impl Aimock {
     fn is_up(&mut self) -> bool {
         let start = Instant::now();
         while start.elapsed() < LONG {
-            if TcpStream::connect(self.address).is_ok() {
+            if self.lists_its_models().unwrap_or(false) {
                 return true;
             }
             if self.server.try_wait().unwrap().is_some() {
@@ -81,6 +82,20 @@ impl Aimock {
             thread::sleep(Duration::from_millis(20));
         }
         false
+    }
+
+    /// Whether it is aimock that listens there, and not somebody who took the port.
+    fn lists_its_models(&self) -> io::Result<bool> {
+        let mut stream = TcpStream::connect(self.address)?;
+        stream.set_read_timeout(Some(LONG))?;
+        write!(
+            stream,
+            "GET /v1/models HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {KEY}\r\nConnection: close\r\n\r\n",
+            self.address
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer.contains("\"aimock\""))
     }
 
     pub fn url(&self) -> String {
