@@ -13,6 +13,7 @@
 pub mod aimock;
 pub mod c;
 pub mod openai;
+pub mod process;
 pub mod server;
 
 use std::io::Write;

@@ -1,0 +1,217 @@
+//! TLS: whom to trust, and what is said of those whom not to.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails where it cannot go on"
+)]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::thread;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use support::{c, openai};
+
+/// A certificate and its key.
+struct Identity {
+    certificate: rcgen::Certificate,
+    key: KeyPair,
+}
+
+impl Identity {
+    /// An authority of the test's own.
+    fn authority() -> Identity {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        Identity { certificate: params.self_signed(&key).unwrap(), key }
+    }
+
+    /// A certificate that the authority gives to `name`.
+    fn issue(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Identity {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.certificate, &self.key).unwrap();
+        Identity { certificate, key }
+    }
+
+    fn der(&self) -> CertificateDer<'static> {
+        self.certificate.der().clone()
+    }
+}
+
+/// How a server ends a connection.
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    Proper,
+    /// Without a word to TLS.
+    Abrupt,
+    /// Amid the answer.
+    Cut,
+}
+
+/// A server of that identity, which wants clients of `clients` where given; its URL.
+fn serve(identity: &Identity, clients: Option<&Identity>, end: End) -> String {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(authority) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(authority.der()).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                .build()
+                .unwrap();
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let key = PrivatePkcs8KeyDer::from(identity.key.serialize_der());
+    let config = Arc::new(builder.with_single_cert(vec![identity.der()], key.into()).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = StreamOwned::new(connection, stream.unwrap());
+            thread::spawn(move || {
+                let mut head = [0; 64 * 1024];
+                // Clients that do not like the certificate go away here.
+                if stream.read(&mut head).is_err() {
+                    return;
+                }
+                let answer = openai::stream(&["Hi"]);
+                let answer = if end == End::Cut { &answer[..answer.len() / 2] } else { &answer };
+                write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n{answer}").ok();
+                stream.flush().ok();
+                if end == End::Proper {
+                    stream.conn.send_close_notify();
+                    stream.flush().ok();
+                }
+                stream.sock.shutdown(std::net::Shutdown::Write).ok();
+                while stream.sock.read(&mut head).is_ok_and(|count| count > 0) {}
+            });
+        }
+    });
+    format!("https://localhost:{port}")
+}
+
+fn ask(url: &str, settings: &[String]) -> String {
+    let program = c::program("stream").arg(url).arg("max_retries=0");
+    settings.iter().fold(program, |program, setting| program.arg(setting)).run().passed().stdout
+}
+
+fn trusting(authority: &Identity) -> Vec<String> {
+    vec![format!("ca_pem={}", authority.certificate.pem())]
+}
+
+fn assert_answered(said: &str) {
+    assert!(said.contains("text 0 0 \"Hi\"") && said.contains("\nend\n"), "{said}");
+}
+
+fn assert_refused(said: &str, why: &str) {
+    assert!(said.starts_with("error TOLMACH_E_TLS") && said.contains(why), "{said}");
+}
+
+#[test]
+fn private_authority_is_trusted_where_it_is_given_in_addition_or_alone() {
+    let authority = Identity::authority();
+    let url = serve(&authority.issue("localhost", |_| {}), None, End::Proper);
+    assert_answered(&ask(&url, &trusting(&authority)));
+    let file = c::workshop().join("ca.pem");
+    std::fs::write(&file, authority.certificate.pem()).unwrap();
+    let alone = [format!("ca_file={}", file.display()), "tls_roots=only_ca".to_owned()];
+    assert_answered(&ask(&url, &alone));
+    assert_refused(&ask(&url, &[]), "UnknownIssuer");
+    assert_refused(&ask(&url, &["tls_roots=platform".to_owned()]), "UnknownIssuer");
+    // Of the same name, but another.
+    assert_refused(&ask(&url, &trusting(&Identity::authority())), "BadSignature");
+    assert_answered(&ask(&url, &["tls_verify=false".to_owned()]));
+}
+
+#[test]
+fn expired_certificate_is_refused() {
+    let authority = Identity::authority();
+    let expired = authority.issue("localhost", |params| {
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2021, 1, 1);
+    });
+    assert_refused(&ask(&serve(&expired, None, End::Proper), &trusting(&authority)), "expired");
+}
+
+#[test]
+fn certificate_of_another_host_is_refused() {
+    let authority = Identity::authority();
+    let other = authority.issue("other.example", |_| {});
+    assert_refused(&ask(&serve(&other, None, End::Proper), &trusting(&authority)), "not valid for");
+}
+
+#[test]
+fn certificate_that_signed_itself_is_refused() {
+    let key = KeyPair::generate().unwrap();
+    let certificate =
+        CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let url = serve(&Identity { certificate, key }, None, End::Proper);
+    assert_refused(&ask(&url, &[]), "UnknownIssuer");
+}
+
+#[test]
+fn client_shows_its_certificate_where_one_is_wanted() {
+    let authority = Identity::authority();
+    let url = serve(&authority.issue("localhost", |_| {}), Some(&authority), End::Proper);
+    let client = authority.issue("client", |_| {});
+    let mut settings = trusting(&authority);
+    let refused = ask(&url, &settings);
+    assert!(refused.starts_with("error TOLMACH_E_TLS"), "{refused}");
+    settings.push(format!("client_cert={}", client.certificate.pem()));
+    let half = ask(&url, &settings);
+    assert!(half.starts_with("error TOLMACH_E_ARGUMENT") && half.contains("client_key"), "{half}");
+    settings.push(format!("client_key={}", client.key.serialize_pem()));
+    assert_answered(&ask(&url, &settings));
+}
+
+#[test]
+fn answer_over_tls_that_is_cut_is_truncated_and_an_abrupt_end_after_it_is_none() {
+    let authority = Identity::authority();
+    let identity = authority.issue("localhost", |_| {});
+    assert_answered(&ask(&serve(&identity, None, End::Abrupt), &trusting(&authority)));
+    let cut = ask(&serve(&identity, None, End::Cut), &trusting(&authority));
+    assert!(cut.contains("error TOLMACH_E_TRUNCATED"), "{cut}");
+}
+
+#[test]
+fn plain_server_where_tls_was_asked_for_is_told() {
+    let server =
+        support::server::Server::start(|exchange| exchange.stream(openai::stream(&["Hi"])));
+    let said =
+        ask(&server.url().replace("http://", "https://"), &["connect_timeout_ms=1000".to_owned()]);
+    assert!(
+        said.starts_with("error TOLMACH_E_T") || said.starts_with("error TOLMACH_E_CONNECT"),
+        "{said}"
+    );
+}
+
+#[test]
+fn certificates_that_are_none_are_told() {
+    for (setting, why) in [
+        ("ca_pem=nonsense", "no certificate"),
+        ("ca_file=/no/such/file", "cannot be read"),
+        ("tls_roots=only_ca", "only_ca"),
+    ] {
+        let said = ask("https://127.0.0.1:1", &[setting.to_owned()]);
+        assert!(
+            said.starts_with("error TOLMACH_E_ARGUMENT") && said.contains(why),
+            "{setting}: {said}"
+        );
+    }
+}
