@@ -220,7 +220,9 @@ impl Proxy {
         let mut words = line.splitn(3, ' ');
         match (words.next(), words.next().and_then(|status| status.parse::<u16>().ok())) {
             (Some(version), Some(200..=299)) if version.starts_with("HTTP/1") => Ok(()),
-            (_, Some(407)) => Err(self.refused("wants a user and a password, or other ones (407)")),
+            (_, Some(status @ (401 | 407))) => {
+                Err(self.refused(&format!("wants a user and a password, or other ones ({status})")))
+            }
             (_, Some(status)) => {
                 Err(self.refused(&format!("refuses a tunnel to {host}:{port} ({status})")))
             }
