@@ -10,18 +10,31 @@
 mod support;
 
 use std::net::TcpListener;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use support::server::Server;
-use support::{c, openai};
+use support::{LONG, c, openai};
 
-/// The best of three: how long poll and free took, in microseconds.
-fn times(url: &str, texts: usize) -> (u64, u64) {
+/// How long poll and free took, in microseconds, after a cancel amid the waiting for what
+/// follows `texts` pieces. Before the cancel comes `asked`, and `closed` before the free.
+fn times(url: &str, texts: usize, asked: impl Fn(), closed: impl Fn()) -> (u64, u64) {
+    best_of_three(|| {
+        let mut program = c::program("cancel").arg(url).arg(texts.to_string()).spawn();
+        assert_eq!(program.line(), "waiting");
+        asked();
+        program.tell("the server has the request");
+        assert_eq!(program.line(), "cancelled");
+        closed();
+        program
+    })
+}
+
+/// The best of three programs that have cancelled: how long poll and free took.
+fn best_of_three(cancelled: impl Fn() -> c::Running) -> (u64, u64) {
     let runs = (0..3).map(|_| {
-        let outcome = c::program("cancel").arg(url).arg(texts.to_string()).run().passed();
-        let (poll, free) = outcome.stdout.trim().split_once(' ').unwrap();
+        let outcome = cancelled().finish().passed();
+        let (poll, free) = outcome.lines()[0].split_once(' ').unwrap();
         (poll.parse::<u64>().unwrap(), free.parse::<u64>().unwrap())
     });
     runs.reduce(|a, b| (a.0.min(b.0), a.1.min(b.1))).unwrap()
@@ -32,54 +45,65 @@ fn assert_prompt((poll, free): (u64, u64)) {
     assert!(free < 50_000, "free took {free} us");
 }
 
+/// Cancels what waits for a server that has sent `events` of `texts` pieces of text.
+fn assert_cancel_is_prompt_and_closes(events: Option<String>, texts: usize) {
+    let (ask, asked) = mpsc::channel();
+    let (close, closed) = mpsc::channel();
+    let server = Server::start(move |exchange| {
+        ask.send(()).unwrap();
+        if let Some(events) = &events {
+            exchange.stream_head();
+            exchange.chunk(events);
+        }
+        exchange.wait_for_close();
+        close.send(()).unwrap();
+    });
+    let asked = || asked.recv_timeout(LONG).unwrap();
+    let closed = || closed.recv_timeout(LONG).unwrap();
+    // Freed at once ...
+    assert_prompt(times(&server.url(), texts, asked, || ()));
+    (0..3).for_each(|_| closed());
+    // ... or not before the server has seen the connection close.
+    assert_prompt(times(&server.url(), texts, asked, closed));
+}
+
 #[test]
 fn cancel_while_waiting_for_headers_is_prompt_and_closes_the_connection() {
-    let closed = Arc::new(AtomicUsize::new(0));
-    let seen = Arc::clone(&closed);
-    let server = Server::start(move |exchange| {
-        exchange.wait_for_close();
-        seen.fetch_add(1, Ordering::SeqCst);
-    });
-    assert_prompt(times(&server.url(), 0));
-    wait_for(|| closed.load(Ordering::SeqCst) == 3);
+    assert_cancel_is_prompt_and_closes(None, 0);
 }
 
 #[test]
 fn cancel_amid_the_answer_is_prompt_and_closes_the_connection() {
-    let closed = Arc::new(AtomicUsize::new(0));
-    let seen = Arc::clone(&closed);
-    let server = Server::start(move |exchange| {
-        exchange.stream_head();
-        exchange.chunk(openai::text("one") + &openai::text("two"));
-        exchange.wait_for_close();
-        seen.fetch_add(1, Ordering::SeqCst);
-    });
-    assert_prompt(times(&server.url(), 2));
-    wait_for(|| closed.load(Ordering::SeqCst) == 3);
+    assert_cancel_is_prompt_and_closes(Some(openai::text("one") + &openai::text("two")), 2);
 }
 
 #[test]
-fn cancel_with_a_full_queue_is_prompt() {
-    let server = Server::start(|exchange| {
+fn cancel_with_a_full_queue_is_prompt_and_closes_the_connection() {
+    let (full, filled) = mpsc::channel();
+    let (close, closed) = mpsc::channel();
+    let server = Server::start(move |exchange| {
         exchange.stream_head();
         let events = openai::text(&"x".repeat(1000)).repeat(100);
-        for _ in 0..200 {
-            exchange.chunk(&events);
-        }
-        exchange.wait_for_close();
+        // It is held until the client goes.
+        while exchange.chunk_watched(&events, || full.send(()).unwrap()) {}
+        close.send(()).unwrap();
     });
-    let outcome = c::program("cancel").arg(server.url()).arg("1").run();
-    // Chunks are waiting there: the poll may be quicker than the cancel, and says so.
-    assert!(
-        outcome.status.success() || outcome.stderr.contains("TOLMACH_OK, not TOLMACH_E_CANCELLED")
-    );
+    assert_prompt(best_of_three(|| {
+        let mut program = c::program("full").arg(server.url()).spawn();
+        assert_eq!(program.line(), "reading no more");
+        filled.recv_timeout(LONG).unwrap();
+        program.tell("it is full");
+        assert_eq!(program.line(), "cancelled");
+        closed.recv_timeout(LONG).unwrap();
+        program
+    }));
 }
 
 #[test]
 fn cancel_while_the_tls_handshake_hangs_is_prompt() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
-    assert_prompt(times(&url, 0));
+    assert_prompt(times(&url, 0, || (), || ()));
 }
 
 #[test]
@@ -97,13 +121,5 @@ fn cancel_while_connecting_is_prompt() {
             return;
         }
     }
-    assert_prompt(times(&format!("http://{address}"), 0));
-}
-
-fn wait_for(condition: impl Fn() -> bool) {
-    let start = std::time::Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < support::LONG, "it does not come");
-        std::thread::yield_now();
-    }
+    assert_prompt(times(&format!("http://{address}"), 0, || (), || ()));
 }

@@ -4,6 +4,9 @@
 
 mod support;
 
+use std::sync::mpsc;
+
+use serde_json::json;
 use support::server::Server;
 use support::{c, openai};
 
@@ -12,15 +15,22 @@ fn million_chunks_read_slowly_keep_the_process_under_40_mib() {
     const BATCH: usize = 1000;
     const CHUNKS: usize = 1_000_000;
     let batch = openai::text("five ").repeat(BATCH);
+    let (hold, held) = mpsc::channel();
     let server = Server::start(move |exchange| {
         exchange.stream_head();
         for _ in 0..CHUNKS / BATCH {
-            exchange.chunk(&batch);
+            exchange.chunk_watched(&batch, || hold.send(true).unwrap());
         }
+        hold.send(false).unwrap();
         exchange.chunk(openai::finish("stop") + openai::DONE);
         exchange.end_chunks();
     });
-    let outcome = c::program("slow").arg(server.url()).arg(CHUNKS.to_string()).run().passed();
+    let mut program = c::program("slow").arg(server.url()).arg(CHUNKS.to_string()).spawn();
+    // The program reads on when the server can send no more: what was to fill is full.
+    let was_held = held.recv_timeout(support::LONG).unwrap();
+    program.tell("read on");
+    let outcome = program.finish().passed();
+    assert!(was_held, "the whole answer was taken from the server before anybody read it");
     let (texts, peak) = outcome.stdout.trim().split_once(' ').unwrap();
     assert_eq!(texts.parse::<usize>().unwrap(), CHUNKS);
     let peak: i64 = peak.parse().unwrap();
@@ -71,6 +81,33 @@ fn cancelling_loses_no_memory() {
 fn sessions_in_many_threads_lose_no_memory() {
     let server = Server::start(|exchange| exchange.stream(openai::stream(&["a", "b", "c"])));
     check("crowd", &server, &["8"]);
+}
+
+#[test]
+fn cancelling_with_a_full_queue_loses_no_memory_and_no_thread() {
+    let (full, filled) = mpsc::channel();
+    let server = Server::start(move |exchange| {
+        exchange.stream_head();
+        let events = openai::text(&"x".repeat(1000)).repeat(100);
+        while exchange.chunk_watched(&events, || full.send(()).unwrap()) {}
+    });
+    if let Some(program) = c::program("full").under_valgrind() {
+        let mut program = program.arg(server.url()).spawn();
+        filled.recv_timeout(support::LONG).unwrap();
+        program.tell("it is full");
+        program.finish().passed();
+    }
+}
+
+#[test]
+fn conversing_loses_no_memory() {
+    let call = json!({"tool_calls": [{"index": 0, "id": "c1", "function": {"name": "weather", "arguments": "{}"}}]});
+    let call = openai::delta(call) + &openai::finish("tool_calls") + openai::DONE;
+    let server = Server::start(move |exchange| match exchange.number {
+        0 => exchange.stream(&call),
+        _ => exchange.stream(openai::stream(&["Three ", "degrees."])),
+    });
+    check("conversation", &server, &[]);
 }
 
 #[test]

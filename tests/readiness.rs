@@ -12,6 +12,18 @@ use support::{LONG, c, openai};
 
 #[test]
 fn descriptor_and_callback_tell_exactly_when_a_poll_is_worth_it() {
+    follow(c::program("ready"));
+}
+
+#[test]
+fn watching_loses_no_memory() {
+    if let Some(program) = c::program("ready").under_valgrind() {
+        follow(program);
+    }
+}
+
+/// Gives the program more whenever it waits, and checks what it makes of that.
+fn follow(program: c::Program) {
     let (ask, asked) = mpsc::channel::<()>();
     let asked = Mutex::new(asked);
     let server = Server::start(move |exchange| {
@@ -26,7 +38,7 @@ fn descriptor_and_callback_tell_exactly_when_a_poll_is_worth_it() {
         exchange.chunk(openai::finish("stop") + openai::DONE);
         exchange.end_chunks();
     });
-    let mut program = c::program("ready").arg(server.url()).spawn();
+    let mut program = program.arg(server.url()).spawn();
     let mut seen = Vec::new();
     loop {
         match program.line().as_str() {

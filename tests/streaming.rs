@@ -121,12 +121,9 @@ fn opening_does_not_wait_for_the_server() {
         held.wait();
         exchange.stream(openai::stream(&["Hi"]));
     });
-    // The program prints its first line only after polls: that it is there shows nothing.
-    // The session is open while the server holds back; then it goes on.
-    let program = c::program("stream").arg(server.url()).spawn();
-    while server.requests().is_empty() {
-        thread::yield_now();
-    }
+    let mut program = c::program("open").arg(server.url()).spawn();
+    // The server says nothing before the program has said that it has its session.
+    assert_eq!(program.line(), "open");
     gate.open();
     assert!(program.finish().passed().stdout.contains("text 0 0 \"Hi\""));
 }
@@ -134,10 +131,10 @@ fn opening_does_not_wait_for_the_server() {
 #[test]
 fn connections_are_kept_for_the_next_answer() {
     let server = Server::start(|exchange| exchange.stream(openai::stream(&["a", "b", "c"])));
-    c::program("crowd").arg(server.url()).arg("1").run().passed();
-    assert_eq!(server.connections(), 1);
-    let requests = server.requests().len();
-    assert_eq!(requests, 1);
+    c::program("crowd").arg(server.url()).arg("-20").run().passed();
+    assert_eq!(server.requests().len(), 20);
+    // A program that asks again at once may be quicker than the connection is put away.
+    assert!(server.connections() <= 10, "{} connections", server.connections());
 }
 
 #[test]

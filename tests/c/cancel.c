@@ -1,6 +1,8 @@
 /* cancel URL CHUNKS: a thread cancels the session while this one waits for what comes
- * after CHUNKS pieces of text. Prints how long the poll took to return, from the cancel,
- * and how long the free took, in microseconds. */
+ * after CHUNKS pieces of text, once there is a line of input. Says so, and frees it when there is another
+ * line, or no more of them: what closes before has not been closed by the free or by this program's end.
+ * Prints how long the poll took to return, from the cancel, and how long the free took, in
+ * microseconds. */
 #include "check.h"
 
 #include <pthread.h>
@@ -10,6 +12,7 @@ static int64_t cancelled_at;
 
 static void *cancel(void *unused) {
   struct timespec moment = {0, 100 * 1000 * 1000};
+  await_line("waiting");
   nanosleep(&moment, NULL); /* as a rule the other thread is inside poll by then */
   cancelled_at = now_us(CLOCK_MONOTONIC);
   tolmach_session_cancel(session);
@@ -37,6 +40,7 @@ int main(int argc, char **argv) {
   tolmach_error_free(error);
   CHECK(pthread_join(thread, NULL) == 0);
   EXPECT(TOLMACH_E_CANCELLED, tolmach_session_poll(session, 0, &chunk, NULL));
+  await_line("cancelled");
   freed_at = now_us(CLOCK_MONOTONIC);
   tolmach_session_free(session);
   printf("%lld %lld\n", (long long)(returned_at - cancelled_at),

@@ -37,6 +37,14 @@ static int64_t now_us(clockid_t clock) {
   return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+/* Says `what` to the test, and waits until it says something, or has no more to say. */
+static void await_line(const char *what) {
+  char line[64];
+  printf("%s\n", what);
+  fflush(stdout);
+  if (fgets(line, sizeof line, stdin) == NULL) CHECK(feof(stdin));
+}
+
 /* A client at `url`, which reaches it directly: of "openai", unless the test says other. */
 static tolmach_client *client_at(const char *url) {
   const char *key = getenv("TEST_KEY") ? getenv("TEST_KEY") : "test-key-secret";
@@ -130,7 +138,8 @@ static void print_error(tolmach_error *error) {
 
 /* A program uses what it needs of these. */
 static inline void check_h_unused(void) {
-  (void)now_us, (void)client_at, (void)ask, (void)print_chunk, (void)print_error;
+  (void)now_us, (void)await_line, (void)client_at, (void)ask, (void)print_chunk;
+  (void)print_error;
 }
 
 #endif

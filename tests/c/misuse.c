@@ -16,6 +16,11 @@ static void *poll_for_ever(void *session) {
   return NULL;
 }
 
+/* What a call that failed must not call. */
+static void never(void *user) {
+  CHECK(user == &user);
+}
+
 /* A failed call gives an error that says something, and takes the handle back. */
 static void failed(tolmach_error **error, const void *handle) {
   CHECK(handle == NULL);
@@ -63,6 +68,7 @@ static void providers_are_found_by_name(void) {
 }
 
 static void wrong_configs_are_refused(void) {
+  static char deep[100001];
   tolmach_config *config = (tolmach_config *)&config;
   tolmach_client *client = (tolmach_client *)&client;
   tolmach_error *error = NULL;
@@ -74,12 +80,15 @@ static void wrong_configs_are_refused(void) {
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_config_new(BAD, &config, &error));
   failed(&error, config);
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_config_new("openai", NULL, NULL));
+  memset(deep, '[', sizeof deep - 1);
   EXPECT(TOLMACH_OK, tolmach_config_new("openai", &config, &error));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_config_set(config, "no_such_key", "1", &error));
   CHECK(strstr(tolmach_error_message(error).ptr, "api_key") != NULL);
   failed(&error, NULL);
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_config_set(config, NULL, "1", NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_config_set(NULL, "model", "1", NULL));
+  EXPECT(TOLMACH_E_ARGUMENT, tolmach_config_set(config, BAD, "1", NULL));
+  EXPECT(TOLMACH_E_ARGUMENT, tolmach_config_set(config, "headers", deep, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_config_set(config, "model", BAD, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_config_set(config, "idle_timeout_ms", "0", NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_config_set(config, "headers", "{\"A\":\"b\\r\\nC: d\"}", NULL));
@@ -136,6 +145,14 @@ static void wrong_requests_are_refused(void) {
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_request_set(request, "", "1", 1, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_request_set(request, "tools", deep, 100000, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_request_reply(request, NULL, NULL));
+  EXPECT(TOLMACH_E_ARGUMENT, tolmach_request_set(request, NULL, "1", 1, NULL));
+  EXPECT(TOLMACH_E_ARGUMENT, tolmach_request_set(NULL, "n", "1", 1, NULL));
+  EXPECT(TOLMACH_E_ARGUMENT, tolmach_request_attach(NULL, "GIF89a", 6, NULL, NULL));
+  EXPECT(TOLMACH_E_ARGUMENT, tolmach_request_attach_url(NULL, "https://a.b/c.png", NULL));
+  EXPECT(TOLMACH_E_ARGUMENT, tolmach_request_attach_url(request, "https://a.b/" BAD, NULL));
+  EXPECT(TOLMACH_E_ARGUMENT, tolmach_request_tool_result(NULL, "id", "x", 1, NULL));
+  EXPECT(TOLMACH_E_ARGUMENT, tolmach_request_tool_result(request, BAD, "x", 1, NULL));
+  EXPECT(TOLMACH_E_ARGUMENT, tolmach_request_from_json("{}", 2, NULL, NULL));
   tolmach_request_free(request);
   free(deep);
 }
@@ -167,6 +184,8 @@ static void sessions_are_for_one_thread_at_a_time(const char *url) {
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_poll(session, 0, NULL, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_poll(NULL, 0, &chunk, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_on_ready(NULL, NULL, NULL, NULL, NULL));
+  EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_on_ready(NULL, never, NULL, never, NULL));
+  EXPECT(TOLMACH_E_ARGUMENT, tolmach_request_reply(NULL, session, NULL));
   CHECK(pthread_create(&thread, NULL, poll_for_ever, session) == 0);
   do { /* until the other thread is inside */
     nanosleep(&moment, NULL);

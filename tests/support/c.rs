@@ -5,9 +5,11 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use super::{LONG, skip};
 
@@ -35,7 +37,12 @@ pub fn workshop() -> &'static Path {
         fs::create_dir_all(&folder).unwrap();
         let library = library();
         let name = library.file_name().unwrap().to_str().unwrap();
-        for name in [name, &format!("{name}.0")] {
+        let loaded = if cfg!(target_vendor = "apple") {
+            name.replace(".dylib", ".0.dylib")
+        } else {
+            format!("{name}.0")
+        };
+        for name in [name, &loaded] {
             std::os::unix::fs::symlink(&library, folder.join(name)).unwrap();
         }
         folder
@@ -162,16 +169,30 @@ impl Program {
         let mut child = self.command().spawn().unwrap();
         let stdin = child.stdin.take();
         let stdout = BufReader::new(child.stdout.take().unwrap());
-        Running { child, stdin, stdout, started: Instant::now() }
+        let errors = child.stderr.take().unwrap();
+        let child = Arc::new(Mutex::new(child));
+        let (watch, over) = mpsc::channel();
+        let watched = Arc::clone(&child);
+        let watchdog = thread::spawn(move || {
+            let hung = over.recv_timeout(LONG * 2) == Err(RecvTimeoutError::Timeout);
+            let mut child = watched.lock().unwrap();
+            child.kill().ok();
+            child.wait().ok();
+            hung
+        });
+        Running { child, stdin, stdout, errors, watch, watchdog }
     }
 }
 
-/// A program under way.
+/// A program under way. It does not outlive this, nor twice [`LONG`].
 pub struct Running {
-    child: Child,
+    child: Arc<Mutex<Child>>,
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
-    started: Instant,
+    errors: ChildStderr,
+    /// The watchdog waits for this to be dropped.
+    watch: Sender<()>,
+    watchdog: JoinHandle<bool>,
 }
 
 impl Running {
@@ -186,35 +207,29 @@ impl Running {
         writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
 
-    pub fn finish(mut self) -> Outcome {
-        drop(self.stdin.take());
-        let mut errors = self.child.stderr.take().unwrap();
-        let stderr = std::thread::spawn(move || {
-            let mut text = String::new();
-            errors.read_to_string(&mut text).ok();
-            text
-        });
-        let mut output = self.stdout;
-        let stdout = std::thread::spawn(move || {
-            let mut text = String::new();
-            output.read_to_string(&mut text).ok();
-            text
-        });
-        let mut hung = false;
+    pub fn finish(self) -> Outcome {
+        let Running { child, stdin, stdout, errors, watch, watchdog } = self;
+        drop(stdin);
+        let stderr = thread::spawn(move || text(errors));
+        let stdout = text(stdout);
+        let stderr = stderr.join().unwrap();
         let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = child.lock().unwrap().try_wait().unwrap() {
                 break status;
             }
-            if self.started.elapsed() > LONG * 2 {
-                hung = true;
-                self.child.kill().ok();
-            }
-            std::thread::sleep(Duration::from_millis(2));
+            thread::sleep(Duration::from_millis(2));
         };
-        let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
-        assert!(!hung, "the program hangs\n{stdout}\n{stderr}");
+        drop(watch);
+        assert!(!watchdog.join().unwrap(), "the program hangs\n{stdout}\n{stderr}");
         Outcome { status, stdout, stderr }
     }
+}
+
+/// All that comes of `source`.
+fn text(mut source: impl Read) -> String {
+    let mut text = String::new();
+    source.read_to_string(&mut text).ok();
+    text
 }
 
 impl Outcome {

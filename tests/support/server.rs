@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::LONG;
 
@@ -196,8 +196,31 @@ impl Exchange {
 
     /// One chunk of HTTP.
     pub fn chunk(&mut self, bytes: impl AsRef<[u8]>) {
-        let bytes = bytes.as_ref();
-        self.send([format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat());
+        self.send(framed(bytes.as_ref()));
+    }
+
+    /// One chunk of HTTP; `held` is called once if the client takes none of it for so long
+    /// that it is not just slow. False if it has gone.
+    pub fn chunk_watched(&mut self, bytes: impl AsRef<[u8]>, held: impl FnOnce()) -> bool {
+        let (bytes, mut held) = (framed(bytes.as_ref()), Some(held));
+        let Some(stream) = &mut self.stream else { return false };
+        let mut sent = 0;
+        stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+        while sent < bytes.len() {
+            match stream.write(&bytes[sent..]) {
+                Ok(count) => sent += count,
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
+                {
+                    if let Some(held) = held.take() {
+                        held();
+                    }
+                }
+                Err(_) => return false,
+            }
+        }
+        stream.set_write_timeout(None).unwrap();
+        true
     }
 
     pub fn end_chunks(&mut self) {
@@ -246,6 +269,11 @@ impl Exchange {
         }
         self.stream = None;
     }
+}
+
+/// `bytes` as a chunk of HTTP.
+fn framed(bytes: &[u8]) -> Vec<u8> {
+    [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
 }
 
 /// What one thread opens and others wait for.
