@@ -527,7 +527,7 @@ TOLMACH_API const tolmach_provider *tolmach_provider_find(const char *name);
  * - base_url: where the API is
  * - model: asked when the request names none
  * - headers: a JSON object of strings, sent with every request
- * - proxy: a URL (http, socks5 or socks5h, with user:password@ where it wants them),
+ * - proxy: a URL (http, https, socks5 or socks5h, with user:password@ where it wants them),
  *   "direct", or "environment" (default: HTTPS_PROXY and the like, by curl's rules)
  * - ca_file, ca_pem: more certificates to trust, as a PEM file or as PEM itself
  * - tls_roots: "bundled" (default), "platform" or "only_ca"

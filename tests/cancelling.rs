@@ -19,8 +19,13 @@ use support::{LONG, c, openai};
 /// How long poll and free took, in microseconds, after a cancel amid the waiting for what
 /// follows `texts` pieces. Before the cancel comes `asked`, and `closed` before the free.
 fn times(url: &str, texts: usize, asked: impl Fn(), closed: impl Fn()) -> (u64, u64) {
+    times_of(|| c::program("cancel").arg(url).arg(texts.to_string()), asked, closed)
+}
+
+/// The same for a program of one's own making.
+fn times_of(program: impl Fn() -> c::Program, asked: impl Fn(), closed: impl Fn()) -> (u64, u64) {
     best_of_three(|| {
-        let mut program = c::program("cancel").arg(url).arg(texts.to_string()).spawn();
+        let mut program = program().spawn();
         assert_eq!(program.line(), "waiting");
         asked();
         program.tell("the server has the request");
@@ -97,6 +102,36 @@ fn cancel_with_a_full_queue_is_prompt_and_closes_the_connection() {
         closed.recv_timeout(LONG).unwrap();
         program
     }));
+}
+
+#[test]
+fn cancel_while_sleeping_before_a_retry_is_prompt() {
+    let (ask, asked) = mpsc::channel();
+    let server = Server::start(move |exchange| {
+        exchange.send("HTTP/1.1 503 S\r\nRetry-After: 100\r\nContent-Length: 0\r\n\r\n");
+        ask.send(()).unwrap();
+    });
+    assert_prompt(times(&server.url(), 0, || asked.recv_timeout(LONG).unwrap(), || ()));
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[test]
+fn cancel_while_a_token_is_fetched_is_prompt_and_closes_the_connection() {
+    let (ask, asked) = mpsc::channel();
+    let (close, closed) = mpsc::channel();
+    let server = Server::start(move |exchange| {
+        ask.send(()).unwrap();
+        exchange.wait_for_close();
+        close.send(()).unwrap();
+    });
+    let url = server.url();
+    let program = || {
+        let program =
+            c::program("cancel").arg(&url).arg("0").env("TEST_PROVIDER", Some("gigachat"));
+        program.env("TEST_AUTH_URL", Some(&url))
+    };
+    let asked = || asked.recv_timeout(LONG).unwrap();
+    assert_prompt(times_of(program, asked, || closed.recv_timeout(LONG).unwrap()));
 }
 
 #[test]

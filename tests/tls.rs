@@ -9,10 +9,11 @@
 
 mod support;
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
@@ -214,4 +215,71 @@ fn certificates_that_are_none_are_told() {
             "{setting}: {said}"
         );
     }
+}
+
+/// A proxy that is spoken to over TLS, of that identity; its URL.
+fn https_proxy(identity: &Identity) -> String {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    let key = PrivatePkcs8KeyDer::from(identity.key.serialize_der());
+    let config =
+        builder.with_no_client_auth().with_single_cert(vec![identity.der()], key.into()).unwrap();
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut client = StreamOwned::new(connection, stream.unwrap());
+            thread::spawn(move || {
+                let mut buffer = [0; 16 * 1024];
+                let count = client.read(&mut buffer).unwrap();
+                let head = String::from_utf8_lossy(&buffer[..count]).into_owned();
+                let target =
+                    head.strip_prefix("CONNECT ").and_then(|rest| rest.split(' ').next()).unwrap();
+                let mut server = TcpStream::connect(target).unwrap();
+                client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+                client.flush().unwrap();
+                // One thread serves both directions: each has a moment in turns.
+                let moment = Some(Duration::from_millis(2));
+                client.sock.set_read_timeout(moment).unwrap();
+                server.set_read_timeout(moment).unwrap();
+                let waits = |error: &std::io::Error| {
+                    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+                };
+                loop {
+                    match client.read(&mut buffer) {
+                        Ok(count @ 1..) => server.write_all(&buffer[..count]).unwrap(),
+                        Err(error) if waits(&error) => {}
+                        _ => return,
+                    }
+                    match server.read(&mut buffer) {
+                        Ok(0) => return,
+                        Ok(count) => client
+                            .write_all(&buffer[..count])
+                            .and_then(|()| client.flush())
+                            .unwrap(),
+                        Err(error) if waits(&error) => {}
+                        Err(_) => return,
+                    }
+                }
+            });
+        }
+    });
+    format!("https://localhost:{port}")
+}
+
+#[test]
+fn https_proxy_is_spoken_to_over_tls_and_tunnels_tls() {
+    let authority = Identity::authority();
+    let proxy = https_proxy(&authority.issue("localhost", |_| {}));
+    let mut settings = trusting(&authority);
+    settings.push(format!("proxy={proxy}"));
+    let secure = serve(&authority.issue("localhost", |_| {}), None, End::Proper);
+    assert_answered(&ask(&secure, &settings));
+    let plain = support::server::Server::start(|exchange| exchange.stream(openai::stream(&["Hi"])));
+    assert_answered(&ask(&plain.url(), &settings));
+    assert_refused(&ask(&secure, &[format!("proxy={proxy}")]), "UnknownIssuer");
 }

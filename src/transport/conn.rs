@@ -117,13 +117,20 @@ impl Dialler {
         let socket = Arc::new(socket);
         token.bind(&socket)?;
         let mut connection = Connection {
-            line: Line { socket, token: Some(token), read_limit: None },
+            line: Line {
+                wire: Wire { socket, token: Some(token), read_limit: None },
+                proxy_tls: None,
+            },
             tls: None,
             buffers: GrowingBuffers::new(self.max_header_bytes),
             send_failure: None,
         };
         if let Some(proxy) = proxy {
             let token = current()?;
+            if proxy.is_over_tls() {
+                connection.line.proxy_tls =
+                    Some(self.handshake(&proxy.host, &mut connection.line)?);
+            }
             proxy.tunnel(&mut connection.line, host, port, &token)?;
         }
         if https {
@@ -167,18 +174,50 @@ fn ours(error: &io::Error) -> Option<Error> {
     error.get_ref()?.downcast_ref::<Error>().cloned()
 }
 
+/// What a connection's bytes go over: a socket, or TLS to a proxy over it.
+struct Line {
+    wire: Wire,
+    proxy_tls: Option<Box<ClientConnection>>,
+}
+
+impl Read for Line {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.proxy_tls {
+            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.wire).read(buffer),
+            None => self.wire.read(buffer),
+        }
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.proxy_tls {
+            Some(tls) => {
+                let mut stream = rustls::Stream::new(&mut **tls, &mut self.wire);
+                let count = stream.write(bytes)?;
+                stream.flush().map(|()| count)
+            }
+            None => self.wire.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A socket, read and written within the deadlines of the token that it is bound to.
 ///
 /// It has no `write_vectored`: that is `writev`, which raises SIGPIPE in the host's
 /// process where `write` does not (http.md 2.5).
-struct Line {
+struct Wire {
     socket: Arc<TcpStream>,
     token: Option<Arc<Token>>,
     /// What the socket was last told about how long a read may take.
     read_limit: Option<Duration>,
 }
 
-impl Line {
+impl Wire {
     /// The token of the call at hand; binds a connection that comes from the pool.
     fn token(&mut self) -> Result<Arc<Token>> {
         if let Some(token) = &self.token {
@@ -207,7 +246,7 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for Wire {
     /// The token would keep the socket open for as long as the call is held.
     fn drop(&mut self) {
         if let Some(token) = &self.token {
@@ -225,7 +264,7 @@ fn is_out_of_time(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-impl Read for Line {
+impl Read for Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let token = self.token().map_err(io::Error::other)?;
         loop {
@@ -242,7 +281,7 @@ impl Read for Line {
     }
 }
 
-impl Write for Line {
+impl Write for Wire {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let token = self.token().map_err(io::Error::other)?;
         loop {
@@ -331,7 +370,7 @@ impl Transport for Connection {
         if self.send_failure.is_some() {
             return Ok(());
         }
-        self.line.token().map_err(other)?.sending();
+        self.line.wire.token().map_err(other)?.sending();
         match self.send(amount) {
             Ok(()) => Ok(()),
             Err(error) => match ours(&error) {
@@ -361,13 +400,13 @@ impl Transport for Connection {
     /// Asked before a connection goes into the pool and when it comes out of it.
     fn is_open(&mut self) -> bool {
         // First of all: a late cancellation of the last call must not hit the next one.
-        if let Some(token) = self.line.token.take() {
-            token.unbind(&self.line.socket);
+        if let Some(token) = self.line.wire.token.take() {
+            token.unbind(&self.line.wire.socket);
         }
         let quiet = || {
-            self.line.socket.set_nonblocking(true)?;
-            let peeked = self.line.socket.peek(&mut [0]);
-            self.line.socket.set_nonblocking(false)?;
+            self.line.wire.socket.set_nonblocking(true)?;
+            let peeked = self.line.wire.socket.peek(&mut [0]);
+            self.line.wire.socket.set_nonblocking(false)?;
             // An end, or bytes that nobody asked for, make it useless.
             Ok::<bool, io::Error>(
                 peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock),

@@ -25,6 +25,8 @@ pub(crate) enum ProxyChoice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scheme {
     Http,
+    /// HTTP over TLS to the proxy.
+    Https,
     /// Is given an address that we resolved.
     Socks5,
     /// Is given the name.
@@ -137,9 +139,10 @@ impl Proxy {
         let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
         let scheme = match scheme {
             "http" => Scheme::Http,
+            "https" => Scheme::Https,
             "socks5" => Scheme::Socks5,
             "socks5h" => Scheme::Socks5h,
-            _ => return Err(wrong("has a scheme other than http, socks5 and socks5h")),
+            _ => return Err(wrong("has a scheme other than http, https, socks5 and socks5h")),
         };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let (userinfo, place) = match authority.rsplit_once('@') {
@@ -150,6 +153,7 @@ impl Proxy {
             Some((host, port)) if !port.ends_with(']') => {
                 (host, port.parse().map_err(|_| wrong("has a wrong port"))?)
             }
+            _ if scheme == Scheme::Https => (place, 443),
             _ => (place, 1080),
         };
         if host.is_empty() {
@@ -163,6 +167,11 @@ impl Proxy {
         Ok(Proxy { scheme, host: host.to_owned(), port, credentials })
     }
 
+    /// Whether this proxy is itself spoken to over TLS.
+    pub(super) fn is_over_tls(&self) -> bool {
+        self.scheme == Scheme::Https
+    }
+
     /// Asks for a tunnel to `host` over a fresh connection to this proxy.
     pub(super) fn tunnel(
         &self,
@@ -172,7 +181,7 @@ impl Proxy {
         token: &Token,
     ) -> Result<()> {
         match self.scheme {
-            Scheme::Http => self.connect(stream, host, port),
+            Scheme::Http | Scheme::Https => self.connect(stream, host, port),
             Scheme::Socks5 => {
                 let address = dial::address(host, port, token)?;
                 self.socks(stream, &socks_address(&address), port)
