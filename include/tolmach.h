@@ -532,6 +532,8 @@ TOLMACH_API const tolmach_provider *tolmach_provider_find(const char *name);
  * - ca_file, ca_pem: more certificates to trust, as a PEM file or as PEM itself
  * - tls_roots: "bundled" (default), "platform" or "only_ca"
  * - tls_verify: "false" trusts any server; for tests only
+ * - tls_pins: SHA-256 hashes of public keys (SPKI) in base64, with commas between, as curl
+ *   takes them but without "sha256//"; of a chain that is trusted, one has to be among them
  * - client_cert, client_key: PEM, or the path of a PEM file
  * - connect_timeout_ms: resolve, connect, proxy and TLS together (default 15000)
  * - first_byte_timeout_ms: from the request to the first chunk (default 300000)

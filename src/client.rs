@@ -161,7 +161,13 @@ fn tls_options(config: &Config) -> Result<TlsOptions> {
             ));
         }
     };
-    Ok(TlsOptions { roots: config.roots, extra_ca_pem, verify: config.tls_verify, client_identity })
+    Ok(TlsOptions {
+        roots: config.roots,
+        extra_ca_pem,
+        verify: config.tls_verify,
+        pins: config.tls_pins.clone(),
+        client_identity,
+    })
 }
 
 /// PEM as it is, or from the file at that path.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::media;
 use crate::providers::{self, Provider};
 use crate::request::Request;
 use crate::transport::{Headers, Limits, ProxyChoice, Roots};
@@ -21,6 +22,7 @@ const COMMON_KEYS: &[&str] = &[
     "ca_pem",
     "tls_roots",
     "tls_verify",
+    "tls_pins",
     "client_cert",
     "client_key",
     "connect_timeout_ms",
@@ -66,6 +68,7 @@ pub struct Config {
     pub(crate) ca_pem: Option<String>,
     pub(crate) roots: Roots,
     pub(crate) tls_verify: bool,
+    pub(crate) tls_pins: Vec<[u8; 32]>,
     /// PEM, or the path of a PEM file.
     pub(crate) client_cert: Option<String>,
     pub(crate) client_key: Option<Secret>,
@@ -106,6 +109,7 @@ impl Config {
             ca_pem: None,
             roots: Roots::Bundled,
             tls_verify: true,
+            tls_pins: Vec::new(),
             client_cert: None,
             client_key: None,
             limits: Limits {
@@ -157,6 +161,7 @@ impl Config {
             "ca_pem" => self.ca_pem = value.map(str::to_owned),
             "tls_roots" => self.roots = or(value, default.roots, |v| roots(key, v))?,
             "tls_verify" => self.tls_verify = or(value, default.tls_verify, |v| boolean(key, v))?,
+            "tls_pins" => self.tls_pins = or(value, default.tls_pins, |v| pins(key, v))?,
             "client_cert" => self.client_cert = value.map(str::to_owned),
             "client_key" => self.client_key = value.map(Secret::new),
             "connect_timeout_ms" => {
@@ -349,6 +354,14 @@ fn proxy(value: &str) -> Result<ProxyChoice> {
     })
 }
 
+fn pins(key: &str, value: &str) -> Result<Vec<[u8; 32]>> {
+    let pin = |text: &str| {
+        let hash = media::decode_base64(text).and_then(|hash| <[u8; 32]>::try_from(hash).ok());
+        hash.ok_or_else(|| wrong(key, text, "SHA-256 hashes of public keys, in base64"))
+    };
+    value.split(',').map(str::trim).filter(|text| !text.is_empty()).map(pin).collect()
+}
+
 fn roots(key: &str, value: &str) -> Result<Roots> {
     match value {
         "bundled" => Ok(Roots::Bundled),
@@ -416,6 +429,7 @@ mod tests {
                     "api_version" => "v2",
                     "headers" => "{\"X-A\":\"b\"}",
                     "tls_roots" => "platform",
+                    "tls_pins" => "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
                     "tls_verify" | "raw_chunks" | "estimate_usage" => "false",
                     "model_aliases" => "{\"a\":\"b\",\"c\":[\"d\"]}",
                     key if key.ends_with("_ms") || key.starts_with("max_") => "2000",

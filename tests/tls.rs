@@ -167,6 +167,28 @@ fn certificate_that_signed_itself_is_refused() {
 }
 
 #[test]
+fn server_without_a_pinned_key_is_refused_though_it_is_trusted() {
+    let authority = Identity::authority();
+    let identity = authority.issue("localhost", |_| {});
+    let url = serve(&identity, None, End::Proper);
+    let pin = |identity: &Identity| {
+        let parsed =
+            rustls::server::ParsedCertificate::try_from(identity.certificate.der()).unwrap();
+        let hash = ring::digest::digest(&ring::digest::SHA256, &parsed.subject_public_key_info());
+        base64::Engine::encode(&base64::engine::general_purpose::STANDARD, hash)
+    };
+    let pinned = |pins: String| {
+        ask(&url, &[trusting(&authority), vec![format!("tls_pins={pins}")]].concat())
+    };
+    let other = pin(&Identity::authority());
+    assert_answered(&pinned(format!("{other}, {}", pin(&identity))));
+    assert_refused(&pinned(other), "tls_pins");
+    assert_refused(&ask(&url, &[format!("tls_pins={}", pin(&identity))]), "UnknownIssuer");
+    let wrong = ask(&url, &["tls_pins=abc".to_owned()]);
+    assert!(wrong.starts_with("error TOLMACH_E_ARGUMENT"), "{wrong}");
+}
+
+#[test]
 fn client_shows_its_certificate_where_one_is_wanted() {
     let authority = Identity::authority();
     let url = serve(&authority.issue("localhost", |_| {}), Some(&authority), End::Proper);

@@ -24,7 +24,13 @@ fn ms(count: u64) -> Option<Duration> {
 }
 
 fn tls_options() -> TlsOptions {
-    TlsOptions { roots: Roots::Bundled, extra_ca_pem: vec![], verify: true, client_identity: None }
+    TlsOptions {
+        roots: Roots::Bundled,
+        extra_ca_pem: vec![],
+        verify: true,
+        pins: vec![],
+        client_identity: None,
+    }
 }
 
 fn transport(proxy: ProxyChoice, tls: TlsOptions) -> Transport {

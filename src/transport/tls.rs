@@ -3,10 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use ring::digest::{SHA256, digest};
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -27,6 +30,8 @@ pub(crate) struct TlsOptions {
     /// More certificates to trust, in PEM.
     pub(crate) extra_ca_pem: Vec<Vec<u8>>,
     pub(crate) verify: bool,
+    /// Where there are any, the chain has to have a public key of one of these hashes.
+    pub(crate) pins: Vec<[u8; 32]>,
     /// Certificate chain and key of this client, in PEM.
     pub(crate) client_identity: Option<(Vec<u8>, Vec<u8>)>,
 }
@@ -37,10 +42,17 @@ pub(super) fn config(options: &TlsOptions) -> Result<Arc<ClientConfig>> {
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::new(ErrorKind::Internal, format!("TLS: {error}")))?;
-    let builder = if options.verify {
+    let builder = if !options.verify {
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyServer(provider)))
+    } else if options.pins.is_empty() {
         builder.with_root_certificates(roots(options)?)
     } else {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyServer(provider)))
+        let roots = Arc::new(roots(options)?);
+        let trusted = WebPkiServerVerifier::builder_with_provider(roots, provider).build();
+        let trusted =
+            trusted.map_err(|error| wrong("tls_roots", &format!("cannot be used: {error}")))?;
+        let pinned = Pinned { trusted, pins: options.pins.clone() };
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(pinned))
     };
     let mut config = match &options.client_identity {
         None => builder.with_no_client_auth(),
@@ -91,6 +103,64 @@ fn certificates(key: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
 
 fn wrong(key: &str, what: &str) -> Error {
     Error::new(ErrorKind::Argument, format!("{key:?} {what}"))
+}
+
+/// A chain that is trusted, and that has one of the public keys asked for (RFC 7469, 2.6).
+struct Pinned {
+    trusted: Arc<WebPkiServerVerifier>,
+    pins: Vec<[u8; 32]>,
+}
+
+impl fmt::Debug for Pinned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pinned")
+    }
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        let verified = self.trusted.verify_server_cert(certificate, chain, name, ocsp, now)?;
+        let is_pinned = |certificate: &CertificateDer<'_>| {
+            let parsed = ParsedCertificate::try_from(certificate);
+            parsed.is_ok_and(|parsed| {
+                let hash = digest(&SHA256, &parsed.subject_public_key_info());
+                self.pins.iter().any(|pin| pin == hash.as_ref())
+            })
+        };
+        if [certificate].into_iter().chain(chain).any(is_pinned) {
+            return Ok(verified);
+        }
+        Err(rustls::Error::General("no public key of the server is among tls_pins".to_owned()))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        self.trusted.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        self.trusted.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.trusted.supported_verify_schemes()
+    }
 }
 
 /// What `tls_verify` "false" asks for: any certificate will do.
