@@ -68,6 +68,8 @@ pub(crate) struct Decoder {
     line: usize,
     scanned: usize,
     framing: Framing,
+    /// The first bytes have been seen: a byte order mark stands nowhere else.
+    begun: bool,
     ended: bool,
     max_event_bytes: usize,
     /// The previous line ended in CR: an LF right behind it belongs to it.
@@ -108,6 +110,7 @@ impl Decoder {
             line: 0,
             scanned: 0,
             framing,
+            begun: false,
             ended: false,
             max_event_bytes,
             after_cr: false,
@@ -218,11 +221,14 @@ impl Decoder {
     /// Looks at the first byte that says something.
     fn sniff(&mut self) {
         const BOM: &[u8] = b"\xef\xbb\xbf";
-        let held = self.rest();
-        if held.starts_with(BOM) {
-            self.skip(BOM.len());
-        } else if BOM.starts_with(held) && !self.ended {
-            return;
+        if !self.begun {
+            let held = self.rest();
+            if held.is_empty() || (BOM.starts_with(held) && held != BOM && !self.ended) {
+                return;
+            }
+            let mark = if held.starts_with(BOM) { BOM.len() } else { 0 };
+            self.skip(mark);
+            self.begun = true;
         }
         let held = self.rest();
         let blank = held.len() - held.trim_ascii_start().len();
@@ -545,6 +551,72 @@ mod tests {
             data_of("{\"a\":1}\r\n\r\n{\"b\":2}\n{\"c\":3}"),
             ["{\"a\":1}\r", "{\"b\":2}", "{\"c\":3}"]
         );
+    }
+
+    /// What comes of bytes that are fed in pieces of random sizes.
+    fn decode_at_random(
+        mut decoder: Decoder,
+        bytes: &[u8],
+        random: &mut fastrand::Rng,
+    ) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut events = Vec::new();
+        let mut rest = bytes;
+        loop {
+            match decoder.advance().unwrap() {
+                Step::Event => {
+                    let event = decoder.event();
+                    events.push((event.name.to_vec(), event.data.to_vec()));
+                }
+                Step::End | Step::Html => return events,
+                Step::Starved if rest.is_empty() => decoder.finish(),
+                Step::Starved => {
+                    let (now, later) = rest.split_at(random.usize(1..=rest.len()));
+                    decoder.feed(now);
+                    rest = later;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn random_streams_come_to_the_same_however_they_are_cut() {
+        const WORDS: &[&[u8]] = &[
+            b"data",
+            b":",
+            b" ",
+            b"\n",
+            b"\r",
+            b"\r\n",
+            b"\n\n",
+            b"event",
+            b"{}",
+            b"[1]",
+            b"{\"a\":",
+            b"}",
+            b"[DONE]",
+            b"\xd0",
+            b"\xbf",
+            b"\xf0\x9f\x98\x80",
+            b"\xef\xbb\xbf",
+            b"<",
+            b"id",
+            b"x",
+        ];
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..10_000 {
+            let words = (0..random.usize(0..24)).map(|_| WORDS[random.usize(..WORDS.len())]);
+            let bytes = words.collect::<Vec<_>>().concat();
+            let once = decode_at_random(Decoder::events(1 << 20), &bytes, &mut random);
+            let again = decode_at_random(Decoder::events(1 << 20), &bytes, &mut random);
+            assert_eq!(once, again, "{:?}", String::from_utf8_lossy(&bytes));
+            let lines = decode_at_random(Decoder::lines(1 << 20), &bytes, &mut random);
+            assert_eq!(lines, decode_at_random(Decoder::lines(1 << 20), &bytes, &mut random));
+            let text: Vec<u8> = decode_at_random(Decoder::text(1 << 20), &bytes, &mut random)
+                .into_iter()
+                .flat_map(|(_, data)| data)
+                .collect();
+            assert_eq!(text, bytes);
+        }
     }
 
     #[test]
