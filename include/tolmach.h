@@ -85,7 +85,7 @@
  *   tolmach_session_cancel() works from any thread at any time before free. There is no
  *   thread-local state. The library's threads block all signals; no SIGPIPE, panic,
  *   exception, output or log line of its own ever leaves it. After fork(), the child makes
- *   clients of its own.
+ *   clients and sessions of its own, and leaves those of its parent alone.
  *
  * WAITING
  *
@@ -330,8 +330,8 @@ TOLMACH_API void tolmach_log_set(tolmach_log_fn log, void *user, int32_t max_lev
 /**
  * What went wrong, for people and logs; code decides by the status. Given by a failed
  * call through its last argument, never changed afterwards, freed by the caller with
- * tolmach_error_free(). Its texts live as long as it does. They never show a credential
- * or a prompt of yours; the body is the provider's own words.
+ * tolmach_error_free(). Its texts live as long as it does. They never show a credential of
+ * yours; message and body may hold the provider's own words.
  *
  * Functions: tolmach_error_status(), tolmach_error_message(), tolmach_error_http_status(),
  * tolmach_error_retry_after_ms(), tolmach_error_provider_code(), tolmach_error_request_id(),
@@ -1015,7 +1015,9 @@ typedef struct tolmach_session tolmach_session;
 
 /**
  * Is told that a session has something to poll for. Any thread may call it; it must
- * return soon, and may call tolmach_session_cancel() and nothing else of that session.
+ * return soon, and may call tolmach_session_cancel() and nothing else of that session. A
+ * call under way outlives removal and free: where it cancels, remove it and wait for its
+ * release before the session is freed.
  */
 typedef void (*tolmach_ready_fn)(void *user);
 

@@ -57,11 +57,19 @@ pub(crate) struct Events {
     inflate: Inflate,
     /// Compressed bytes on their way; stays empty for others.
     compressed: Vec<u8>,
+    /// They are no part of the answer, and may hold secrets: none is a raw chunk.
+    aside: bool,
 }
 
 impl Events {
     fn new(response: Response, decoder: Decoder) -> Events {
-        Events { body: response.body, decoder, inflate: Inflate::Unknown, compressed: Vec::new() }
+        Events {
+            body: response.body,
+            decoder,
+            inflate: Inflate::Unknown,
+            compressed: Vec::new(),
+            aside: false,
+        }
     }
 
     /// The event that [`Call::next`] found, until it is called again.
@@ -120,7 +128,7 @@ impl<'a> Call<'a> {
     /// Whether `url` is of a host that the config's headers are meant for.
     fn is_own_host(&self, url: &str) -> bool {
         let own = [Some(&*self.config.base_url), self.config.option("endpoint")];
-        own.into_iter().flatten().any(|own| host(own) == host(url))
+        own.into_iter().flatten().any(|own| is_same_origin(own, url))
     }
 
     fn exchange(&mut self, request: &HttpRequest) -> Result<Response> {
@@ -146,9 +154,9 @@ impl<'a> Call<'a> {
         };
         let mut inflate = Inflate::Unknown;
         let plain = inflate.is_plain(&body);
-        let text = if plain { &body[..] } else { inflate.inflate(&body).unwrap_or_default() };
-        let text = text.get(..self.config.max_error_bytes).unwrap_or(text);
-        let error = fault::of_response(&self.host, response.status, &response.headers, text);
+        let text =
+            if plain { body } else { inflate.inflate_up_to(&body, self.config.max_error_bytes) };
+        let error = fault::of_response(&self.host, response.status, &response.headers, &text);
         if whole {
             response.body.finish();
         }
@@ -215,7 +223,7 @@ impl<'a> Call<'a> {
         loop {
             match events.decoder.advance()? {
                 Step::Event => {
-                    if self.config.raw_chunks {
+                    if self.config.raw_chunks && !events.aside {
                         let text = String::from_utf8_lossy(events.event().data).into_owned();
                         self.take(&Chunk { text: &text, ..Chunk::new(ChunkKind::Raw) });
                     }
@@ -240,7 +248,7 @@ impl<'a> Call<'a> {
     }
 
     fn fill(&mut self, events: &mut Events) -> Result<()> {
-        let Events { body, decoder, inflate, compressed } = events;
+        let Events { body, decoder, inflate, compressed, .. } = events;
         if matches!(inflate, Inflate::Gzip(_)) {
             compressed.resize(16 * 1024, 0);
             let count = body.read(compressed)?;
@@ -265,7 +273,17 @@ impl<'a> Call<'a> {
 
     /// Reads a response that is one JSON document or a list of them, whole.
     pub(crate) fn document(&mut self, response: Response) -> Result<serde_json::Value> {
-        let mut events = self.events(response);
+        let events = self.events(response);
+        self.document_of(events)
+    }
+
+    /// As [`Call::document`], of what is asked for beside the answer: tokens, files, lists.
+    pub(crate) fn aside(&mut self, response: Response) -> Result<serde_json::Value> {
+        let events = Events { aside: true, ..self.events(response) };
+        self.document_of(events)
+    }
+
+    fn document_of(&mut self, mut events: Events) -> Result<serde_json::Value> {
         if !self.next(&mut events)? {
             return Err(self.protocol_error("answered with nothing"));
         }
@@ -290,6 +308,11 @@ impl<'a> Call<'a> {
     /// The error that stands in `value`, if one does.
     pub(crate) fn error_in(&self, value: &serde_json::Value) -> Option<Error> {
         fault::in_event(&self.host, value).map(|error| self.redacted(error))
+    }
+
+    /// The error that an event of that name is.
+    pub(crate) fn error_of(&self, event: Event<'_>) -> Error {
+        self.redacted(fault::of_event(&self.host, event.data))
     }
 
     /// The answer stopped without its terminal mark.
@@ -433,9 +456,34 @@ fn tokens_of(bytes: usize) -> i64 {
     i64::try_from(bytes / 4).unwrap_or(i64::MAX)
 }
 
+/// Whether both are of one scheme, host and port: what goes to one may go to the other.
+fn is_same_origin(one: &str, other: &str) -> bool {
+    let scheme = |url: &str| url.split_once("://").map(|(scheme, _)| scheme.to_owned());
+    scheme(one) == scheme(other) && host(one) == host(other)
+}
+
 /// The host and port of `url`, without anything that could be secret.
 fn host(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origin_is_scheme_host_and_port() {
+        let own = "https://api.example.org/v1";
+        assert!(is_same_origin(own, "https://api.example.org/i.png"));
+        for other in [
+            "http://api.example.org/i.png",
+            "https://api.example.org:8443/i.png",
+            "https://example.org/i.png",
+            "https://api.example.org@evil.org/i.png",
+        ] {
+            assert!(!is_same_origin(own, other), "{other}");
+        }
+    }
 }

@@ -104,7 +104,8 @@ impl Client {
             log::line(
                 log::Level::Info,
                 "retry",
-                format_args!("trying again in {} ms: {error}", delay.as_millis()),
+                // The error itself has the provider's words, which may quote the prompt.
+                format_args!("trying again in {} ms: {:?}", delay.as_millis(), error.kind()),
             );
             match token.sleep(delay) {
                 // A total deadline that the wait would pass leaves the error that there was.
@@ -170,9 +171,17 @@ fn tls_options(config: &Config) -> Result<TlsOptions> {
     })
 }
 
-/// PEM as it is, or from the file at that path.
+/// PEM as it is, or from the file at that path. What is neither may be a key: it is not shown.
 fn pem(key: &str, value: &str) -> Result<Vec<u8>> {
-    if value.contains("-----BEGIN") { Ok(value.as_bytes().to_vec()) } else { file(key, value) }
+    if value.contains("-----BEGIN") {
+        return Ok(value.as_bytes().to_vec());
+    }
+    std::fs::read(value).map_err(|error| {
+        Error::new(
+            ErrorKind::Argument,
+            format!("{key:?} is neither PEM nor the path of a file that can be read: {error}"),
+        )
+    })
 }
 
 fn file(key: &str, path: &str) -> Result<Vec<u8>> {

@@ -293,8 +293,21 @@ impl Config {
             .options
             .iter()
             .filter(|(key, _)| matches!(**key, "cookie" | "password" | "access_token"));
-        self.api_key.iter().chain(own.map(|(_, secret)| secret)).cloned().collect()
+        let mut secrets: Vec<Secret> =
+            self.api_key.iter().chain(own.map(|(_, secret)| secret)).cloned().collect();
+        for (_, value) in self.headers.iter().filter(|(name, _)| is_of_credentials(name)) {
+            // Providers quote a key without its scheme, which is a short word.
+            let words = value.split_whitespace().filter(|word| word.len() >= 8);
+            secrets.extend(std::iter::once(value).chain(words).map(Secret::new));
+        }
+        secrets
     }
+}
+
+/// Whether a header of that name carries credentials: Authorization, Cookie, X-API-Key, ...
+fn is_of_credentials(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["auth", "cookie", "key", "secret", "token"].iter().any(|word| name.contains(word))
 }
 
 /// What `read` makes of a given value; the default where none is given.
@@ -313,7 +326,8 @@ fn url(key: &str, value: &str) -> Result<String> {
         Some(host) if !host.is_empty() && !host.starts_with('/') && host.chars().all(plain) => {
             Ok(value.trim_end_matches('/').to_owned())
         }
-        _ => Err(wrong(key, value, "a URL such as https://api.example.org/v1")),
+        // A URL may hold a password or a key, and is not shown.
+        _ => Err(argument(format!("{key:?} is a URL such as https://api.example.org/v1"))),
     }
 }
 

@@ -44,7 +44,8 @@ pub(crate) fn of_response(host: &str, status: u16, headers: &Headers, body: &[u8
         )
         .with_details(details(&Said::default()));
     }
-    if is_page(&text) {
+    // Bot protection also answers in text, and in JSON.
+    if is_page(&text) || (status == 403 && of_page(&text).0.is_some()) {
         let (kind, what) = of_page(&text);
         let kind = kind.unwrap_or_else(|| class(status, &Said::default()));
         return Error::new(kind, format!("{host} answered {status} with {what}"))
@@ -76,6 +77,20 @@ pub(crate) fn in_event(host: &str, event: &Value) -> Option<Error> {
     Some(Error::new(class(status, &said), message).with_details(details))
 }
 
+/// The error that an event is which calls itself one, whatever stands in it.
+pub(crate) fn of_event(host: &str, data: &[u8]) -> Error {
+    let text = String::from_utf8_lossy(data);
+    let event = serde_json::from_slice::<Value>(data).unwrap_or_default();
+    in_event(host, &event).unwrap_or_else(|| {
+        let said = plain(&event);
+        let said = said.unwrap_or_else(|| Said { message: excerpt(&text), ..Said::default() });
+        let message = format!("{host} ended the answer with an error: {}", said.message);
+        let provider_code = said.codes.first().cloned().unwrap_or_default();
+        let details = Details { provider_code, body: text.into_owned(), ..Details::default() };
+        Error::new(class(0, &said), message).with_details(details)
+    })
+}
+
 /// The error that a web page is in the place of an answer of status 200.
 pub(crate) fn of_page_for_answer(host: &str, page: &[u8]) -> Error {
     let text = String::from_utf8_lossy(page);
@@ -90,9 +105,10 @@ fn stated(body: &Value) -> Option<Said> {
     if let Some(message) = text(body, "error_message") {
         return Some(Said { message, ..Said::default() });
     }
-    if let Some(status) = body.pointer("/base_resp/status_code").and_then(Value::as_i64) {
+    let status = body.pointer("/base_resp/status_code").and_then(Value::as_i64);
+    if let Some(status) = status.filter(|status| *status != 0) {
         let message = body.pointer("/base_resp").and_then(|base| text(base, "status_msg"));
-        return (status != 0).then(|| Said {
+        return Some(Said {
             message: message.unwrap_or_else(|| format!("status {status}")),
             codes: vec![status.to_string()],
             ..Said::default()
@@ -124,7 +140,9 @@ fn stated(body: &Value) -> Option<Said> {
                 retry_after: retry_delay(error),
             })
         }
-        _ if body.get("object").is_some_and(|object| object == "error") => plain(body),
+        _ if ["object", "type"].iter().any(|k| body.get(k).is_some_and(|v| v == "error")) => {
+            plain(body)
+        }
         _ => None,
     }
 }
@@ -342,6 +360,7 @@ mod tests {
                 ErrorKind::Provider,
                 "login",
             ),
+            (json!({"base_resp": {"status_code": 0}, "error": "m"}), ErrorKind::Provider, "m"),
             (
                 json!({"object": "error", "message": "m", "type": "invalid_request"}),
                 ErrorKind::BadRequest,
@@ -371,6 +390,8 @@ mod tests {
             (402, "{\"error\":{\"message\":\"pay\"}}", ErrorKind::Quota),
             (403, "<html><title>Just a moment...</title>", ErrorKind::Blocked),
             (403, "{\"detail\":\"no\"}", ErrorKind::Auth),
+            (403, "{\"error\":\"recaptcha validation failed\"}", ErrorKind::Blocked),
+            (403, "<!-- --><p id=\"cf-spinner-please-wait\">", ErrorKind::Blocked),
             (404, "{\"status\":404,\"message\":\"No such model\"}", ErrorKind::NotFound),
             (413, "", ErrorKind::BadRequest),
             (429, "{\"error\":{\"code\":\"insufficient_quota\"}}", ErrorKind::Quota),

@@ -12,6 +12,7 @@ pub(crate) fn sniff(bytes: &[u8]) -> Option<&'static str> {
         |offset: usize, magic: &[u8]| bytes.get(offset..).is_some_and(|b| b.starts_with(magic));
     let mime = match () {
         () if at(0, b"\xff\xd8") => "image/jpeg",
+        () if at(0, b"\x89JFIF") || at(0, b"JFIF\0") => "image/jpeg",
         () if at(0, b"\x89PNG\r\n\x1a\n") => "image/png",
         () if at(0, b"GIF87a") || at(0, b"GIF89a") => "image/gif",
         () if at(0, b"RIFF") && at(8, b"WEBP") => "image/webp",
@@ -95,4 +96,27 @@ pub(crate) fn decode_base64(data: &str) -> Option<Vec<u8>> {
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
     );
     LENIENT.decode(data.trim()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_bytes_tell_the_kind() {
+        for (bytes, kind) in [
+            (&b"\xff\xd8\xff"[..], Some("image/jpeg")),
+            (b"\x89JFIF", Some("image/jpeg")),
+            (b"JFIF\0", Some("image/jpeg")),
+            (b"\x89PNG\r\n\x1a\n", Some("image/png")),
+            (b"GIF87a", Some("image/gif")),
+            (b"GIF89a", Some("image/gif")),
+            (b"RIFF\0\0\0\0WEBP", Some("image/webp")),
+            (b"RIFF\0\0\0\0WAVE", Some("audio/wav")),
+            (b"text", None),
+            (b"", None),
+        ] {
+            assert_eq!(sniff(bytes), kind, "{bytes:?}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use once_cell::sync::Lazy;
+use once_cell::race::OnceBox;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -21,10 +21,21 @@ const STACK_SIZE: usize = 512 * 1024;
 /// How long an idle thread waits for the next job before it ends.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// The threads of this process.
+/// The threads of a process.
 struct Crew {
-    /// Threads do not survive a fork: a child process has a crew of its own.
+    /// Threads do not survive a fork, and a lock that one of them held stays locked: a
+    /// child process has a crew of its own, and leaves that of its parent alone.
     process: u32,
+    child: OnceBox<Crew>,
+    state: Mutex<State>,
+    /// Told when there is a job, or none will come.
+    work: Condvar,
+    /// Told when a thread ends.
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct State {
     /// Jobs that idle threads are about to take.
     jobs: VecDeque<Job>,
     idle: usize,
@@ -34,71 +45,72 @@ struct Crew {
     dismissed: bool,
 }
 
-static CREW: Lazy<Mutex<Crew>> = Lazy::new(|| Mutex::new(Crew::new()));
-
-/// Told when there is a job, or none will come.
-static WORK: Condvar = Condvar::new();
-
-/// Told when a thread ends.
-static ENDED: Condvar = Condvar::new();
+/// The first process's; a child's hangs on its parent's. Neither is made under a lock.
+static CREW: OnceBox<Crew> = OnceBox::new();
 
 impl Crew {
-    fn new() -> Crew {
-        Crew {
+    fn new() -> Box<Crew> {
+        Box::new(Crew {
             process: std::process::id(),
-            jobs: VecDeque::new(),
-            idle: 0,
-            alive: 0,
-            threads: Vec::new(),
-            dismissed: false,
-        }
+            child: OnceBox::new(),
+            state: Mutex::default(),
+            work: Condvar::new(),
+            ended: Condvar::new(),
+        })
     }
 
-    fn lock() -> MutexGuard<'static, Crew> {
-        let mut crew = CREW.lock().unwrap_or_else(PoisonError::into_inner);
-        if crew.process != std::process::id() {
-            *crew = Crew::new();
+    /// That of this process.
+    fn own() -> &'static Crew {
+        let mut crew = CREW.get_or_init(Crew::new);
+        while let Some(child) = crew.child.get() {
+            crew = child;
         }
-        crew
+        if crew.process == std::process::id() { crew } else { crew.child.get_or_init(Crew::new) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The next job for an idle thread; `None` when it has waited long enough.
-    fn next_job() -> Option<Job> {
-        let mut crew = Crew::lock();
-        crew.idle += 1;
-        let waited =
-            WORK.wait_timeout_while(crew, IDLE, |crew| crew.jobs.is_empty() && !crew.dismissed);
-        let (mut crew, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        crew.idle -= 1;
-        crew.jobs.pop_front()
+    fn next_job(&self) -> Option<Job> {
+        let mut state = self.lock();
+        state.idle += 1;
+        let waited = self
+            .work
+            .wait_timeout_while(state, IDLE, |state| state.jobs.is_empty() && !state.dismissed);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.idle -= 1;
+        state.jobs.pop_front()
     }
 }
 
 /// Runs `job` on a thread of the library's own. Fails when the system gives no thread.
 pub(crate) fn spawn(name: &str, job: impl FnOnce() + Send + 'static) -> Result<()> {
-    let mut crew = Crew::lock();
-    if crew.idle > crew.jobs.len() {
-        crew.jobs.push_back(Box::new(job));
-        WORK.notify_one();
+    let crew = Crew::own();
+    let mut state = crew.lock();
+    if state.idle > state.jobs.len() {
+        state.jobs.push_back(Box::new(job));
+        crew.work.notify_one();
         return Ok(());
     }
     let builder = Builder::new().name(name.to_owned()).stack_size(STACK_SIZE);
     let spawned = with_signals_blocked(|| {
         builder.spawn(move || {
             run(Box::new(job));
-            while let Some(job) = Crew::next_job() {
+            while let Some(job) = crew.next_job() {
                 run(job);
             }
-            Crew::lock().alive -= 1;
-            ENDED.notify_all();
+            crew.lock().alive -= 1;
+            crew.ended.notify_all();
         })
     });
     let thread = spawned.map_err(|error| {
         Error::new(ErrorKind::Internal, format!("the system gives no more threads: {error}"))
     })?;
-    crew.threads.retain(|thread| !thread.is_finished());
-    crew.threads.push(thread);
-    crew.alive += 1;
+    state.threads.retain(|thread| !thread.is_finished());
+    state.threads.push(thread);
+    state.alive += 1;
     Ok(())
 }
 
@@ -131,15 +143,16 @@ pub(crate) fn panicked() -> Error {
 /// Lets idle threads end, and waits for them where all are idle, but not long: a process
 /// that ends cleanly leaves none behind, one that ends in the midst of things is not held.
 pub(crate) fn dismiss(patience: Duration) {
-    let mut crew = Crew::lock();
-    crew.dismissed = true;
-    WORK.notify_all();
-    let ended = ENDED.wait_timeout_while(crew, patience, |crew| crew.alive > 0);
-    let (mut crew, _) = ended.unwrap_or_else(PoisonError::into_inner);
-    let threads = std::mem::take(&mut crew.threads);
-    let all_ended = crew.alive == 0;
-    crew.dismissed = false;
-    drop(crew);
+    let crew = Crew::own();
+    let mut state = crew.lock();
+    state.dismissed = true;
+    crew.work.notify_all();
+    let ended = crew.ended.wait_timeout_while(state, patience, |state| state.alive > 0);
+    let (mut state, _) = ended.unwrap_or_else(PoisonError::into_inner);
+    let threads = std::mem::take(&mut state.threads);
+    let all_ended = state.alive == 0;
+    state.dismissed = false;
+    drop(state);
     for thread in threads.into_iter().filter(|_| all_ended) {
         // It ran to its end; what it had to say, it has said.
         thread.join().ok();

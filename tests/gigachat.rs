@@ -178,6 +178,18 @@ fn sessions_at_once_fetch_one_token() {
 }
 
 #[test]
+fn token_is_no_raw_chunk_and_no_answer_that_forbids_to_try_again() {
+    let failures = AtomicUsize::new(0);
+    let sber = Sber::answering(move |exchange| match failures.fetch_add(1, Ordering::SeqCst) {
+        0 => exchange.whole(500, JSON, "{}"),
+        _ => exchange.stream(answer("Hi")),
+    });
+    let lines = sber.lines(&["raw_chunks=true", "max_retries=1"]);
+    assert!(lines.contains(&"end".to_owned()), "{lines:?}");
+    assert!(lines.iter().all(|line| !line.contains("access_token")), "{lines:?}");
+}
+
+#[test]
 fn accounts_do_not_share_tokens() {
     let sber = Sber::answering(|exchange| exchange.stream(answer("Hi")));
     sber.lines(&["api_key=first"]);
@@ -279,6 +291,19 @@ fn key_is_wanted_or_named() {
 }
 
 #[test]
+fn key_of_the_environment_is_not_seen_in_errors() {
+    let server = Server::start(|exchange| {
+        let key = exchange.request.header("authorization").unwrap().replace("Basic ", "");
+        exchange.whole(401, JSON, json!({"code": 4, "message": format!("bad {key}")}).to_string());
+    });
+    let program = c::program("stream").arg(format!("{}/v1", server.url()));
+    let program = program.arg(format!("auth_url={}/oauth", server.url()));
+    let program = program.env("TEST_PROVIDER", Some("gigachat")).env("TEST_NO_KEY", Some("1"));
+    let out = program.env("GIGACHAT_CREDENTIALS", Some("from-environment")).run().passed().stdout;
+    assert!(out.contains("bad [redacted]") && !out.contains("from-environment"), "{out}");
+}
+
+#[test]
 fn request_without_extras_is_plain() {
     assert_eq!(
         Sber::asked(json!({"messages": [{"role": "user", "content": "Capital of Norway?"}]})),
@@ -340,6 +365,26 @@ fn tool_calls_and_results_become_functions_one_a_turn() {
 }
 
 #[test]
+fn results_of_ids_that_repeat_stay_with_their_turn() {
+    let turn = |result: &str| {
+        [
+            json!({"role": "assistant", "tool_calls": [{"id": "call_0", "function": {"name": "f", "arguments": "{}"}}]}),
+            json!({"role": "tool", "tool_call_id": "call_0", "content": result}),
+        ]
+    };
+    let messages = [turn("1"), turn("2")].concat();
+    let asked = Sber::asked(json!({"messages": messages}));
+    let results: Vec<&Value> = asked["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|message| message["role"] == "function")
+        .map(|message| &message["content"])
+        .collect();
+    assert_eq!(results, [&json!("{\"result\":1}"), &json!("{\"result\":2}")]);
+}
+
+#[test]
 fn images_are_uploaded_and_attached() {
     let sber = Sber::answering(|exchange| match exchange.request.path.as_str() {
         "/v1/files" => exchange.whole(200, JSON, "{\"id\":\"file-1\"}"),
@@ -360,6 +405,26 @@ fn images_are_uploaded_and_attached() {
         sber.requests("/v1/chat/completions")[0].json()["messages"],
         json!([{"role": "user", "content": "What?", "attachments": ["file-1"]}])
     );
+}
+
+#[test]
+fn documents_are_uploaded_as_well_and_what_is_no_base64_is_refused() {
+    let ask = |part: Value| {
+        let sber = Sber::answering(|exchange| match exchange.request.path.as_str() {
+            "/v1/files" => exchange.whole(200, JSON, "{\"id\":\"f-1\"}"),
+            _ => exchange.stream(answer("Hi")),
+        });
+        let request = json!({"messages": [{"role": "user", "content": [part]}]});
+        let lines = sber.lines(&[&format!("@{request}")]);
+        (sber, lines)
+    };
+    let (sber, _) =
+        ask(json!({"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0="}}));
+    let asked = sber.requests("/v1/chat/completions")[0].json();
+    assert_eq!(asked["messages"][0]["attachments"], json!(["f-1"]));
+    let (_, lines) =
+        ask(json!({"type": "input_audio", "input_audio": {"data": "?", "format": "mp3"}}));
+    assert!(lines[0].starts_with("error TOLMACH_E_ARGUMENT"), "{lines:?}");
 }
 
 #[test]
@@ -473,6 +538,15 @@ fn images_in_the_text_come_as_bytes() {
 }
 
 #[test]
+fn markup_in_the_text_that_shows_no_file_is_text() {
+    let text = "Write <img src=\"cat.jpg\" alt=\"A cat\"> here";
+    let lines = Sber::streaming(answer(text)).lines(&[]);
+    let said: String = lines.iter().filter_map(|line| line.strip_prefix("text 0 0 ")).collect();
+    assert_eq!(said.replace("\\\"", "'").replace('"', ""), text.replace('"', "'"), "{lines:?}");
+    assert!(lines.contains(&"end".to_owned()), "{lines:?}");
+}
+
+#[test]
 fn models_that_chat_are_listed() {
     let sber = Sber::answering(|exchange| {
         exchange.whole(200, JSON, "{\"object\":\"list\",\"data\":[{\"id\":\"GigaChat-2\",\"owned_by\":\"salutedevices\",\"type\":\"chat\"},\
@@ -531,6 +605,19 @@ fn second_version_speaks_in_parts_and_named_events() {
     );
     let lines = cut.lines(&["api_version=v2"]);
     assert!(lines.iter().any(|line| line.starts_with("error TOLMACH_E_TRUNCATED")), "{lines:?}");
+}
+
+#[test]
+fn second_version_bears_what_the_first_does() {
+    let done = "data: {\"finish_reason\":\"stop\"}\n\n";
+    let sber = Sber::streaming(
+        "data:\n\ndata: {\"messages\":[{\"content\":\"a\\ud83d\"},{\"content\":[{\"files\":[{}]}]}]}\n\n".to_owned() + done,
+    );
+    let lines = sber.lines(&["api_version=v2"]);
+    assert_eq!(lines[1..4], ["text 0 0 \"a\u{fffd}\"", "finish 0 0 \"stop\" name=\"stop\"", "end"]);
+    let cut = Sber::answering(|exchange| exchange.whole(200, JSON, "{\"messages\":[{\"cont"));
+    let lines = cut.lines(&["api_version=v2"]);
+    assert!(lines[0].starts_with("error TOLMACH_E_TRUNCATED"), "{lines:?}");
 }
 
 #[test]

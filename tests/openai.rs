@@ -236,6 +236,28 @@ fn stop_with_tool_calls_is_called_tool_calls_and_the_providers_word_is_kept() {
 }
 
 #[test]
+fn text_that_comes_twice_in_an_event_is_taken_once() {
+    let event = |choice: Value| openai::event(&json!({"choices": [choice]}));
+    let hi = ["text 0 0 \"H\"", "text 0 0 \"i\"", "finish 0 0 \"stop\" name=\"stop\"", "end"];
+    // Together repeats the piece as text, Perplexity all that was said as the message.
+    let together = event(json!({"text": "H", "delta": {"content": "H"}}))
+        + &event(json!({"text": "i", "delta": {"content": "i"}, "finish_reason": "stop"}));
+    assert_eq!(chunks(SSE, together), hi);
+    let perplexity =
+        event(json!({"message": {"content": ""}, "delta": {"role": "assistant", "content": ""}}))
+            + &event(json!({"message": {"content": "H"}, "delta": {"content": "H"}}))
+            + &event(json!({"message": {"content": "Hi"}, "delta": {"content": "i"}}));
+    let cut = chunks(SSE, perplexity.clone());
+    assert!(cut[2].starts_with("error TOLMACH_E_TRUNCATED"), "{cut:?}");
+    assert_eq!(chunks(SSE, perplexity + &openai::finish("stop")), hi);
+    // MiniMax ends a stream with the whole message.
+    let minimax = openai::text("H")
+        + &openai::text("i")
+        + &event(json!({"message": {"content": "Hi"}, "finish_reason": "stop"}));
+    assert_eq!(chunks(SSE, minimax), hi);
+}
+
+#[test]
 fn choices_are_finished_each() {
     let choice = |index: u32, text: &str, reason: Value| {
         openai::event(
@@ -297,6 +319,15 @@ fn json_where_a_stream_was_asked_for_is_the_same_answer() {
     ];
     assert_eq!(chunks(JSON, answer.to_string()), expected);
     assert_eq!(chunks(SSE, serde_json::to_string_pretty(&answer).unwrap()), expected);
+}
+
+#[test]
+fn answer_in_a_list_is_its_first() {
+    let answer = json!([{"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]}]);
+    assert_eq!(
+        chunks(JSON, answer.to_string()),
+        ["text 0 0 \"Hi\"", "finish 0 0 \"stop\" name=\"stop\"", "end"]
+    );
 }
 
 #[test]
@@ -426,6 +457,20 @@ fn errors_in_a_stream_are_errors() {
 }
 
 #[test]
+fn event_that_is_called_an_error_is_one() {
+    for body in [
+        "event: error\ndata: {\"message\":\"broken\"}\n\ndata: [DONE]\n\n",
+        "event: error\ndata: {\"reason\":\"broken\"}\n\ndata: [DONE]\n\n",
+        "event: error\ndata: broken\n\ndata: [DONE]\n\n",
+        "data: {\"type\":\"error\",\"message\":\"broken\"}\n\ndata: [DONE]\n\n",
+    ] {
+        let error = error_of(SSE, body);
+        assert!(error.starts_with("error TOLMACH_E_PROVIDER"), "{body}: {error}");
+        assert!(error.contains("broken"), "{error}");
+    }
+}
+
+#[test]
 fn text_before_an_error_is_not_lost() {
     let body = openai::text("a") + "data: {\"error\":{\"message\":\"broken\"}}\n\n";
     let chunks = chunks(SSE, body);
@@ -447,6 +492,17 @@ fn refused_requests_tell_all_that_the_server_said() {
     assert!(error.starts_with("error TOLMACH_E_RATE_LIMITED http=429 retry_after=200000 code=\"limit\" request_id=\"req-7\""), "{error}");
     assert!(error.contains("answered 429: key [redacted] is slow"), "{error}");
     assert!(!error.contains("test-key-secret"), "{error}");
+}
+
+#[test]
+fn key_of_the_environment_is_not_seen_in_errors_either() {
+    let server = Server::start(|exchange| {
+        let key = exchange.request.header("authorization").unwrap().to_owned();
+        exchange.whole(401, JSON, json!({"error": {"message": format!("bad {key}")}}).to_string());
+    });
+    let program = c::program("stream").arg(server.url()).env("TEST_NO_KEY", Some("1"));
+    let out = program.env("OPENAI_API_KEY", Some("from-environment")).run().passed().stdout;
+    assert!(out.contains("bad Bearer [redacted]") && !out.contains("from-environment"), "{out}");
 }
 
 #[test]

@@ -199,6 +199,13 @@ fn aichats_errors_are_errors_and_no_text() {
 }
 
 #[test]
+fn aichats_error_is_an_error_also_where_raw_chunks_are_wanted() {
+    let server = Server::answering("text/plain", "{\"error\":\"busy\"}");
+    let lines = lines("aichats", &server, &["raw_chunks=true"]);
+    assert!(lines[1].starts_with("error TOLMACH_E_PROVIDER"), "{lines:?}");
+}
+
+#[test]
 fn aichats_images_are_fetched_without_a_cookie() {
     let images = Server::answering(
         "image/png",

@@ -5,8 +5,8 @@ use crate::error::Error;
 
 /// What went wrong, for people and logs; code decides by the status. Given by a failed
 /// call through its last argument, never changed afterwards, freed by the caller with
-/// tolmach_error_free(). Its texts live as long as it does. They never show a credential
-/// or a prompt of yours; the body is the provider's own words.
+/// tolmach_error_free(). Its texts live as long as it does. They never show a credential of
+/// yours; message and body may hold the provider's own words.
 ///
 /// Functions: tolmach_error_status(), tolmach_error_message(), tolmach_error_http_status(),
 /// tolmach_error_retry_after_ms(), tolmach_error_provider_code(), tolmach_error_request_id(),

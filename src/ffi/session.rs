@@ -136,7 +136,9 @@ pub unsafe extern "C" fn tolmach_session_fd(session: *const tolmach_session) -> 
 }
 
 /// Is told that a session has something to poll for. Any thread may call it; it must
-/// return soon, and may call tolmach_session_cancel() and nothing else of that session.
+/// return soon, and may call tolmach_session_cancel() and nothing else of that session. A
+/// call under way outlives removal and free: where it cancels, remove it and wait for its
+/// release before the session is freed.
 pub type tolmach_ready_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
 
 /// Is told that a callback's `user` is not needed any more.

@@ -85,10 +85,12 @@ impl AiChats {
             match line.strip_prefix("data: ") {
                 Some("[DONE]") => break,
                 Some(text) => answer.take(text, call),
-                None => other.push_str(&line),
+                // It is wanted for an error alone; keep-alives come without end.
+                None if other.len() < self.config.max_error_bytes => other.push_str(&line),
+                None => {}
             }
         }
-        if !call.answered() {
+        if !answer.began {
             let said = serde_json::from_str::<Value>(&other).ok();
             return Err(said.and_then(|said| call.error_in(&said)).unwrap_or_else(|| {
                 call.protocol_error(&format!(

@@ -22,6 +22,7 @@ use crate::model::Model;
 use crate::prompt::{role_of, text_of};
 use crate::request::Request;
 use crate::transport::{Headers, HttpRequest};
+use crate::wire::json;
 
 const AUTH_URL: &str = "https://ngw.devices.sberbank.ru:9443/api/v2/oauth";
 
@@ -159,12 +160,21 @@ impl GigaChat {
     /// Uploads what a part of a message carries; its id.
     fn upload(&self, part: &Value, call: &mut Call<'_>) -> Result<Option<String>> {
         let url = part.pointer("/image_url/url").or_else(|| part.get("image_url"));
+        let url = url.or_else(|| part.pointer("/file/file_data"));
         let bytes = match (url.and_then(Value::as_str), part.pointer("/input_audio/data")) {
             (Some(url), _) => match media::decode_data_url(url) {
                 Some(bytes) => bytes,
                 None => call.fetch(url)?,
             },
-            (None, Some(Value::String(data))) => media::decode_base64(data).unwrap_or_default(),
+            (None, Some(Value::String(data))) => match media::decode_base64(data) {
+                Some(bytes) => bytes,
+                None => {
+                    return Err(Error::new(
+                        ErrorKind::Argument,
+                        "the data of an attachment is not base64",
+                    ));
+                }
+            },
             _ => return Ok(None),
         };
         let mime = media::sniff(&bytes).unwrap_or("application/octet-stream");
@@ -182,7 +192,7 @@ impl GigaChat {
             headers.put("Content-Type", &format!("multipart/form-data; boundary={boundary}"));
             HttpRequest::post(&url, headers, body.clone())
         })?;
-        let answer = call.document(response)?;
+        let answer = call.aside(response)?;
         match answer.get("id").and_then(Value::as_str) {
             Some(id) => Ok(Some(id.to_owned())),
             None => Err(call.protocol_error("took a file and gave no id for it")),
@@ -267,7 +277,7 @@ impl GigaChat {
         let mut mapped: Vec<Value> = Vec::new();
         let mut system: Option<Value> = None;
         let mut answered: Vec<&str> = Vec::new();
-        for message in messages {
+        for (message, next) in messages.iter().zip(1..) {
             let mut content = json!(content_of(message));
             let role = match role_of(message) {
                 "system" | "developer" if system.is_none() => {
@@ -287,7 +297,9 @@ impl GigaChat {
                             let id =
                                 tool_call.get("id").and_then(Value::as_str).unwrap_or_default();
                             mapped.push(function_call(tool_call, id, &content));
-                            mapped.extend(result_of(id, tool_call, messages));
+                            // Some count their ids anew in every turn: its result comes after it.
+                            let later = messages.get(next..).unwrap_or_default();
+                            mapped.extend(result_of(id, tool_call, later));
                             answered.push(id);
                             content = json!("");
                         }
@@ -338,9 +350,12 @@ impl GigaChat {
         let mut answer = Second { model, started: false, calls: 0, files: Vec::new() };
         let mut end = None;
         while end.is_none() && call.next(&mut events)? {
-            let event: Value = serde_json::from_slice(events.event().data).map_err(|error| {
-                call.protocol_error(&format!("answered with bad JSON: {error}"))
-            })?;
+            let data = events.event().data;
+            if data.trim_ascii().is_empty() {
+                continue;
+            }
+            let event: Value =
+                serde_json::from_slice(data).or_else(|error| json::repair(data, &error))?;
             if let Some(error) = call.error_in(&event) {
                 return Err(error);
             }
@@ -377,7 +392,7 @@ impl Protocol for GigaChat {
             headers.put("Accept", "application/json");
             HttpRequest::get(&url, headers)
         })?;
-        let list = call.document(response)?;
+        let list = call.aside(response)?;
         let Some(entries) = list.get("data").and_then(Value::as_array) else {
             return Err(call.protocol_error("answered with no list of models"));
         };
@@ -596,7 +611,7 @@ impl Second<'_> {
                     self.take_call(function, id.as_deref(), call);
                 }
                 for file in part.get("files").and_then(Value::as_array).into_iter().flatten() {
-                    self.files.push(text(file, "id"));
+                    self.files.extend(Some(text(file, "id")).filter(|id| !id.is_empty()));
                 }
             }
         }
@@ -674,23 +689,26 @@ struct State {
     fetching: Option<Receiver<()>>,
 }
 
-/// The accounts of all clients that live.
-static ACCOUNTS: Mutex<Vec<(Account, Weak<Tokens>)>> = Mutex::new(Vec::new());
+/// The accounts of all clients that live, and the process each is of: what a thread of a
+/// parent process was fetching at the fork never comes.
+static ACCOUNTS: Mutex<Vec<(u32, Account, Weak<Tokens>)>> = Mutex::new(Vec::new());
 
 impl Tokens {
     fn of(account: &Account) -> Arc<Tokens> {
         let mut accounts = ACCOUNTS.lock().unwrap_or_else(PoisonError::into_inner);
-        accounts.retain(|(_, tokens)| tokens.strong_count() > 0);
-        let known = accounts.iter().find(|(known, _)| {
-            known.url == account.url
+        accounts.retain(|(.., tokens)| tokens.strong_count() > 0);
+        let own = std::process::id();
+        let known = accounts.iter().find(|(process, known, _)| {
+            *process == own
+                && known.url == account.url
                 && known.scope == account.scope
                 && known.authorization.expose() == account.authorization.expose()
         });
-        if let Some(tokens) = known.and_then(|(_, tokens)| tokens.upgrade()) {
+        if let Some(tokens) = known.and_then(|(.., tokens)| tokens.upgrade()) {
             return tokens;
         }
         let tokens = Arc::new(Tokens { state: Mutex::default() });
-        accounts.push((account.clone(), Arc::downgrade(&tokens)));
+        accounts.push((own, account.clone(), Arc::downgrade(&tokens)));
         tokens
     }
 
@@ -738,6 +756,9 @@ impl Tokens {
 /// Asks for a token (providers.md 3.3): it, and when it ends.
 fn fetch(account: &Account, call: &mut Call<'_>) -> Result<(Secret, SystemTime)> {
     call.hide(&account.authorization);
+    if let Some((_, key)) = account.authorization.expose().split_once(' ') {
+        call.hide(&Secret::new(key));
+    }
     let mut headers = Headers::default();
     headers.set("Authorization", account.authorization.expose())?;
     headers.set("RqUID", &Uuid::new_v4().to_string())?;
@@ -750,7 +771,7 @@ fn fetch(account: &Account, call: &mut Call<'_>) -> Result<(Secret, SystemTime)>
         None => String::new(),
     };
     let response = call.send(HttpRequest::post(&account.url, headers, body.into_bytes()))?;
-    let answer = call.document(response)?;
+    let answer = call.aside(response)?;
     let token = answer.get("access_token").or_else(|| answer.get("tok")).and_then(Value::as_str);
     let Some(token) = token.filter(|token| !token.is_empty()) else {
         return Err(Error::new(

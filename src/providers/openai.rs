@@ -200,7 +200,7 @@ impl OpenAi {
     fn list(&self, call: &mut Call<'_>) -> Result<Vec<Model>> {
         let url = format!("{}/models", self.config.base_url);
         let response = call.send(HttpRequest::get(&url, self.headers("application/json")?))?;
-        let list = call.document(response)?;
+        let list = call.aside(response)?;
         let entries = list.get("data").or_else(|| list.get("models")).unwrap_or(&list);
         let Some(entries) = entries.as_array() else {
             return Err(call.protocol_error("answered with no list of models"));
@@ -215,6 +215,7 @@ impl OpenAi {
 
 impl Protocol for OpenAi {
     fn run(&self, request: &Request, call: &mut Call<'_>) -> Result<()> {
+        call.hide(&self.api_key);
         let model = self.config.model_for(request);
         if self.is_for_image(model, request) {
             return self.paint(model, request, call);
@@ -232,6 +233,7 @@ impl Protocol for OpenAi {
     }
 
     fn models(&self, call: &mut Call<'_>) -> Result<Vec<Model>> {
+        call.hide(&self.api_key);
         let listed = self.list(call);
         match (&listed, self.config.option("fallback_models")) {
             (Err(error), Some(names)) if error.kind() != ErrorKind::Cancelled => {
@@ -327,6 +329,8 @@ pub(super) struct Answer {
     started: bool,
     /// The end mark has come.
     done: bool,
+    /// A piece has come: whole messages now only repeat what was said.
+    in_pieces: bool,
     /// The choices that have said something.
     choices: Vec<i32>,
     /// The reason that each finished choice gave.
@@ -367,6 +371,8 @@ struct Event<'a> {
     base_resp: Option<IgnoredAny>,
     #[serde(borrow)]
     object: Text<'a>,
+    #[serde(rename = "type", borrow)]
+    kind: Text<'a>,
 }
 
 #[derive(Default, Deserialize)]
@@ -416,6 +422,25 @@ struct Message<'a> {
     images: List<Image<'a>>,
     #[serde(borrow)]
     annotations: List<Annotation<'a>>,
+}
+
+impl Message<'_> {
+    fn says(&self) -> bool {
+        let texts = [
+            &self.content.text,
+            &self.reasoning_content,
+            &self.reasoning,
+            &self.refusal,
+            &self.functions_state_id,
+        ];
+        texts.iter().any(|text| !text.is_empty())
+            || [self.content.parts.len(), self.reasoning_details.len(), self.tool_calls.len()]
+                .iter()
+                .chain(&[self.images.len(), self.annotations.len()])
+                .any(|count| *count > 0)
+            || self.function_call.0.is_some()
+            || self.audio.0.is_some()
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -499,7 +524,7 @@ impl Event<'_> {
     fn may_be_error(&self) -> bool {
         let marks = [&self.error, &self.error_message, &self.base_resp];
         marks.iter().any(|mark| mark.is_some())
-            || &*self.object == "error"
+            || [&self.object, &self.kind].iter().any(|kind| &***kind == "error")
             || self.choices.iter().any(|choice| choice.error.is_some())
     }
 }
@@ -511,6 +536,7 @@ impl Answer {
             reading: Reading::AsItIs,
             started: false,
             done: false,
+            in_pieces: false,
             choices: Vec::new(),
             finishes: Vec::new(),
             calls: Vec::new(),
@@ -536,6 +562,9 @@ impl Answer {
         let mut events = call.events(response);
         while !self.done && call.next(&mut events)? {
             let event = events.event();
+            if event.name == b"error" {
+                return Err(call.error_of(event));
+            }
             self.done = event.is_done();
             if !self.done {
                 self.take(event.data, call)?;
@@ -565,9 +594,14 @@ impl Answer {
             Err(error) => Some(error),
         };
         // An error, something that is no event, or JSON that has to be mended.
-        let value = match error {
+        let value: Value = match error {
             None => serde_json::from_slice(data).unwrap_or_default(),
             Some(error) => json::repair(data, &error)?,
+        };
+        // Some put the whole answer in a list.
+        let value = match value {
+            Value::Array(items) => items.into_iter().next().unwrap_or_default(),
+            value => value,
         };
         let choices = value.get("choices").and_then(Value::as_array).into_iter().flatten();
         if let Some(error) =
@@ -606,13 +640,20 @@ impl Answer {
         if !self.choices.contains(&number) {
             self.choices.push(number);
         }
-        self.take_text(number, &choice.text, call);
-        for message in choice.delta.0.iter().chain(choice.message.0.as_deref()) {
+        let delta = choice.delta.0.as_ref();
+        self.in_pieces |= delta.is_some_and(Message::says);
+        // Perplexity repeats all that was said beside each piece, MiniMax behind the last,
+        // Together the piece itself as text.
+        let whole = choice.message.0.as_deref().filter(|_| !self.in_pieces);
+        for message in delta.into_iter().chain(whole) {
             self.take_message(number, message, call);
+        }
+        if delta.is_none() && choice.message.0.is_none() {
+            self.take_text(number, &choice.text, call);
         }
         self.usage = choice.usage.as_deref().and_then(usage_of).or(self.usage);
         // A whole answer is finished even where nobody says why.
-        if !choice.finish_reason.is_empty() || choice.message.0.is_some() {
+        if !choice.finish_reason.is_empty() || (whole.is_some() && delta.is_none()) {
             self.finishes.retain(|(finished, _)| *finished != number);
             self.finishes.push((number, choice.finish_reason.to_string()));
         }
@@ -846,25 +887,69 @@ pub(super) fn usage_of(usage: &Value) -> Option<Usage> {
 /// OpenAI's word for a reason; `None` where the reason is a failure (dialects.md 3.6).
 pub(super) fn finish_reason(raw: &str, calls: bool) -> Option<&str> {
     Some(match raw {
-        "" | "stop" | "eos" | "end_turn" | "stop_sequence" | "COMPLETE" | "STOP" => {
+        "" | "stop" | "eos" | "end_turn" | "stop_sequence" | "STOP_SEQUENCE" | "COMPLETE"
+        | "STOP" => {
             if calls {
                 "tool_calls"
             } else {
                 "stop"
             }
         }
-        "length" | "max_tokens" | "MAX_TOKENS" | "model_length" | "max_output_tokens" => "length",
+        "length"
+        | "max_tokens"
+        | "MAX_TOKENS"
+        | "model_length"
+        | "max_output_tokens"
+        | "model_context_window_exceeded" => "length",
         "tool_calls" | "tool_use" | "TOOL_CALL" | "function_call" => "tool_calls",
-        "content_filter" | "refusal" | "content_filtered" | "sensitive" | "blacklist"
-        | "SAFETY" => "content_filter",
+        "content_filter"
+        | "refusal"
+        | "content_filtered"
+        | "guardrail_intervened"
+        | "sensitive"
+        | "blacklist"
+        | "SAFETY"
+        | "RECITATION"
+        | "BLOCKLIST"
+        | "PROHIBITED_CONTENT"
+        | "SPII"
+        | "IMAGE_SAFETY"
+        | "IMAGE_PROHIBITED_CONTENT"
+        | "IMAGE_RECITATION" => "content_filter",
         "error"
         | "ERROR"
         | "TIMEOUT"
         | "network_error"
+        | "MALFORMED_FUNCTION_CALL"
+        | "UNEXPECTED_TOOL_CALL"
+        | "TOO_MANY_TOOL_CALLS"
         | "abort"
         | "insufficient_system_resource" => {
             return None;
         }
         other => other,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_of_all_providers_are_openais() {
+        for (raw, reason) in [
+            ("STOP_SEQUENCE", Some("stop")),
+            ("model_context_window_exceeded", Some("length")),
+            ("function_call", Some("tool_calls")),
+            ("guardrail_intervened", Some("content_filter")),
+            ("PROHIBITED_CONTENT", Some("content_filter")),
+            ("MALFORMED_FUNCTION_CALL", None),
+            ("insufficient_system_resource", None),
+            ("pause_turn", Some("pause_turn")),
+        ] {
+            assert_eq!(finish_reason(raw, false), reason, "{raw}");
+        }
+        assert_eq!(finish_reason("stop", true), Some("tool_calls"));
+        assert_eq!(finish_reason("length", true), Some("length"));
+    }
 }

@@ -1,12 +1,16 @@
 //! Tags inside an answer's text that mean something, found also where a chunk ends in
 //! their midst.
 
+use uuid::Uuid;
+
 /// Tells the reasoning between `<think>` and `</think>` from the answer (pitfall 19).
 #[derive(Default)]
 pub(super) struct Think {
     inside: bool,
     /// The reasoning is over, and nothing but white space has come since.
     just_after: bool,
+    /// The last character given was a backtick: a tag behind it is talked about.
+    quoted: bool,
     /// What may be the beginning of the next tag.
     held: String,
 }
@@ -21,6 +25,11 @@ impl Think {
             let tag = if self.inside { "</think>" } else { "<think>" };
             if let Some((before, after)) = rest.split_once(tag) {
                 self.give(before, &mut give);
+                if self.quoted && !self.inside {
+                    self.give(tag, &mut give);
+                    rest = after;
+                    continue;
+                }
                 self.just_after = self.inside;
                 self.inside = !self.inside;
                 rest = after;
@@ -43,6 +52,7 @@ impl Think {
         let text = if self.just_after { text.trim_start() } else { text };
         if !text.is_empty() {
             self.just_after = false;
+            self.quoted = text.ends_with('`');
             give(self.inside, text);
         }
     }
@@ -81,7 +91,8 @@ impl Files {
             let is_tag = starts.iter().any(|start| tag.starts_with(start));
             let may_be = is_tag || starts.iter().any(|start| start.starts_with(tag));
             match tag.find('>').filter(|_| is_tag) {
-                Some(end) => {
+                // Others are markup that the answer talks about.
+                Some(end) if shows_file(tag.get(..=end).unwrap_or_default()) => {
                     let (tag, after) = tag.split_at(end + 1);
                     ids.extend(attribute(tag, "src").or_else(|| attribute(tag, "cover")));
                     rest = after;
@@ -90,7 +101,7 @@ impl Files {
                     self.held = tag.to_owned();
                     return ids;
                 }
-                None => {
+                _ => {
                     give("<");
                     rest = tag.get(1..).unwrap_or_default();
                 }
@@ -104,6 +115,11 @@ impl Files {
     pub(super) fn end(&mut self, mut give: impl FnMut(&str)) {
         give(&std::mem::take(&mut self.held));
     }
+}
+
+fn shows_file(tag: &str) -> bool {
+    attribute(tag, "fuse").is_some_and(|fuse| fuse == "true")
+        || attribute(tag, "src").is_some_and(|id| Uuid::parse_str(&id).is_ok())
 }
 
 fn attribute(tag: &str, name: &str) -> Option<String> {
@@ -144,6 +160,7 @@ mod tests {
             ("a < b <thin> c", "", "a < b <thin> c"),
             ("a<think>b</think>c<think>d", "bd", "ac"),
             ("<think>x</thi", "x</thi", ""),
+            ("Write `<think>` and `</think>`", "", "Write `<think>` and `</think>`"),
             ("\u{1f600}<think>\u{1f914}</think>\u{1f600}", "\u{1f914}", "\u{1f600}\u{1f600}"),
         ] {
             assert_eq!(think(text), (reasoning.to_owned(), answer.to_owned()), "{text:?}");

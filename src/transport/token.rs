@@ -198,6 +198,8 @@ impl Token {
     /// # Errors
     /// [`ErrorKind::Cancelled`], or [`ErrorKind::Timeout`] when the total deadline passes.
     pub(crate) fn wait_for(&self, done: &Receiver<()>) -> Result<()> {
+        // Only an answer that is complete is not to be harmed by a cancellation: this is none.
+        self.lock().detached = false;
         self.enter(Phase::Wait);
         loop {
             let deadline = self.left()?.map_or_else(never, after);
@@ -254,4 +256,21 @@ fn overdue(state: &State, limit: Duration, key: &str) -> Error {
 fn interrupt(socket: &TcpStream) {
     // It fails when the other side was faster, which is as good.
     socket.shutdown(Shutdown::Both).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_after_a_complete_answer_is_cancelled() {
+        let token = Token::new(Limits { connect: None, first_byte: None, idle: None, total: None });
+        // An answer before the wait was complete.
+        token.detach();
+        token.cancel();
+        let (_fetching, done) = bounded(0);
+        let (told, waited) = bounded(1);
+        std::thread::spawn(move || told.send(token.wait_for(&done)).ok());
+        assert!(waited.recv_timeout(Duration::from_secs(5)).unwrap().is_err());
+    }
 }

@@ -376,8 +376,11 @@ impl Decoder {
         self.start = self.line;
         let held = self.bytes(&(self.start..self.end));
         let length = match std::str::from_utf8(held) {
-            // The character that the bytes end in may yet be completed.
-            Err(error) if error.error_len().is_none() && !self.ended => error.valid_up_to(),
+            // The character that the bytes end in may yet be completed; what is no character
+            // ends the event, so that those behind it are looked at as well.
+            Err(error) if error.error_len().is_some() || !self.ended => {
+                error.valid_up_to() + error.error_len().unwrap_or(0)
+            }
             _ => held.len(),
         };
         self.data = self.start..self.start + length;
@@ -635,6 +638,19 @@ mod tests {
         assert_eq!(decoder.event().data, b"\xd0");
         assert_eq!(decoder.advance().unwrap(), Step::End);
         assert_eq!(text, "при\u{1f600}\r\n< x");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_do_not_cut_the_character_behind_them() {
+        let mut decoder = Decoder::text(1 << 20);
+        let mut text = String::new();
+        for piece in [&b"\xff\xd0"[..], b"\xbf"] {
+            decoder.feed(piece);
+            while decoder.advance().unwrap() == Step::Event {
+                text.push_str(&String::from_utf8_lossy(decoder.event().data));
+            }
+        }
+        assert_eq!(text, "\u{fffd}\u{43f}");
     }
 
     #[test]

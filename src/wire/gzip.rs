@@ -39,6 +39,20 @@ impl Inflate {
         })?;
         Ok(decoder.get_ref())
     }
+
+    /// The start of what compressed `bytes` come to, as far as they are sound: a little,
+    /// compressed, can be a lot.
+    pub(crate) fn inflate_up_to(&mut self, bytes: &[u8], limit: usize) -> Vec<u8> {
+        let mut text = Vec::new();
+        for piece in bytes.chunks(256) {
+            match self.inflate(piece) {
+                Ok(more) if text.len() < limit => text.extend_from_slice(more),
+                _ => break,
+            }
+        }
+        text.truncate(limit);
+        text
+    }
 }
 
 #[cfg(test)]
@@ -61,6 +75,18 @@ mod tests {
             }
             assert_eq!(out, text.as_bytes());
         }
+    }
+
+    #[test]
+    fn bomb_is_inflated_only_as_far_as_is_wanted() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&vec![0; 16 << 20]).unwrap();
+        let packed = encoder.finish().unwrap();
+        let mut inflate = Inflate::Unknown;
+        assert!(!inflate.is_plain(&packed));
+        let text = inflate.inflate_up_to(&packed, 1000);
+        assert_eq!(text.len(), 1000);
+        assert!(text.capacity() <= 1 << 20);
     }
 
     #[test]
