@@ -332,7 +332,7 @@ impl<'a> Call<'a> {
 
     fn error(&self, kind: ErrorKind, what: &str) -> Error {
         let details = Details { request_id: self.request_id.clone(), ..Details::default() };
-        Error::new(kind, format!("{} {what}", self.host)).with_details(details)
+        self.redacted(Error::new(kind, format!("{} {what}", self.host)).with_details(details))
     }
 
     fn redacted(&self, error: Error) -> Error {

@@ -97,6 +97,12 @@ impl Error {
         self.with_details(Details { should_retry: Some(false), ..Details::default() })
     }
 
+    /// This error, of a kind that does not heal but may here.
+    pub(crate) fn worth_a_retry(mut self) -> Error {
+        self.details.get_or_insert_default().should_retry = Some(true);
+        self
+    }
+
     /// This error with every one of `secrets` blotted out: providers quote keys.
     pub(crate) fn redacted<'s>(mut self, secrets: impl Iterator<Item = &'s str>) -> Error {
         for secret in secrets.filter(|secret| !secret.is_empty()) {

@@ -659,3 +659,76 @@ fn conversation_of_three_turns_with_a_tool_call_goes_through() {
         ])
     );
 }
+
+#[test]
+fn second_version_answers_whole_and_shows_files() {
+    let sber = Sber::answering(|exchange| {
+        match exchange.request.path.as_str() {
+        "/v1/files/f-1/content" => exchange.whole(200, "image/jpeg", b"\xff\xd8\xff"),
+        _ => exchange.whole(
+            200,
+            JSON,
+            json!({"model": "G", "messages": [{"role": "assistant", "content": [{"text": "See"}, {"files": [{"id": "f-1", "mime": "image/jpeg"}]}]}],
+                "finish_reason": "stop", "usage": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}})
+            .to_string(),
+        ),
+    }
+    });
+    let lines = sber.lines(&[
+        "api_version=v2",
+        "@{\"stream\":false,\"messages\":[],\"tool_choice\":{\"function\":{\"name\":\"f\"}}}",
+    ]);
+    assert_eq!(lines[1..3], ["text 0 0 \"See\"", "image 0 0 \"\" mime=\"image/jpeg\" bytes=3"]);
+    assert_eq!(lines[4..6], ["finish 0 0 \"stop\" name=\"stop\"", "end"]);
+    let asked = sber.requests("/v2/chat/completions")[0].json();
+    assert_eq!(asked["tool_config"], json!({"mode": "forced", "function_name": "f"}));
+    let error =
+        Sber::streaming("event: error\ndata: {\"error\":{\"message\":\"m\",\"code\":429}}\n\n");
+    assert!(
+        error.lines(&["api_version=v2", "max_retries=0"])[0]
+            .starts_with("error TOLMACH_E_RATE_LIMITED")
+    );
+}
+
+#[test]
+fn audio_is_uploaded_and_older_messages_are_taken() {
+    let sber = Sber::answering(|exchange| match exchange.request.path.as_str() {
+        "/v1/files" => exchange.whole(200, JSON, "{\"id\":\"file-9\"}"),
+        _ => exchange.stream(answer("Hi")),
+    });
+    let request = json!({"functions": [{"name": "f"}], "messages": [
+        {"role": "assistant", "content": "", "function_call": {"name": "f", "arguments": {}}},
+        {"role": "function", "name": "f", "content": "3"},
+        {"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "UklGRgAAAABXQVZF", "format": "wav"}}, {"type": "text", "text": "Hear"}]}]});
+    sber.lines(&[&format!("@{request}")]);
+    assert!(
+        String::from_utf8_lossy(&sber.requests("/v1/files")[0].body)
+            .contains("filename=\"file.wav\"")
+    );
+    let asked = sber.requests("/v1/chat/completions")[0].json();
+    assert_eq!(asked["functions"], json!([{"name": "f"}]));
+    assert_eq!(
+        asked["messages"],
+        json!([
+            {"role": "assistant", "content": "", "function_call": {"name": "f", "arguments": {}}},
+            {"role": "function", "name": "f", "content": "{\"result\":3}"},
+            {"role": "user", "content": "Hear", "attachments": ["file-9"]},
+        ])
+    );
+}
+
+#[test]
+fn image_that_cannot_be_had_is_an_error_after_the_text() {
+    let sber = Sber::answering(|exchange| match exchange.request.path.as_str() {
+        "/v1/chat/completions" => {
+            exchange.stream(answer("Here <img src=\"b28fbd8a-2ef2\" fuse=\"true\"/>"))
+        }
+        _ => exchange.whole(404, JSON, "{\"status\":404,\"message\":\"No such file\"}"),
+    });
+    let lines = sber.lines(&[]);
+    assert_eq!(lines[1], "text 0 0 \"Here \"");
+    assert!(
+        lines[2].starts_with("error TOLMACH_E_NOT_FOUND") && lines[2].contains("No such file"),
+        "{lines:?}"
+    );
+}

@@ -862,3 +862,44 @@ fn conversation_of_an_answer_goes_back_with_the_next_request() {
     assert_eq!(request["conversation"], json!({"id": 7}));
     assert_eq!(request["messages"], json!([{"role": "assistant", "content": "Hi"}]));
 }
+
+#[test]
+fn usage_of_groq_and_moonshot_is_found_where_they_put_it() {
+    let groq = openai::text("a")
+        + &openai::event(
+            &json!({"choices": [{"delta": {}, "finish_reason": "stop"}], "x_groq": {"usage": {"prompt_tokens": 1, "completion_tokens": 2}}}),
+        );
+    let moonshot = openai::text("a")
+        + &openai::event(
+            &json!({"choices": [{"delta": {}, "finish_reason": "stop", "usage": {"prompt_tokens": 1, "completion_tokens": 2}}]}),
+        );
+    for body in [groq, moonshot] {
+        assert_eq!(
+            chunks(SSE, body)[1],
+            "usage 0 0 \"\" input=1 output=2 total=3 cached=-1 reasoning=-1"
+        );
+    }
+}
+
+#[test]
+fn reasoning_details_are_reasoning() {
+    let details = json!([{"type": "reasoning.text", "text": "hm"}, {"type": "reasoning.summary", "summary": " so"}]);
+    let body = openai::delta(json!({"reasoning_details": details})) + &openai::stream(&["Hi"]);
+    assert_eq!(
+        chunks(SSE, body)[..2],
+        ["reasoning 0 0 \"hm\" name=\"reasoning\"", "reasoning 0 0 \" so\" name=\"reasoning\""]
+    );
+}
+
+#[test]
+fn audio_goes_in_and_messages_of_one_role_stay_apart() {
+    let server = Server::answering(SSE, openai::stream(&["Hi"]));
+    let request = json!({"modalities": ["text", "audio"], "audio": {"voice": "v"}, "messages": [
+        {"role": "assistant", "content": "a"}, {"role": "assistant", "content": "b"},
+        {"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}]}]});
+    lines(&server, &[&format!("@{request}")]);
+    let sent = server.requests()[0].json();
+    for field in ["modalities", "audio", "messages"] {
+        assert_eq!(sent[field], request[field]);
+    }
+}

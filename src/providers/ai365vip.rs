@@ -101,6 +101,9 @@ impl Protocol for Ai365Vip {
             }
             call.text(0, &text);
         }
+        if start.is_empty() {
+            return Err(call.protocol_error("answered with nothing"));
+        }
         call.finish(0, "stop", "");
         call.end(events);
         Ok(())

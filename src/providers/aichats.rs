@@ -139,6 +139,9 @@ impl Protocol for AiChats {
     }
 }
 
+/// How much white space may turn out to be the end's.
+const LONGEST_SPACE: usize = 4096;
+
 /// Text without the white space around all of it.
 struct Trimmed<'m> {
     model: &'m str,
@@ -151,7 +154,8 @@ impl Trimmed<'_> {
     fn take(&mut self, text: &str, call: &mut Call<'_>) {
         self.held.push_str(text);
         let text = if self.began { &*self.held } else { self.held.trim_start() };
-        let end = text.trim_end().len();
+        // White space without end is no end's.
+        let end = if text.len() > LONGEST_SPACE { text.len() } else { text.trim_end().len() };
         let (now, later) = text.split_at(end);
         if !self.began && !now.is_empty() {
             self.began = true;

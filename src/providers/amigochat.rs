@@ -193,11 +193,17 @@ impl Protocol for AmigoChat {
         let persona_in = |models: &[(&str, &'static str)]| {
             models.iter().find(|(known, _)| *known == model).map(|(_, persona)| *persona)
         };
-        if let Some(persona) = persona_in(CHAT) {
-            return self.chat(model, persona, request, call);
-        }
-        if let Some(persona) = persona_in(IMAGES) {
-            return self.image(model, persona, request, call);
+        let answered = match (persona_in(CHAT), persona_in(IMAGES)) {
+            (Some(persona), _) => Some(self.chat(model, persona, request, call)),
+            (None, Some(persona)) => Some(self.image(model, persona, request, call)),
+            (None, None) => None,
+        };
+        if let Some(answered) = answered {
+            // Another device may get past a challenge page.
+            return answered.map_err(|error| match error.kind() {
+                ErrorKind::Blocked => error.worth_a_retry(),
+                _ => error,
+            });
         }
         let known: Vec<&str> = CHAT.iter().chain(IMAGES).map(|(model, _)| *model).collect();
         Err(Error::new(
@@ -212,5 +218,19 @@ impl Protocol for AmigoChat {
             .iter()
             .map(|(id, _)| Model { capabilities: Capabilities::IMAGES, ..Model::named(id) });
         Ok(chat.chain(images).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_alias_leads_to_a_model_that_has_a_persona() {
+        assert_eq!((CHAT.len(), IMAGES.len(), ALIASES.len()), (29, 8, 20));
+        for (alias, model) in ALIASES {
+            let personas = CHAT.iter().chain(IMAGES).filter(|(known, _)| known == model);
+            assert_eq!(personas.count(), 1, "{alias}");
+        }
     }
 }

@@ -725,7 +725,7 @@ impl Tokens {
         loop {
             let mut state = self.lock();
             let usable = |token: &Secret, end: &SystemTime| {
-                *end > SystemTime::now() + EARLY
+                lasts(*end, SystemTime::now())
                     && refused.is_none_or(|refused| refused.expose() != token.expose())
             };
             if let Some((token, _)) = state.token.as_ref().filter(|(token, end)| usable(token, end))
@@ -751,6 +751,11 @@ impl Tokens {
             return Ok((token, true));
         }
     }
+}
+
+/// Whether a token that ends then can be used now.
+fn lasts(end: SystemTime, now: SystemTime) -> bool {
+    end > now + EARLY
 }
 
 /// Asks for a token (providers.md 3.3): it, and when it ends.
@@ -784,5 +789,19 @@ fn fetch(account: &Account, call: &mut Call<'_>) -> Result<(Secret, SystemTime)>
     // Seconds in the documents, milliseconds in truth.
     let end =
         if end < 100_000_000_000 { Duration::from_secs(end) } else { Duration::from_millis(end) };
-    Ok((Secret::new(token), SystemTime::UNIX_EPOCH + end))
+    let end = SystemTime::UNIX_EPOCH.checked_add(end).unwrap_or(SystemTime::UNIX_EPOCH);
+    Ok((Secret::new(token), end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn token_is_renewed_at_59_seconds_before_its_end_and_not_at_61() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        assert!(!lasts(now + Duration::from_secs(59), now));
+        assert!(!lasts(now + Duration::from_secs(60), now));
+        assert!(lasts(now + Duration::from_secs(61), now));
+    }
 }

@@ -169,7 +169,9 @@ impl OpenAi {
             body.shift_remove(name);
         }
         let prompt = request.field("prompt").and_then(Value::as_str).map(str::to_owned);
-        let prompt = prompt.unwrap_or_else(|| prompt::last_user_message(request.messages()));
+        let prompt = prompt
+            .filter(|prompt| !prompt.is_empty())
+            .unwrap_or_else(|| prompt::last_user_message(request.messages()));
         body.insert("prompt".to_owned(), prompt.into());
         body.insert("model".to_owned(), model.into());
         let ratio = body.shift_remove("aspect_ratio");
@@ -312,6 +314,9 @@ fn refuses_usage(error: &Error) -> bool {
         && (names(error.message()) || names(error.body()))
 }
 
+/// The most choices, and tool calls, of an answer that are told apart.
+const MOST: usize = 1024;
+
 /// How the text of an answer is read.
 enum Reading {
     AsItIs,
@@ -340,6 +345,8 @@ pub(super) struct Answer {
     cited: bool,
     /// Files that the text shows, in their order.
     files: Vec<String>,
+    /// Base64 of audio that more is to come of.
+    audio: String,
 }
 
 /// A tool call whose pieces are coming in.
@@ -543,6 +550,7 @@ impl Answer {
             usage: None,
             cited: false,
             files: Vec::new(),
+            audio: String::new(),
         }
     }
 
@@ -638,6 +646,10 @@ impl Answer {
     fn take_choice(&mut self, choice: &Choice<'_>, call: &mut Call<'_>) {
         let number = choice.index.0.and_then(|index| i32::try_from(index).ok()).unwrap_or(0);
         if !self.choices.contains(&number) {
+            // Nobody asks for so many: they are looked through one by one (pitfall 26).
+            if self.choices.len() >= MOST {
+                return;
+            }
             self.choices.push(number);
         }
         let delta = choice.delta.0.as_ref();
@@ -678,7 +690,7 @@ impl Answer {
             self.take_tool_call(choice, Some(0), &message.functions_state_id, Some(function), call);
         }
         if let Some(audio) = &message.audio.0 {
-            let bytes = media::decode_base64(&audio.data).unwrap_or_default();
+            let bytes = self.audio_of(&audio.data);
             let text = &*audio.transcript;
             if !bytes.is_empty() || !text.is_empty() {
                 let chunk = Chunk::new(ChunkKind::Audio);
@@ -725,6 +737,9 @@ impl Answer {
             }
             return;
         }
+        if self.calls.len() >= MOST {
+            return;
+        }
         let index = self.calls.iter().filter(|known| known.choice == choice).count();
         let index = i32::try_from(index).unwrap_or(i32::MAX);
         let made_up = if wire_id.is_empty() {
@@ -752,6 +767,16 @@ impl Answer {
         for (text, index) in citations.iter().filter_map(Value::as_str).zip(0..) {
             call.take(&Chunk { index, text, ..Chunk::new(ChunkKind::Source) });
         }
+    }
+
+    /// The bytes of a piece of audio; what is cut off inside of four letters of its base64
+    /// waits for the next piece.
+    fn audio_of(&mut self, data: &str) -> Vec<u8> {
+        self.audio.push_str(data);
+        let whole = if data.ends_with('=') { self.audio.len() } else { self.audio.len() / 4 * 4 };
+        let later = self.audio.get(whole..).unwrap_or_default().to_owned();
+        let now = std::mem::replace(&mut self.audio, later);
+        media::decode_base64(now.get(..whole).unwrap_or_default()).unwrap_or_default()
     }
 
     fn take_text(&mut self, choice: i32, text: &str, call: &mut Call<'_>) {
@@ -951,5 +976,72 @@ mod tests {
         }
         assert_eq!(finish_reason("stop", true), Some("tool_calls"));
         assert_eq!(finish_reason("length", true), Some("length"));
+    }
+
+    #[test]
+    fn usage_is_read_in_every_spelling() {
+        for (usage, [input, output, total, cached, reasoning]) in [
+            (
+                json!({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 4}),
+                [1, 2, 4, -1, -1],
+            ),
+            (
+                json!({"input_tokens": 1, "output_tokens": 2, "output_tokens_details": {"reasoning_tokens": 1}}),
+                [1, 2, 3, -1, 1],
+            ),
+            (json!({"promptTokens": 1, "completionTokens": 2}), [1, 2, 3, -1, -1]),
+            (
+                json!({"promptTokenCount": 1, "candidatesTokenCount": 2, "totalTokenCount": 5}),
+                [1, 2, 5, -1, -1],
+            ),
+            (json!({"prompt": 1, "completion": 2}), [1, 2, 3, -1, -1]),
+            (json!({"prompt_tokens": 9, "prompt_cache_hit_tokens": 3}), [9, -1, -1, 3, -1]),
+            (json!({"prompt_tokens": 9, "cached_tokens": 4}), [9, -1, -1, 4, -1]),
+            (json!({"prompt_tokens": 9, "precached_prompt_tokens": 5}), [9, -1, -1, 5, -1]),
+            (
+                json!({"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 6}}),
+                [9, -1, -1, 6, -1],
+            ),
+            (json!({"completion_tokens": -3}), [-1, 0, -1, -1, -1]),
+        ] {
+            let wanted = Usage { input, output, total, cached_input: cached, reasoning };
+            assert_eq!(usage_of(&usage), Some(wanted), "{usage}");
+        }
+        for none in [json!({}), json!(null), json!({"prompt_tokens": null}), json!([1])] {
+            assert_eq!(usage_of(&none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn aspect_ratios_have_their_sizes() {
+        for (ratio, size) in [
+            ("16:9", (1024, 576)),
+            ("9:16", (576, 1024)),
+            ("1:1", (1024, 1024)),
+            ("4:3", (1024, 768)),
+            ("3:4", (768, 1024)),
+            ("3:2", (1024, 682)),
+            ("2:3", (682, 1024)),
+            ("21:9", (1024, 440)),
+            ("9:21", (440, 1024)),
+            ("4:5", (832, 1040)),
+            ("5:4", (1040, 832)),
+            ("2:1", (1024, 512)),
+            ("1:2", (512, 1024)),
+        ] {
+            assert_eq!(size_of_ratio(ratio), Some(size), "{ratio}");
+        }
+        assert_eq!(size_of_ratio("7:3"), None);
+    }
+
+    #[test]
+    fn audio_is_whole_wherever_its_base64_is_cut() {
+        let data = "AAECAwQFBgcICQ==";
+        for cut in 0..data.len() {
+            let (first, second) = data.split_at(cut);
+            let mut answer = Answer::of("m");
+            let bytes = [answer.audio_of(first), answer.audio_of(second)].concat();
+            assert_eq!(bytes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "cut at {cut}");
+        }
     }
 }
