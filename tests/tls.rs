@@ -87,18 +87,20 @@ fn serve(identity: &Identity, clients: Option<&Identity>, end: End) -> String {
             let mut stream = StreamOwned::new(connection, stream.unwrap());
             thread::spawn(move || {
                 let mut head = [0; 64 * 1024];
-                // Clients that do not like the certificate go away here.
-                if stream.read(&mut head).is_err() {
-                    return;
-                }
-                let answer = openai::stream(&["Hi"]);
-                let answer = if end == End::Cut { &answer[..answer.len() / 2] } else { &answer };
-                write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n{answer}").ok();
-                stream.flush().ok();
-                if end == End::Proper {
-                    stream.conn.send_close_notify();
+                // A client that is not welcome is told why; one that does not like the
+                // certificate goes away.
+                if stream.read(&mut head).is_ok() {
+                    let answer = openai::stream(&["Hi"]);
+                    let answer =
+                        if end == End::Cut { &answer[..answer.len() / 2] } else { &answer };
+                    write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n{answer}").ok();
                     stream.flush().ok();
+                    if end == End::Proper {
+                        stream.conn.send_close_notify();
+                        stream.flush().ok();
+                    }
                 }
+                // What is unread when a socket closes would reset the connection.
                 stream.sock.shutdown(std::net::Shutdown::Write).ok();
                 while stream.sock.read(&mut head).is_ok_and(|count| count > 0) {}
             });
@@ -182,7 +184,16 @@ fn server_without_a_pinned_key_is_refused_though_it_is_trusted() {
     };
     let other = pin(&Identity::authority());
     assert_answered(&pinned(format!("{other}, {}", pin(&identity))));
-    assert_refused(&pinned(other), "tls_pins");
+    assert_refused(&pinned(other.clone()), "tls_pins");
+    // A pin counts also where nothing else does.
+    assert_refused(
+        &ask(&url, &["tls_verify=false".to_owned(), format!("tls_pins={other}")]),
+        "tls_pins",
+    );
+    assert_answered(&ask(
+        &url,
+        &["tls_verify=false".to_owned(), format!("tls_pins={}", pin(&identity))],
+    ));
     assert_refused(&ask(&url, &[format!("tls_pins={}", pin(&identity))]), "UnknownIssuer");
     let wrong = ask(&url, &["tls_pins=abc".to_owned()]);
     assert!(wrong.starts_with("error TOLMACH_E_ARGUMENT"), "{wrong}");

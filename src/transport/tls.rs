@@ -42,17 +42,11 @@ pub(super) fn config(options: &TlsOptions) -> Result<Arc<ClientConfig>> {
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::new(ErrorKind::Internal, format!("TLS: {error}")))?;
-    let builder = if !options.verify {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyServer(provider)))
-    } else if options.pins.is_empty() {
+    let builder = if options.verify && options.pins.is_empty() {
         builder.with_root_certificates(roots(options)?)
     } else {
-        let roots = Arc::new(roots(options)?);
-        let trusted = WebPkiServerVerifier::builder_with_provider(roots, provider).build();
-        let trusted =
-            trusted.map_err(|error| wrong("tls_roots", &format!("cannot be used: {error}")))?;
-        let pinned = Pinned { trusted, pins: options.pins.clone() };
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(pinned))
+        let check = Check::new(options, provider)?;
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(check))
     };
     let mut config = match &options.client_identity {
         None => builder.with_no_client_auth(),
@@ -105,19 +99,44 @@ fn wrong(key: &str, what: &str) -> Error {
     Error::new(ErrorKind::Argument, format!("{key:?} {what}"))
 }
 
-/// A chain that is trusted, and that has one of the public keys asked for (RFC 7469, 2.6).
-struct Pinned {
-    trusted: Arc<WebPkiServerVerifier>,
+/// What is asked of a server's certificate where it is not just to be trusted.
+struct Check {
+    /// `None` is what `tls_verify` "false" asks for: any certificate will do.
+    trusted: Option<Arc<WebPkiServerVerifier>>,
+    /// Where there are any, the chain has one of these public keys (RFC 7469, 2.6).
     pins: Vec<[u8; 32]>,
+    provider: Arc<CryptoProvider>,
 }
 
-impl fmt::Debug for Pinned {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Pinned")
+impl Check {
+    fn new(options: &TlsOptions, provider: Arc<CryptoProvider>) -> Result<Check> {
+        let trusted = if options.verify {
+            let roots = Arc::new(roots(options)?);
+            let trusted = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
+            let trusted = trusted.build();
+            Some(trusted.map_err(|error| wrong("tls_roots", &format!("cannot be used: {error}")))?)
+        } else {
+            None
+        };
+        Ok(Check { trusted, pins: options.pins.clone(), provider })
+    }
+
+    fn is_pinned(&self, certificate: &CertificateDer<'_>) -> bool {
+        let parsed = ParsedCertificate::try_from(certificate);
+        parsed.is_ok_and(|parsed| {
+            let hash = digest(&SHA256, &parsed.subject_public_key_info());
+            self.pins.iter().any(|pin| pin == hash.as_ref())
+        })
     }
 }
 
-impl ServerCertVerifier for Pinned {
+impl fmt::Debug for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Check")
+    }
+}
+
+impl ServerCertVerifier for Check {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -126,16 +145,12 @@ impl ServerCertVerifier for Pinned {
         ocsp: &[u8],
         now: UnixTime,
     ) -> std::result::Result<ServerCertVerified, rustls::Error> {
-        let verified = self.trusted.verify_server_cert(certificate, chain, name, ocsp, now)?;
-        let is_pinned = |certificate: &CertificateDer<'_>| {
-            let parsed = ParsedCertificate::try_from(certificate);
-            parsed.is_ok_and(|parsed| {
-                let hash = digest(&SHA256, &parsed.subject_public_key_info());
-                self.pins.iter().any(|pin| pin == hash.as_ref())
-            })
-        };
-        if [certificate].into_iter().chain(chain).any(is_pinned) {
-            return Ok(verified);
+        if let Some(trusted) = &self.trusted {
+            trusted.verify_server_cert(certificate, chain, name, ocsp, now)?;
+        }
+        let mut all = [certificate].into_iter().chain(chain);
+        if self.pins.is_empty() || all.any(|certificate| self.is_pinned(certificate)) {
+            return Ok(ServerCertVerified::assertion());
         }
         Err(rustls::Error::General("no public key of the server is among tls_pins".to_owned()))
     }
@@ -146,51 +161,7 @@ impl ServerCertVerifier for Pinned {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        self.trusted.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        self.trusted.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.trusted.supported_verify_schemes()
-    }
-}
-
-/// What `tls_verify` "false" asks for: any certificate will do.
-struct AnyServer(Arc<CryptoProvider>);
-
-impl fmt::Debug for AnyServer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AnyServer")
-    }
-}
-
-impl ServerCertVerifier for AnyServer {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let algorithms = &self.provider.signature_verification_algorithms;
         verify_tls12_signature(message, certificate, signature, algorithms)
     }
 
@@ -200,11 +171,11 @@ impl ServerCertVerifier for AnyServer {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let algorithms = &self.provider.signature_verification_algorithms;
         verify_tls13_signature(message, certificate, signature, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
