@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use support::c;
 use support::openai::{self, DONE};
 use support::server::{Exchange, Request, Server};
+use tolmach::{Client, Config, Polled, Session};
 
 const JSON: &str = "application/json";
 
@@ -67,6 +68,13 @@ impl Sber {
         let program =
             args.iter().fold(program.env("TEST_PROVIDER", Some("gigachat")), |p, arg| p.arg(arg));
         program.run().passed().stdout.lines().map(str::to_owned).collect()
+    }
+
+    /// A program of tests/c whose client is of this server.
+    fn program(&self, name: &str) -> c::Program {
+        let program = c::program(name).arg(format!("{}/v1", self.server.url()));
+        let auth_url = format!("{}/oauth", self.server.url());
+        program.env("TEST_PROVIDER", Some("gigachat")).env("TEST_AUTH_URL", Some(&auth_url))
     }
 
     fn requests(&self, path: &str) -> Vec<Request> {
@@ -143,13 +151,7 @@ fn ready_token_or_user_and_password_serve_as_well() {
 fn tokens_of_two_turns(token: impl Fn(usize) -> Value + Send + Sync + 'static) -> usize {
     let sber =
         Sber::with_tokens(token, |exchange| exchange.stream(openai::stream(&["a", "b", "c"])));
-    let program = c::program("crowd").arg(format!("{}/v1", sber.server.url())).arg("-2");
-    let auth_url = format!("{}/oauth", sber.server.url());
-    program
-        .env("TEST_PROVIDER", Some("gigachat"))
-        .env("TEST_AUTH_URL", Some(&auth_url))
-        .run()
-        .passed();
+    sber.program("crowd").arg("-2").run().passed();
     sber.requests("/oauth").len()
 }
 
@@ -166,13 +168,7 @@ fn token_is_kept_until_a_minute_before_its_end_in_seconds_or_milliseconds() {
 #[test]
 fn sessions_at_once_fetch_one_token() {
     let sber = Sber::answering(|exchange| exchange.stream(openai::stream(&["a", "b", "c"])));
-    let program = c::program("crowd").arg(format!("{}/v1", sber.server.url())).arg("20");
-    let auth_url = format!("{}/oauth", sber.server.url());
-    program
-        .env("TEST_PROVIDER", Some("gigachat"))
-        .env("TEST_AUTH_URL", Some(&auth_url))
-        .run()
-        .passed();
+    sber.program("crowd").arg("20").run().passed();
     assert_eq!(sber.requests("/v1/chat/completions").len(), 20);
     assert_eq!(sber.requests("/oauth").len(), 1);
 }
@@ -190,16 +186,36 @@ fn token_is_no_raw_chunk_and_no_answer_that_forbids_to_try_again() {
 }
 
 #[test]
-fn accounts_do_not_share_tokens() {
+fn clients_of_one_account_share_its_token_and_those_of_others_do_not() {
     let sber = Sber::answering(|exchange| exchange.stream(answer("Hi")));
-    sber.lines(&["api_key=first"]);
-    sber.lines(&["api_key=second"]);
+    let client = |key: &str, scope: &str| {
+        let mut config = Config::new("gigachat").unwrap();
+        let (base_url, auth_url) =
+            (format!("{}/v1", sber.server.url()), format!("{}/oauth", sber.server.url()));
+        let settings = [("base_url", &*base_url), ("auth_url", &auth_url), ("proxy", "direct")];
+        for (name, value) in settings.into_iter().chain([("api_key", key), ("scope", scope)]) {
+            config.set(name, Some(value)).unwrap();
+        }
+        Client::new(&config).unwrap()
+    };
+    // In one process, and all of them alive: else there would be nothing to share.
+    let clients = [client("k1", "S"), client("k1", "S"), client("k2", "S"), client("k1", "T")];
+    for client in &clients {
+        let mut session = Session::open(client, &tolmach::Request::new(None)).unwrap();
+        while let Polled::Chunk(_) = session.poll(None).unwrap() {}
+    }
+    let tokens: Vec<String> = sber
+        .requests("/v1/chat/completions")
+        .iter()
+        .map(|request| request.header("authorization").unwrap().to_owned())
+        .collect();
+    assert_eq!(tokens, ["Bearer t1", "Bearer t1", "Bearer t2", "Bearer t3"]);
     let keys: Vec<String> = sber
         .requests("/oauth")
         .iter()
-        .map(|r| r.header("authorization").unwrap().to_owned())
+        .map(|request| request.header("authorization").unwrap().to_owned())
         .collect();
-    assert_eq!(keys, ["Basic first", "Basic second"]);
+    assert_eq!(keys, ["Basic k1", "Basic k2", "Basic k1"]);
 }
 
 #[test]
@@ -215,13 +231,7 @@ fn refused_token_is_renewed_once() {
             _ => exchange.stream(openai::stream(&["a", "b", "c"])),
         }
     });
-    let program = c::program("crowd").arg(format!("{}/v1", sber.server.url())).arg("-2");
-    let auth_url = format!("{}/oauth", sber.server.url());
-    program
-        .env("TEST_PROVIDER", Some("gigachat"))
-        .env("TEST_AUTH_URL", Some(&auth_url))
-        .run()
-        .passed();
+    sber.program("crowd").arg("-2").run().passed();
     assert_eq!(sber.requests("/oauth").len(), 2);
     assert_eq!(sber.requests("/v1/chat/completions").len(), 3);
 }
@@ -552,14 +562,7 @@ fn models_that_chat_are_listed() {
         exchange.whole(200, JSON, "{\"object\":\"list\",\"data\":[{\"id\":\"GigaChat-2\",\"owned_by\":\"salutedevices\",\"type\":\"chat\"},\
             {\"id\":\"Embeddings\",\"type\":\"embedder\"},{\"id\":\"GigaChat\"}]}");
     });
-    let auth_url = format!("{}/oauth", sber.server.url());
-    let program = c::program("models").arg(format!("{}/v1", sber.server.url())).arg("-1");
-    let stdout = program
-        .env("TEST_PROVIDER", Some("gigachat"))
-        .env("TEST_AUTH_URL", Some(&auth_url))
-        .run()
-        .passed()
-        .stdout;
+    let stdout = sber.program("models").arg("-1").run().passed().stdout;
     let ids: Vec<&str> = stdout.lines().map(|line| line.split(' ').next().unwrap()).collect();
     assert_eq!(ids, ["\"GigaChat-2\"", "\"GigaChat\""]);
     assert!(stdout.starts_with("\"GigaChat-2\" owner=\"salutedevices\""));
@@ -636,13 +639,7 @@ fn conversation_of_three_turns_with_a_tool_call_goes_through() {
         }),
     }
     });
-    let auth_url = format!("{}/oauth", sber.server.url());
-    let program = c::program("conversation").arg(format!("{}/v1", sber.server.url()));
-    program
-        .env("TEST_PROVIDER", Some("gigachat"))
-        .env("TEST_AUTH_URL", Some(&auth_url))
-        .run()
-        .passed();
+    sber.program("conversation").run().passed();
     let asked: Vec<Value> =
         sber.requests("/v1/chat/completions").iter().map(Request::json).collect();
     assert_eq!(asked[0]["functions"][0]["name"], "weather");
