@@ -8,7 +8,7 @@
 #![allow(non_camel_case_types, reason = "the names are those of the header")]
 #![allow(dead_code, unreachable_pub, reason = "what is public here is so for C programs")]
 
-// The order of the header.
+// The sections of the header; build.rs has their order.
 mod chunk;
 mod client;
 mod config;
@@ -20,5 +20,6 @@ mod session;
 mod status;
 mod text;
 
+// What they stand on.
 mod caller;
 mod exit;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::chunk::{Batch, Chunk};
 use crate::client::Client;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::request::Request;
 use crate::thread;
 use crate::transport::Token;
@@ -92,7 +92,7 @@ impl Session {
         } else if self.over.is_none() && self.control.token.is_cancelled() {
             self.batch.clear();
             self.next = 0;
-            self.over = Some(Err(Error::new(ErrorKind::Cancelled, "the session was cancelled")));
+            self.over = Some(Err(queue::cancelled()));
         }
         if let Some(outcome) = &self.over {
             return outcome.clone().map(|()| Polled::End);

@@ -173,6 +173,7 @@ impl Sink for Queue {
     }
 }
 
-fn cancelled() -> Error {
+/// What a cancelled session ends with.
+pub(super) fn cancelled() -> Error {
     Error::new(ErrorKind::Cancelled, "the session was cancelled")
 }
