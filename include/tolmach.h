@@ -546,6 +546,10 @@ TOLMACH_API const tolmach_provider *tolmach_provider_find(const char *name);
  * - queue_bytes: what may wait for the program before the provider has to wait
  *   (default 1048576)
  * - user_agent: default "tolmach/" and the version
+ * - record_file: where to write what servers answer, without credentials; a file that is
+ *   not there yet
+ * - replay_file: such a file, to be answered from in the place of servers, each answer once
+ * - replay_timing: "true" plays it with its pauses
  * - raw_chunks: "true" adds every undecoded event as a chunk
  *
  * - model_aliases: a JSON object of names of your own for models, or for lists of models

@@ -9,15 +9,16 @@ use std::sync::Arc;
 use crossbeam_channel::Receiver;
 
 use crate::chunk::{Batch, Chunk, ChunkKind, Usage};
-use crate::config::{Config, Secret};
+use crate::config::Config;
 use crate::error::{Details, Error, ErrorKind, Result};
 use crate::fault;
 use crate::log;
 use crate::media;
 use crate::prompt;
 use crate::request::Request;
+use crate::secret::Secret;
 use crate::transport::{Body, Headers, HttpRequest, Token, Transport};
-use crate::wire::{Decoder, Event, Inflate, Step};
+use crate::wire::{Decoder, Event, Step};
 
 /// Who takes the chunks of a call.
 pub(crate) trait Sink {
@@ -54,22 +55,13 @@ pub(crate) struct Response {
 pub(crate) struct Events {
     body: Body,
     decoder: Decoder,
-    inflate: Inflate,
-    /// Compressed bytes on their way; stays empty for others.
-    compressed: Vec<u8>,
     /// They are no part of the answer, and may hold secrets: none is a raw chunk.
     aside: bool,
 }
 
 impl Events {
     fn new(response: Response, decoder: Decoder) -> Events {
-        Events {
-            body: response.body,
-            decoder,
-            inflate: Inflate::Unknown,
-            compressed: Vec::new(),
-            aside: false,
-        }
+        Events { body: response.body, decoder, aside: false }
     }
 
     /// The event that [`Call::next`] found, until it is called again.
@@ -103,6 +95,7 @@ impl<'a> Call<'a> {
     /// Keeps `secret` out of errors from now on.
     pub(crate) fn hide(&mut self, secret: &Secret) {
         self.secrets.push(secret.clone());
+        self.transport.hide(secret);
     }
 
     /// Waits until `done` is closed, within the deadlines of the call.
@@ -147,16 +140,13 @@ impl<'a> Call<'a> {
             return Ok(Response { content_type: content_type.to_owned(), body: response.body });
         }
         // A body that does not come to its end says less, but the status stands.
-        let (body, whole) = match response.body.read_to_limit(self.config.max_error_bytes) {
-            Ok((body, cut)) => (body, !cut),
+        let mut body = Vec::new();
+        let whole = match response.body.read_to_limit(self.config.max_error_bytes, &mut body) {
+            Ok(whole) => whole,
             Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
-            Err(_) => (Vec::new(), false),
+            Err(_) => false,
         };
-        let mut inflate = Inflate::Unknown;
-        let plain = inflate.is_plain(&body);
-        let text =
-            if plain { body } else { inflate.inflate_up_to(&body, self.config.max_error_bytes) };
-        let error = fault::of_response(&self.host, response.status, &response.headers, &text);
+        let error = fault::of_response(&self.host, response.status, &response.headers, &body);
         if whole {
             response.body.finish();
         }
@@ -186,9 +176,7 @@ impl<'a> Call<'a> {
 
     fn refuse_page(&self, mut response: Response, decoder: fn(usize) -> Decoder) -> Result<Events> {
         if response.content_type.to_ascii_lowercase().starts_with("text/html") {
-            let page = response.body.read_to_limit(self.config.max_error_bytes);
-            let (page, _) = page.unwrap_or_default();
-            return Err(self.redacted(fault::of_page_for_answer(&self.host, &page)));
+            return Err(self.page(&mut response.body, Vec::new()));
         }
         Ok(Events::new(response, decoder(self.config.max_event_bytes)))
     }
@@ -203,8 +191,8 @@ impl<'a> Call<'a> {
 
     /// Reads `response` whole, as bytes.
     pub(crate) fn bytes(&mut self, mut response: Response) -> Result<Vec<u8>> {
-        let (bytes, cut) = response.body.read_to_limit(self.config.max_event_bytes)?;
-        if cut {
+        let mut bytes = Vec::new();
+        if !response.body.read_to_limit(self.config.max_event_bytes, &mut bytes)? {
             return Err(Error::new(
                 ErrorKind::TooLarge,
                 format!(
@@ -232,43 +220,24 @@ impl<'a> Call<'a> {
                 Step::End => return Ok(false),
                 Step::Starved => {
                     self.flush()?;
-                    self.fill(events)?;
+                    match events.body.read(events.decoder.space())? {
+                        0 => events.decoder.finish(),
+                        count => events.decoder.filled(count),
+                    }
                 }
                 Step::Html => {
-                    let mut page = events.decoder.rest().to_vec();
-                    let limit = self.config.max_error_bytes;
-                    if let Ok((more, _)) = events.body.read_to_limit(limit) {
-                        page.extend(more);
-                    }
-                    page.truncate(limit);
-                    return Err(self.redacted(fault::of_page_for_answer(&self.host, &page)));
+                    let page = events.decoder.rest().to_vec();
+                    return Err(self.page(&mut events.body, page));
                 }
             }
         }
     }
 
-    fn fill(&mut self, events: &mut Events) -> Result<()> {
-        let Events { body, decoder, inflate, compressed, .. } = events;
-        if matches!(inflate, Inflate::Gzip(_)) {
-            compressed.resize(16 * 1024, 0);
-            let count = body.read(compressed)?;
-            decoder.feed(inflate.inflate(compressed.get(..count).unwrap_or_default())?);
-            if count == 0 {
-                decoder.finish();
-            }
-            return Ok(());
-        }
-        let space = decoder.space();
-        let count = body.read(space)?;
-        if count == 0 {
-            decoder.finish();
-        } else if inflate.is_plain(space.get(..count).unwrap_or_default()) {
-            decoder.filled(count);
-        } else {
-            compressed.extend_from_slice(space.get(..count).unwrap_or_default());
-            decoder.feed(inflate.inflate(compressed)?);
-        }
-        Ok(())
+    /// The error that a web page is, of which `page` was read already.
+    fn page(&self, body: &mut Body, mut page: Vec<u8>) -> Error {
+        // As much of it as there is says what it is.
+        body.read_to_limit(self.config.max_error_bytes, &mut page).ok();
+        self.redacted(fault::of_page_for_answer(&self.host, &page))
     }
 
     /// Reads a response that is one JSON document or a list of them, whole.
@@ -336,7 +305,7 @@ impl<'a> Call<'a> {
     }
 
     fn redacted(&self, error: Error) -> Error {
-        error.redacted(self.secrets.iter().map(Secret::expose))
+        error.redacted(&self.secrets)
     }
 
     /// The request that is being answered.

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use crate::call::{Call, Sink};
 use crate::chunk::Batch;
-use crate::config::{Config, Secret};
+use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log;
 use crate::model::Model;
 use crate::providers::Protocol;
 use crate::request::Request;
+use crate::secret::Secret;
 use crate::thread;
 use crate::transport::{Limits, Options, Roots, TlsOptions, Token, Transport};
 
@@ -39,7 +40,11 @@ impl Client {
             proxy: config.proxy.clone(),
             tls: tls_options(config)?,
             max_header_bytes: config.max_header_bytes,
+            tape: config.tape.clone(),
         })?;
+        for secret in config.secrets() {
+            transport.hide(&secret);
+        }
         Ok(Client(Arc::new(Inner { config: config.clone(), transport, protocol })))
     }
 
@@ -107,7 +112,7 @@ impl Client {
                 // The error itself has the provider's words, which may quote the prompt.
                 format_args!("trying again in {} ms: {:?}", delay.as_millis(), error.kind()),
             );
-            match token.sleep(delay) {
+            match self.0.transport.pause(delay, token) {
                 // A total deadline that the wait would pass leaves the error that there was.
                 Err(stop) if stop.kind() == ErrorKind::Timeout => return (Err(error), call),
                 Err(stop) => return (Err(stop), call),

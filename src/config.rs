@@ -1,6 +1,7 @@
 //! [`Config`]: how to reach a provider, in string keys and values, checked and typed once.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -10,7 +11,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::media;
 use crate::providers::{self, Provider};
 use crate::request::Request;
-use crate::transport::{Headers, Limits, ProxyChoice, Roots};
+use crate::secret::Secret;
+use crate::transport::{Headers, Limits, ProxyChoice, Roots, TapeChoice};
 
 /// The keys that every provider understands; each adds its own ([`Provider::keys`]).
 const COMMON_KEYS: &[&str] = &[
@@ -38,21 +40,10 @@ const COMMON_KEYS: &[&str] = &[
     "raw_chunks",
     "model_aliases",
     "estimate_usage",
+    "record_file",
+    "replay_file",
+    "replay_timing",
 ];
-
-/// A text that is wiped from memory when it is dropped, and never printed.
-#[derive(Clone, Default)]
-pub(crate) struct Secret(Zeroizing<String>);
-
-impl Secret {
-    pub(crate) fn new(text: &str) -> Secret {
-        Secret(Zeroizing::new(text.to_owned()))
-    }
-
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
 
 /// A provider and what is to be different from its defaults.
 #[derive(Clone)]
@@ -84,6 +75,7 @@ pub struct Config {
     /// Names of the program's own for models.
     model_aliases: Map<String, Value>,
     pub(crate) estimate_usage: bool,
+    pub(crate) tape: TapeChoice,
     /// The provider's own keys, which it reads when a client is made of the config.
     options: BTreeMap<&'static str, Secret>,
 }
@@ -127,6 +119,7 @@ impl Config {
             raw_chunks: false,
             model_aliases: Map::new(),
             estimate_usage: false,
+            tape: TapeChoice::default(),
             options: BTreeMap::new(),
         })
     }
@@ -198,6 +191,11 @@ impl Config {
             "estimate_usage" => {
                 self.estimate_usage = or(value, default.estimate_usage, |v| boolean(key, v))?;
             }
+            "record_file" => self.tape.record = value.map(PathBuf::from),
+            "replay_file" => self.tape.replay = value.map(PathBuf::from),
+            "replay_timing" => {
+                self.tape.timing = or(value, default.tape.timing, |v| boolean(key, v))?;
+            }
             _ => self.raw_chunks = or(value, default.raw_chunks, |v| boolean(key, v))?,
         }
         Ok(())
@@ -263,6 +261,10 @@ impl Config {
         if let Some(key) = &self.api_key {
             return Ok(key.clone());
         }
+        // A recording answers whoever asks.
+        if self.tape.replay.is_some() {
+            return Ok(Secret::default());
+        }
         let variable = self.provider.api_key_env;
         let value = match variable {
             "" => None,
@@ -287,7 +289,7 @@ impl Config {
         }
     }
 
-    /// Everything that must not be seen in an error or a log line.
+    /// Everything that must not be seen in an error, a log line or a recording.
     pub(crate) fn secrets(&self) -> Vec<Secret> {
         let own = self
             .options
@@ -300,11 +302,17 @@ impl Config {
             let words = value.split_whitespace().filter(|word| word.len() >= 8);
             secrets.extend(std::iter::once(value).chain(words).map(Secret::new));
         }
+        for url in [Some(&*self.base_url), self.option("endpoint")].into_iter().flatten() {
+            let query = url.split_once('?').map_or("", |(_, query)| query);
+            let fields = query.split('&').filter_map(|field| field.split_once('='));
+            let secret = fields.filter(|(name, _)| is_of_credentials(name));
+            secrets.extend(secret.map(|(_, value)| Secret::new(value)));
+        }
         secrets
     }
 }
 
-/// Whether a header of that name carries credentials: Authorization, Cookie, X-API-Key, ...
+/// Whether a header or field of that name carries credentials: Authorization, Cookie, key, ...
 fn is_of_credentials(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["auth", "cookie", "key", "secret", "token"].iter().any(|word| name.contains(word))
@@ -444,7 +452,7 @@ mod tests {
                     "headers" => "{\"X-A\":\"b\"}",
                     "tls_roots" => "platform",
                     "tls_pins" => "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
-                    "tls_verify" | "raw_chunks" | "estimate_usage" => "false",
+                    "tls_verify" | "raw_chunks" | "replay_timing" | "estimate_usage" => "false",
                     "model_aliases" => "{\"a\":\"b\",\"c\":[\"d\"]}",
                     key if key.ends_with("_ms") || key.starts_with("max_") => "2000",
                     "queue_bytes" => "4096",

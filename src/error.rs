@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::secret::{Secret, redact};
+
 /// What every fallible operation of this crate returns.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -57,6 +59,37 @@ pub enum ErrorKind {
     Internal = -21,
 }
 
+impl ErrorKind {
+    /// The class of that code.
+    pub(crate) fn of_code(code: i64) -> Option<ErrorKind> {
+        use ErrorKind as Kind;
+        let all = [
+            Kind::Argument,
+            Kind::Busy,
+            Kind::Cancelled,
+            Kind::Timeout,
+            Kind::Dns,
+            Kind::Connect,
+            Kind::Tls,
+            Kind::Auth,
+            Kind::Quota,
+            Kind::RateLimited,
+            Kind::BadRequest,
+            Kind::NotFound,
+            Kind::ContextLength,
+            Kind::Blocked,
+            Kind::Server,
+            Kind::Provider,
+            Kind::Protocol,
+            Kind::Truncated,
+            Kind::TooLarge,
+            Kind::Unsupported,
+            Kind::Internal,
+        ];
+        all.into_iter().find(|kind| *kind as i64 == code)
+    }
+}
+
 /// What went wrong. Its text never shows a credential or a prompt.
 #[derive(Clone, Debug)]
 pub struct Error {
@@ -103,15 +136,12 @@ impl Error {
         self
     }
 
-    /// This error with every one of `secrets` blotted out: providers quote keys.
-    pub(crate) fn redacted<'s>(mut self, secrets: impl Iterator<Item = &'s str>) -> Error {
-        for secret in secrets.filter(|secret| !secret.is_empty()) {
-            let details = self.details.as_deref_mut();
-            let more = details.map(|d| [&mut d.body, &mut d.provider_code, &mut d.request_id]);
-            for text in more.into_iter().flatten().chain([&mut self.message]) {
-                if text.contains(secret) {
-                    *text = text.replace(secret, "[redacted]");
-                }
+    /// This error without any of `secrets`: providers quote keys.
+    pub(crate) fn redacted(mut self, secrets: &[Secret]) -> Error {
+        redact(&mut self.message, secrets);
+        if let Some(details) = &mut self.details {
+            for text in [&mut details.body, &mut details.provider_code, &mut details.request_id] {
+                redact(text, secrets);
             }
         }
         self

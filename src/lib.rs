@@ -49,6 +49,7 @@ mod prompt;
 
 mod providers;
 mod request;
+mod secret;
 mod session;
 mod thread;
 mod transport;

@@ -15,12 +15,13 @@ use super::openai::{Answer, finish_reason, usage_of};
 use super::{Capabilities, Protocol, Provider};
 use crate::call::{Call, Response};
 use crate::chunk::{Chunk, ChunkKind};
-use crate::config::{Config, Secret};
+use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::media;
 use crate::model::Model;
 use crate::prompt::{role_of, text_of};
 use crate::request::Request;
+use crate::secret::Secret;
 use crate::transport::{Headers, HttpRequest};
 use crate::wire::json;
 
@@ -775,7 +776,8 @@ fn fetch(account: &Account, call: &mut Call<'_>) -> Result<(Secret, SystemTime)>
         }
         None => String::new(),
     };
-    let response = call.send(HttpRequest::post(&account.url, headers, body.into_bytes()))?;
+    let request = HttpRequest::post(&account.url, headers, body.into_bytes());
+    let response = call.send(HttpRequest { is_credential: true, ..request })?;
     let answer = call.aside(response)?;
     let token = answer.get("access_token").or_else(|| answer.get("tok")).and_then(Value::as_str);
     let Some(token) = token.filter(|token| !token.is_empty()) else {

@@ -13,12 +13,13 @@ use super::tags::{Files, Think};
 use super::{Capabilities, Protocol, Provider};
 use crate::call::{Call, Response};
 use crate::chunk::{Chunk, ChunkKind, Usage};
-use crate::config::{Config, Secret};
+use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::media;
 use crate::model::Model;
 use crate::prompt;
 use crate::request::Request;
+use crate::secret::Secret;
 use crate::transport::{Headers, HttpRequest};
 use crate::wire::json::{self, Content, Int, List, Maybe, Text, TextOrJson};
 

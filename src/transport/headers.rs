@@ -1,9 +1,12 @@
 //! Header lines: ordered, compared without case, checked when set.
 
+use zeroize::Zeroizing;
+
 use crate::error::{Error, ErrorKind, Result};
 
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Headers(Vec<(String, String)>);
+/// Names and values; these may be credentials, and are wiped when they are dropped.
+#[derive(Clone, Default)]
+pub(crate) struct Headers(Vec<(String, Zeroizing<String>)>);
 
 impl Headers {
     /// Sets a header, in the place of one of the same name in any case.
@@ -34,23 +37,26 @@ impl Headers {
     /// Sets a header that is known to be right: a constant of the code.
     pub(crate) fn put(&mut self, name: &str, value: &str) {
         match self.0.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
-            Some((_, known)) => value.clone_into(known),
+            Some((_, known)) => *known = Zeroizing::new(value.to_owned()),
             None => self.push(name, value),
         }
     }
 
     /// Adds a line as it came.
     pub(super) fn push(&mut self, name: &str, value: &str) {
-        self.0.push((name.to_owned(), value.to_owned()));
+        self.0.push((name.to_owned(), Zeroizing::new(value.to_owned())));
     }
 
     /// The first value of that name, in any case.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
+        self.0
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (&**name, &**value))
+        self.0.iter().map(|(name, value)| (&**name, value.as_str()))
     }
 }
 

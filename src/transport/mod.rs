@@ -8,8 +8,10 @@
 
 mod conn;
 mod dial;
+mod gzip;
 mod headers;
 mod proxy;
+mod tape;
 mod tls;
 mod token;
 
@@ -23,10 +25,14 @@ use ureq::http;
 use ureq::{Agent, AsSendBody, BodyReader};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::secret::Secret;
 use conn::{Current, Dialler, NoResolver};
+use gzip::Gunzip;
 pub(crate) use headers::Headers;
 use proxy::Proxies;
 pub(crate) use proxy::ProxyChoice;
+pub(crate) use tape::TapeChoice;
+use tape::{Playback, Tape, Track};
 pub(crate) use tls::{Roots, TlsOptions};
 pub(crate) use token::{Limits, Token};
 
@@ -38,6 +44,7 @@ pub(crate) struct Options {
     pub(crate) proxy: ProxyChoice,
     pub(crate) tls: TlsOptions,
     pub(crate) max_header_bytes: usize,
+    pub(crate) tape: TapeChoice,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,21 +53,33 @@ pub(crate) enum Method {
     Post,
 }
 
+impl Method {
+    fn name(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        }
+    }
+}
+
 pub(crate) struct HttpRequest {
     pub(crate) method: Method,
     pub(crate) url: String,
     pub(crate) headers: Headers,
     pub(crate) body: Vec<u8>,
+    /// It asks for a credential: the answer is one.
+    pub(crate) is_credential: bool,
 }
 
 impl HttpRequest {
     pub(crate) fn get(url: &str, headers: Headers) -> HttpRequest {
-        HttpRequest { method: Method::Get, url: url.to_owned(), headers, body: Vec::new() }
+        HttpRequest { method: Method::Get, ..HttpRequest::post(url, headers, Vec::new()) }
     }
 
     /// The type of `body` is among the headers.
     pub(crate) fn post(url: &str, headers: Headers, body: Vec<u8>) -> HttpRequest {
-        HttpRequest { method: Method::Post, url: url.to_owned(), headers, body }
+        let url = url.to_owned();
+        HttpRequest { method: Method::Post, url, headers, body, is_credential: false }
     }
 
     pub(crate) fn post_json(url: &str, headers: Headers, body: &Value) -> HttpRequest {
@@ -77,6 +96,7 @@ pub(crate) struct HttpResponse {
 /// A pool of connections of one TLS and proxy setting.
 pub(crate) struct Transport {
     agent: Agent,
+    tape: Tape,
 }
 
 impl Transport {
@@ -102,11 +122,50 @@ impl Transport {
             tls: tls::config(&options.tls)?,
             max_header_bytes: options.max_header_bytes,
         };
-        Ok(Transport { agent: Agent::with_parts(config, dialler, NoResolver) })
+        let agent = Agent::with_parts(config, dialler, NoResolver);
+        Ok(Transport { agent, tape: Tape::open(&options.tape)? })
+    }
+
+    /// Keeps `secret` out of what is recorded from now on.
+    pub(crate) fn hide(&self, secret: &Secret) {
+        if let Tape::Recording(recorder) = &self.tape {
+            recorder.hide(secret);
+        }
+    }
+
+    /// Waits for `delay` before another try. A recording without its pauses is in no hurry
+    /// to spare a server.
+    pub(crate) fn pause(&self, delay: Duration, token: &Token) -> Result<()> {
+        match &self.tape {
+            Tape::Playing(player) if !player.has_pauses() => token.left().map(|_| ()),
+            _ => token.sleep(delay),
+        }
     }
 
     /// Sends `request` and waits for the head of its response, of whatever status.
     pub(crate) fn send(&self, request: &HttpRequest, token: &Arc<Token>) -> Result<HttpResponse> {
+        match &self.tape {
+            Tape::Off => self.ask(request, token),
+            Tape::Recording(recorder) => {
+                let mut track = recorder.begin(request)?;
+                match self.ask(request, token) {
+                    Ok(mut response) => {
+                        track.head(response.status, &response.headers)?;
+                        response.body.track = Some(track);
+                        Ok(response)
+                    }
+                    Err(error) => track.failed(&error).and(Err(error)),
+                }
+            }
+            Tape::Playing(player) => {
+                let (status, headers, playback) = player.play(request, token)?;
+                let body = Body::new(Source::Tape(playback), "the recording".to_owned(), token);
+                Ok(HttpResponse { status, headers, body })
+            }
+        }
+    }
+
+    fn ask(&self, request: &HttpRequest, token: &Arc<Token>) -> Result<HttpResponse> {
         let mut message = http::Request::builder()
             .method(match request.method {
                 Method::Get => http::Method::GET,
@@ -135,7 +194,7 @@ impl Transport {
         for (name, value) in &head.headers {
             headers.push(name.as_str(), &String::from_utf8_lossy(value.as_bytes()));
         }
-        let body = Body { reader: body.into_reader(), host, token: Arc::clone(token) };
+        let body = Body::new(Source::Socket(body.into_reader()), host, token);
         Ok(HttpResponse { status: head.status.as_u16(), headers, body })
     }
 
@@ -168,41 +227,101 @@ impl Transport {
 
 /// The body of a response, as it arrives.
 pub(crate) struct Body {
-    reader: BodyReader<'static>,
+    source: Source,
+    coding: Coding,
     host: String,
     token: Arc<Token>,
+    /// Where it is recorded.
+    track: Option<Track>,
+}
+
+enum Source {
+    Socket(BodyReader<'static>),
+    Tape(Playback),
+}
+
+/// How the bytes of a body are to be taken.
+enum Coding {
+    /// Its first byte will tell.
+    Unknown,
+    Plain,
+    Gzip(Box<Gunzip>),
 }
 
 impl Body {
+    fn new(source: Source, host: String, token: &Arc<Token>) -> Body {
+        Body { source, coding: Coding::Unknown, host, token: Arc::clone(token), track: None }
+    }
+
     /// Reads what is there, waiting for at least a byte; 0 is the body's proper end.
     ///
     /// # Errors
     /// [`ErrorKind::Truncated`] when the connection ends before the body does.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        self.reader.read(buffer).map_err(|error| {
-            match to_error(ureq::Error::from(error), &self.host) {
-                lost if lost.kind() == ErrorKind::Connect => Error::new(
-                    ErrorKind::Truncated,
-                    format!("{} closed the connection before the end of its answer", self.host),
-                ),
-                error => error,
+        let outcome = self.inflated(buffer);
+        if let Some(track) = &mut self.track {
+            match &outcome {
+                Ok(0) => track.end()?,
+                Ok(count) => {
+                    return track.bytes(buffer.get(..*count).unwrap_or_default()).and(outcome);
+                }
+                Err(error) => track.failed(error)?,
             }
+            self.track = None;
+        }
+        outcome
+    }
+
+    fn inflated(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        loop {
+            if let Coding::Gzip(gunzip) = &mut self.coding {
+                let count = gunzip.read(buffer)?;
+                if count > 0 {
+                    return Ok(count);
+                }
+            }
+            let count = self.receive(buffer)?;
+            let bytes = buffer.get(..count).unwrap_or_default();
+            if let (Coding::Unknown, Some(first)) = (&self.coding, bytes.first()) {
+                self.coding = match *first {
+                    gzip::FIRST_BYTE => Coding::Gzip(Box::new(Gunzip::new())),
+                    _ => Coding::Plain,
+                };
+            }
+            match &mut self.coding {
+                Coding::Gzip(gunzip) if count > 0 => gunzip.feed(bytes),
+                _ => return Ok(count),
+            }
+        }
+    }
+
+    /// What the server sent, as it sent it.
+    fn receive(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let reader = match &mut self.source {
+            Source::Socket(reader) => reader,
+            Source::Tape(playback) => return playback.read(buffer),
+        };
+        reader.read(buffer).map_err(|error| match to_error(ureq::Error::from(error), &self.host) {
+            lost if lost.kind() == ErrorKind::Connect => Error::new(
+                ErrorKind::Truncated,
+                format!("{} closed the connection before the end of its answer", self.host),
+            ),
+            error => error,
         })
     }
 
-    /// Reads to the end, or to `limit` bytes; says whether that cut it.
-    pub(crate) fn read_to_limit(&mut self, limit: usize) -> Result<(Vec<u8>, bool)> {
-        let mut body = Vec::new();
+    /// Reads on into `body`, to the end or to `limit` bytes in all; says whether it is whole.
+    pub(crate) fn read_to_limit(&mut self, limit: usize, body: &mut Vec<u8>) -> Result<bool> {
         let mut buffer = vec![0; 8 * 1024];
         loop {
             let count = self.read(&mut buffer)?;
-            if count == 0 {
-                return Ok((body, false));
-            }
             body.extend_from_slice(buffer.get(..count).unwrap_or_default());
             if body.len() > limit {
                 body.truncate(limit);
-                return Ok((body, true));
+                return Ok(false);
+            }
+            if count == 0 {
+                return Ok(true);
             }
         }
     }
@@ -213,7 +332,7 @@ impl Body {
         self.token.linger();
         let mut buffer = [0; 4 * 1024];
         let mut left = MAX_LEFTOVER;
-        while let Ok(count @ 1..) = self.reader.read(&mut buffer) {
+        while let Ok(count @ 1..) = self.receive(&mut buffer) {
             match left.checked_sub(count) {
                 Some(rest) => left = rest,
                 None => return,

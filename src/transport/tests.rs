@@ -34,7 +34,8 @@ fn tls_options() -> TlsOptions {
 }
 
 fn transport(proxy: ProxyChoice, tls: TlsOptions) -> Transport {
-    Transport::new(Options { proxy, tls, max_header_bytes: 64 * 1024 }).unwrap()
+    Transport::new(Options { proxy, tls, max_header_bytes: 64 * 1024, tape: TapeChoice::default() })
+        .unwrap()
 }
 
 fn direct() -> Transport {
@@ -47,7 +48,9 @@ fn get(url: &str) -> HttpRequest {
 
 fn text(response: HttpResponse) -> String {
     let mut body = response.body;
-    let text = String::from_utf8(body.read_to_limit(1 << 20).unwrap().0).unwrap();
+    let mut bytes = Vec::new();
+    assert!(body.read_to_limit(1 << 20, &mut bytes).unwrap());
+    let text = String::from_utf8(bytes).unwrap();
     body.finish();
     text
 }
@@ -409,7 +412,8 @@ fn answers_that_are_cut_malformed_or_too_large_are_told_apart() {
         });
         let token = Token::new(limits());
         let outcome = direct().send(&get(&format!("http://{address}/")), &token);
-        let error = outcome.and_then(|mut it| it.body.read_to_limit(1000)).err().unwrap();
+        let error =
+            outcome.and_then(|mut it| it.body.read_to_limit(1000, &mut Vec::new())).err().unwrap();
         assert_eq!(error.kind(), kind, "{shown:?}: {error}");
     }
 }
@@ -611,7 +615,12 @@ fn cancel_amid_the_body_over_tls() {
 #[test]
 fn wrong_pem_is_told_by_its_key() {
     let wrong = TlsOptions { extra_ca_pem: vec![b"nonsense".to_vec()], ..tls_options() };
-    let options = Options { proxy: ProxyChoice::Direct, tls: wrong, max_header_bytes: 1 << 16 };
+    let options = Options {
+        proxy: ProxyChoice::Direct,
+        tls: wrong,
+        max_header_bytes: 1 << 16,
+        tape: TapeChoice::default(),
+    };
     let error = Transport::new(options).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Argument);
     assert!(error.message().contains("ca_pem"), "{error}");

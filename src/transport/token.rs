@@ -201,6 +201,11 @@ impl Token {
         // Only an answer that is complete is not to be harmed by a cancellation: this is none.
         self.lock().detached = false;
         self.enter(Phase::Wait);
+        self.wait(done)
+    }
+
+    /// Waits until `done` is closed or says something, as long as this call has.
+    pub(super) fn wait<T>(&self, done: &Receiver<T>) -> Result<()> {
         loop {
             let deadline = self.left()?.map_or_else(never, after);
             select! {

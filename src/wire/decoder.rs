@@ -159,18 +159,6 @@ impl Decoder {
         self.end = (self.end + count).min(self.buffer.len());
     }
 
-    /// Puts bytes in that came another way than through [`Decoder::space`].
-    pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let space = self.space();
-            let count = space.len().min(bytes.len());
-            let (now, later) = bytes.split_at(count);
-            space.iter_mut().zip(now).for_each(|(to, from)| *to = *from);
-            self.filled(count);
-            bytes = later;
-        }
-    }
-
     /// The body is at its end.
     pub(crate) fn finish(&mut self) {
         self.ended = true;
@@ -452,6 +440,19 @@ fn is_json(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Decoder {
+        /// Puts bytes in as a reader does.
+        fn feed(&mut self, mut bytes: &[u8]) {
+            while !bytes.is_empty() {
+                let space = self.space();
+                let (now, later) = bytes.split_at(space.len().min(bytes.len()));
+                space[..now.len()].copy_from_slice(now);
+                self.filled(now.len());
+                bytes = later;
+            }
+        }
+    }
 
     fn drain(decoder: &mut Decoder, events: &mut Vec<(String, String)>) -> Step {
         loop {

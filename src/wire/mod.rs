@@ -5,8 +5,6 @@
 //! Server-Sent Events were asked for, and the reverse (dialects.md 3.2).
 
 mod decoder;
-mod gzip;
 pub(crate) mod json;
 
 pub(crate) use decoder::{Decoder, Event, Step};
-pub(crate) use gzip::Inflate;
