@@ -57,11 +57,13 @@ pub(crate) struct Events {
     decoder: Decoder,
     /// They are no part of the answer, and may hold secrets: none is a raw chunk.
     aside: bool,
+    /// Their end is the body's: nothing in it tells.
+    ends_with_body: bool,
 }
 
 impl Events {
     fn new(response: Response, decoder: Decoder) -> Events {
-        Events { body: response.body, decoder, aside: false }
+        Events { body: response.body, decoder, aside: false, ends_with_body: false }
     }
 
     /// The event that [`Call::next`] found, until it is called again.
@@ -178,7 +180,8 @@ impl<'a> Call<'a> {
         if response.content_type.to_ascii_lowercase().starts_with("text/html") {
             return Err(self.page(&mut response.body, Vec::new()));
         }
-        Ok(Events::new(response, decoder(self.config.max_event_bytes)))
+        let decoder = decoder(self.config.max_event_bytes);
+        Ok(Events { ends_with_body: true, ..Events::new(response, decoder) })
     }
 
     /// Gets a file that an answer points to, perhaps on somebody's host.
@@ -216,6 +219,9 @@ impl<'a> Call<'a> {
                         self.take(&Chunk { text: &text, ..Chunk::new(ChunkKind::Raw) });
                     }
                     return Ok(true);
+                }
+                Step::End if events.ends_with_body && !self.token.is_whole() => {
+                    return Err(self.truncated());
                 }
                 Step::End => return Ok(false),
                 Step::Starved => {

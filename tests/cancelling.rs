@@ -141,6 +141,90 @@ fn cancel_while_the_tls_handshake_hangs_is_prompt() {
     assert_prompt(times(&url, 0, || (), || ()));
 }
 
+/// A pipe that is opened when the resolver of a program is asked, and the program's settings.
+#[cfg(target_os = "linux")]
+fn stalled_resolver(name: &str) -> (std::path::PathBuf, impl Fn(c::Program) -> c::Program) {
+    let pipe = c::workshop().join(name);
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let (shim, path) = (c::preloaded("stalled_resolver"), pipe.clone());
+    let with = move |program: c::Program| {
+        let program = program.env("LD_PRELOAD", shim.to_str());
+        program.env("TEST_RESOLVING", path.to_str())
+    };
+    (pipe, with)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn cancel_while_resolving_is_prompt() {
+    let (pipe, with) = stalled_resolver("cancelled-resolver");
+    let program = || with(c::program("cancel").arg("http://model.example").arg("0"));
+    // Opening it waits for who opens the other end.
+    assert_prompt(times_of(program, || drop(std::fs::read(&pipe).unwrap()), || ()));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn resolving_is_part_of_connecting_and_has_its_deadline() {
+    let (pipe, with) = stalled_resolver("slow-resolver");
+    let resolving = std::thread::spawn(move || std::fs::read(pipe).unwrap());
+    let program = c::program("stream").arg("http://model.example").arg("connect_timeout_ms=300");
+    let said = with(program).run().passed().stdout;
+    assert!(
+        said.starts_with("error TOLMACH_E_TIMEOUT") && said.contains("connect_timeout_ms"),
+        "{said}"
+    );
+    resolving.join().unwrap();
+}
+
+#[test]
+fn cancel_while_a_long_request_is_sent_is_prompt_and_closes_the_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (take, taken) = mpsc::channel();
+    let (go_on, going_on) = mpsc::channel::<()>();
+    let (close, closed) = mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            // Nothing is read until the client has gone.
+            let mut stream = stream.unwrap();
+            take.send(()).unwrap();
+            going_on.recv().unwrap();
+            std::io::copy(&mut stream, &mut std::io::sink()).ok();
+            close.send(()).unwrap();
+        }
+    });
+    let program = || {
+        let long = (64 << 20).to_string();
+        c::program("cancel").arg(format!("http://{address}")).arg(long).arg("0")
+    };
+    let closed = || {
+        go_on.send(()).unwrap();
+        closed.recv_timeout(LONG).unwrap();
+    };
+    assert_prompt(times_of(program, || taken.recv_timeout(LONG).unwrap(), closed));
+}
+
+#[test]
+fn request_that_nobody_reads_has_its_deadline() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let long = "x".repeat(32 << 20);
+    let client = |key: &str| {
+        let mut config = tolmach::Config::new("openai").unwrap();
+        let settings = [("base_url", &*url), ("proxy", "direct"), ("api_key", ""), (key, "300")];
+        settings.into_iter().for_each(|(key, value)| config.set(key, Some(value)).unwrap());
+        tolmach::Client::new(&config).unwrap()
+    };
+    let mut request = tolmach::Request::new(Some("m"));
+    request.message("user", &long).unwrap();
+    for key in ["first_byte_timeout_ms", "total_timeout_ms"] {
+        let mut session = tolmach::Session::open(&client(key), &request).unwrap();
+        let error = session.poll(Some(LONG)).unwrap_err();
+        assert!(error.message().contains(key), "{error}");
+    }
+}
+
 #[test]
 fn cancel_while_connecting_is_prompt() {
     // A listener that accepts nobody answers as many connections as fit its backlog.

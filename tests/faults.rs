@@ -23,6 +23,7 @@ use flate2::write::GzEncoder;
 use serde_json::json;
 use support::openai::{DONE, finish, text};
 use support::server::{Exchange, Server};
+use support::tls::{self, End, Identity};
 use tolmach::{ChunkKind, Client, Config, ErrorKind, Polled, Request, Session};
 
 /// A protocol, and a short answer in it that says "Hi".
@@ -94,7 +95,8 @@ const PATIENCE: &str = "400";
 /// What a session at `url` comes to: its text, or the error, and no later than it must.
 fn ask(subject: &Subject, url: &str, more: &[(&str, &str)]) -> Result<String, ErrorKind> {
     let mut config = Config::new(subject.provider).unwrap();
-    let common = [("base_url", url), ("proxy", "direct"), ("max_retries", "0")];
+    let common =
+        [("base_url", url), ("proxy", "direct"), ("max_retries", "0"), ("tls_verify", "false")];
     for (key, value) in common.iter().chain(subject.settings).chain(more) {
         config.set(key, Some(value)).unwrap();
     }
@@ -125,6 +127,12 @@ enum Wanted {
 /// How a server behaves to one subject.
 type Behaviour = Box<dyn Fn(&mut Exchange) + Send + Sync>;
 
+/// What a subject is sent to.
+enum Site {
+    Scripted(Behaviour),
+    At(String),
+}
+
 fn head(subject: &Subject, rest: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Type: {}\r\n{rest}\r\n", subject.content_type)
 }
@@ -139,24 +147,65 @@ fn packed(text: &str) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn say(bytes: impl Into<Vec<u8>>) -> Behaviour {
+fn script(behaviour: impl Fn(&mut Exchange) + Send + Sync + 'static) -> Site {
+    Site::Scripted(Box::new(behaviour))
+}
+
+fn say(bytes: impl Into<Vec<u8>>) -> Site {
     let bytes = bytes.into();
-    Box::new(move |exchange| {
+    script(move |exchange| {
         exchange.send(&bytes);
         exchange.close();
     })
 }
 
-fn stall_after(bytes: impl Into<Vec<u8>>) -> Behaviour {
+fn stall_after(bytes: impl Into<Vec<u8>>) -> Site {
     let bytes = bytes.into();
-    Box::new(move |exchange| {
+    script(move |exchange| {
         exchange.send(&bytes);
         exchange.wait_for_close();
     })
 }
 
+/// A port where nobody listens.
+fn refusing() -> Site {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    Site::At(format!("http://{free}"))
+}
+
+/// Resets every connection: a socket that closes with something unread does.
+fn resetting() -> Site {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            stream.unwrap().read_exact(&mut [0]).ok();
+        }
+    });
+    Site::At(format!("http://{address}"))
+}
+
+/// Takes connections and says nothing, not even in TLS.
+fn mute() -> Site {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let taken: Vec<_> = listener.incoming().collect();
+        drop(taken);
+    });
+    Site::At(format!("https://{address}"))
+}
+
+/// Says the start of the answer over TLS, and is gone without a word to TLS.
+fn cut_tls(subject: &Subject) -> Site {
+    let half = &subject.answer[..subject.answer.len() / 2];
+    let answer = head(subject, "Connection: close\r\n") + half;
+    let identity = Identity::authority().issue("localhost", |_| {});
+    Site::At(tls::serve(&identity, None, answer, End::Abrupt))
+}
+
 /// The faults that a scripted server can have.
-fn faults(subject: &Subject) -> Vec<(&'static str, Wanted, Behaviour)> {
+fn faults(subject: &Subject) -> Vec<(&'static str, Wanted, Site)> {
     use ErrorKind as Kind;
     use Wanted::{Answer, Error};
     let answer = &subject.answer;
@@ -177,15 +226,11 @@ fn faults(subject: &Subject) -> Vec<(&'static str, Wanted, Behaviour)> {
     let chunked = if answer.len() > 4 { chunked } else { sized(subject) };
     let close = head(subject, "Connection: close\r\n") + answer;
     vec![
-        (
-            "1-byte reads",
-            Answer,
-            Box::new(move |exchange: &mut Exchange| exchange.send_byte_by_byte(&bytewise)),
-        ),
+        ("1-byte reads", Answer, script(move |exchange| exchange.send_byte_by_byte(&bytewise))),
         (
             "slow loris",
             Answer,
-            Box::new(move |exchange: &mut Exchange| {
+            script(move |exchange| {
                 for piece in slow.as_bytes().chunks(32) {
                     thread::sleep(Duration::from_millis(3));
                     exchange.send(piece);
@@ -211,6 +256,10 @@ fn faults(subject: &Subject) -> Vec<(&'static str, Wanted, Behaviour)> {
         ("extensions and trailers", Answer, say(chunked)),
         ("HTTP/1.0", Answer, say(close.replace("HTTP/1.1", "HTTP/1.0"))),
         ("100 Continue", Answer, say(format!("HTTP/1.1 100 Continue\r\n\r\n{}", sized(subject)))),
+        ("refused", Error(&[Kind::Connect]), refusing()),
+        ("reset", Error(&[Kind::Connect]), resetting()),
+        ("stalled in the handshake", Error(&[Kind::Timeout]), mute()),
+        ("truncated TLS", Error(&[Kind::Truncated]), cut_tls(subject)),
         ("closed at once", Error(&[Kind::Connect]), say("")),
         (
             "garbage",
@@ -290,17 +339,27 @@ fn every_fault_of_every_provider_ends_in_the_right_way() {
     for subject in &subjects {
         let faults = faults(subject);
         let mut right = 0;
-        for (fault, wanted, behaviour) in faults {
-            let server = Server::start(behaviour);
+        for (fault, wanted, site) in faults {
+            let (_server, url) = match site {
+                Site::Scripted(behaviour) => {
+                    let server = Server::start(behaviour);
+                    let url = server.url();
+                    (Some(server), url)
+                }
+                Site::At(url) => (None, url),
+            };
             let patience = [
                 ("first_byte_timeout_ms", PATIENCE),
                 ("idle_timeout_ms", PATIENCE),
-                ("connect_timeout_ms", "5000"),
+                (
+                    "connect_timeout_ms",
+                    if fault.contains("handshake") { PATIENCE } else { "60000" },
+                ),
             ];
             // Those that are to be answered have all the time of a slow machine.
             let patience =
                 if matches!(wanted, Wanted::Answer) { &patience[..0] } else { &patience[..] };
-            let outcome = ask(subject, &server.url(), patience);
+            let outcome = ask(subject, &url, patience);
             cells += 1;
             match fits(&outcome, &wanted) {
                 true => right += 1,
@@ -311,34 +370,6 @@ fn every_fault_of_every_provider_ends_in_the_right_way() {
     }
     writeln!(io::stderr(), "faults: {cells} cells\n{table}").ok();
     assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
-#[test]
-fn connections_that_are_refused_or_reset_are_lost() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let resetting = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = resetting.local_addr().unwrap();
-    thread::spawn(move || {
-        for stream in resetting.incoming() {
-            // A socket that closes with something unread resets the connection.
-            let mut stream = stream.unwrap();
-            stream.read_exact(&mut [0]).ok();
-        }
-    });
-    for subject in &subjects() {
-        assert_eq!(
-            ask(subject, &format!("http://{free}"), &[]),
-            Err(ErrorKind::Connect),
-            "{}",
-            subject.name
-        );
-        assert_eq!(
-            ask(subject, &format!("http://{address}"), &[]),
-            Err(ErrorKind::Connect),
-            "{}",
-            subject.name
-        );
-    }
 }
 
 #[test]

@@ -15,98 +15,20 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use support::tls::{self, End, Identity};
 use support::{c, openai};
-
-/// A certificate and its key.
-struct Identity {
-    certificate: rcgen::Certificate,
-    key: KeyPair,
-}
-
-impl Identity {
-    /// An authority of the test's own.
-    fn authority() -> Identity {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        Identity { certificate: params.self_signed(&key).unwrap(), key }
-    }
-
-    /// A certificate that the authority gives to `name`.
-    fn issue(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Identity {
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        change(&mut params);
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.certificate, &self.key).unwrap();
-        Identity { certificate, key }
-    }
-
-    fn der(&self) -> CertificateDer<'static> {
-        self.certificate.der().clone()
-    }
-}
-
-/// How a server ends a connection.
-#[derive(Clone, Copy, PartialEq)]
-enum End {
-    Proper,
-    /// Without a word to TLS.
-    Abrupt,
-    /// Amid the answer.
-    Cut,
-}
 
 /// A server of that identity, which wants clients of `clients` where given; its URL.
 fn serve(identity: &Identity, clients: Option<&Identity>, end: End) -> String {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .unwrap();
-    let builder = match clients {
-        None => builder.with_no_client_auth(),
-        Some(authority) => {
-            let mut roots = RootCertStore::empty();
-            roots.add(authority.der()).unwrap();
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-                .build()
-                .unwrap();
-            builder.with_client_cert_verifier(verifier)
-        }
-    };
-    let key = PrivatePkcs8KeyDer::from(identity.key.serialize_der());
-    let config = Arc::new(builder.with_single_cert(vec![identity.der()], key.into()).unwrap());
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
-            let mut stream = StreamOwned::new(connection, stream.unwrap());
-            thread::spawn(move || {
-                let mut head = [0; 64 * 1024];
-                // A client that is not welcome is told why; one that does not like the
-                // certificate goes away.
-                if stream.read(&mut head).is_ok() {
-                    let answer = openai::stream(&["Hi"]);
-                    let answer =
-                        if end == End::Cut { &answer[..answer.len() / 2] } else { &answer };
-                    write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n{answer}").ok();
-                    stream.flush().ok();
-                    if end == End::Proper {
-                        stream.conn.send_close_notify();
-                        stream.flush().ok();
-                    }
-                }
-                // What is unread when a socket closes would reset the connection.
-                stream.sock.shutdown(std::net::Shutdown::Write).ok();
-                while stream.sock.read(&mut head).is_ok_and(|count| count > 0) {}
-            });
-        }
-    });
-    format!("https://localhost:{port}")
+    serve_saying(identity, clients, &openai::stream(&["Hi"]), end)
+}
+
+fn serve_saying(identity: &Identity, clients: Option<&Identity>, said: &str, end: End) -> String {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
+    tls::serve(identity, clients, format!("{head}{said}"), end)
 }
 
 fn ask(url: &str, settings: &[String]) -> String {
@@ -219,7 +141,9 @@ fn answer_over_tls_that_is_cut_is_truncated_and_an_abrupt_end_after_it_is_none()
     let authority = Identity::authority();
     let identity = authority.issue("localhost", |_| {});
     assert_answered(&ask(&serve(&identity, None, End::Abrupt), &trusting(&authority)));
-    let cut = ask(&serve(&identity, None, End::Cut), &trusting(&authority));
+    let half = openai::stream(&["Hi"]);
+    let half = serve_saying(&identity, None, &half[..half.len() / 2], End::Abrupt);
+    let cut = ask(&half, &trusting(&authority));
     assert!(cut.contains("error TOLMACH_E_TRUNCATED"), "{cut}");
 }
 

@@ -339,8 +339,11 @@ impl Connection {
             match tls.reader().read(space) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // Many servers end without saying so to TLS: whether the answer is whole is
-                // for its protocol to tell.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
+                // for its protocol to tell, where it can.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    self.line.wire.token().map_err(io::Error::other)?.broken_off();
+                    return Ok(0);
+                }
                 read => return read,
             }
             while tls.wants_write() {

@@ -56,6 +56,8 @@ struct State {
     alive: Option<Sender<()>>,
     /// The answer is complete: cancelling is too late to harm its connection.
     detached: bool,
+    /// The connection ended as an attacker could have made it end.
+    broken_off: bool,
 }
 
 impl Token {
@@ -74,6 +76,7 @@ impl Token {
                 socket: None,
                 alive: Some(alive),
                 detached: false,
+                broken_off: false,
             }),
             woken,
         })
@@ -102,6 +105,7 @@ impl Token {
         let mut state = self.lock();
         host.clone_into(&mut state.host);
         state.detached = false;
+        state.broken_off = false;
     }
 
     /// A connection is being made.
@@ -124,6 +128,16 @@ impl Token {
         let mut state = self.lock();
         state.detached = true;
         state.socket = None;
+    }
+
+    /// The connection ended without TLS's own end.
+    pub(super) fn broken_off(&self) {
+        self.lock().broken_off = true;
+    }
+
+    /// Whether the end of the body, if nothing in it tells its end, is to be believed.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.lock().broken_off
     }
 
     /// The rest of a complete answer is being read.

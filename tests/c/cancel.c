@@ -1,4 +1,4 @@
-/* cancel URL CHUNKS: a thread cancels the session while this one waits for what comes
+/* cancel URL [BYTES] CHUNKS: asks with a message of so many bytes; a thread cancels the session while this one waits for what comes
  * after CHUNKS pieces of text, once there is a line of input. Says so, and frees it when there is another
  * line, or no more of them: what closes before has not been closed by the free or by this program's end.
  * Prints how long the poll took to return, from the cancel, and how long the free took, in
@@ -27,8 +27,13 @@ int main(int argc, char **argv) {
   int64_t returned_at, freed_at;
   pthread_t thread;
   int texts = atoi(argv[argc - 1]);
+  size_t bytes = argc > 3 ? (size_t)atoi(argv[2]) : 2;
+  char *message = malloc(bytes + 1);
 
-  session = ask(client, "Hi");
+  memset(message, 'H', bytes);
+  message[bytes] = '\0';
+  session = ask(client, message);
+  free(message);
   while (texts > 0) {
     EXPECT(TOLMACH_OK, tolmach_session_poll(session, -1, &chunk, NULL));
     texts -= chunk->kind == TOLMACH_CHUNK_TEXT;

@@ -22,6 +22,15 @@ pub fn library() -> PathBuf {
     found.unwrap_or_else(|| panic!("{name} is not beside {}", here.display()))
 }
 
+/// The name that the loader looks for.
+pub fn soname() -> String {
+    if cfg!(target_vendor = "apple") {
+        "libtolmach.0.dylib".to_owned()
+    } else {
+        format!("{}tolmach{}.0", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)
+    }
+}
+
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -37,12 +46,7 @@ pub fn workshop() -> &'static Path {
         fs::create_dir_all(&folder).unwrap();
         let library = library();
         let name = library.file_name().unwrap().to_str().unwrap();
-        let loaded = if cfg!(target_vendor = "apple") {
-            name.replace(".dylib", ".0.dylib")
-        } else {
-            format!("{name}.0")
-        };
-        for name in [name, &loaded] {
+        for name in [name, &soname()] {
             std::os::unix::fs::symlink(&library, folder.join(name)).unwrap();
         }
         folder
@@ -60,23 +64,36 @@ pub fn compiler(language: &str) -> Command {
     command
 }
 
-/// The executable of a source file, compiled once per process.
+/// The executable of a source file.
 fn build(folder: &str, name: &str) -> PathBuf {
+    compile(folder, name, name, |compiler| {
+        compiler.arg("-L").arg(workshop());
+        compiler.args(["-ltolmach", &format!("-Wl,-rpath,{}", workshop().display())])
+    })
+}
+
+/// A library of tests/c, for LD_PRELOAD.
+pub fn preloaded(name: &str) -> PathBuf {
+    compile("tests/c", name, &format!("{name}.so"), |compiler| compiler.args(["-shared", "-fPIC"]))
+}
+
+/// What comes of a source file, compiled once per process.
+fn compile(
+    folder: &str,
+    name: &str,
+    made: &str,
+    how: impl FnOnce(&mut Command) -> &mut Command,
+) -> PathBuf {
     static BUILT: Mutex<Option<HashMap<String, Arc<OnceLock<PathBuf>>>>> = Mutex::new(None);
     let slot = Arc::clone(
-        BUILT.lock().unwrap().get_or_insert_default().entry(name.to_owned()).or_default(),
+        BUILT.lock().unwrap().get_or_insert_default().entry(made.to_owned()).or_default(),
     );
     slot.get_or_init(|| {
-        let executable = workshop().join(name);
-        let output = compiler("c")
-            .args(["-std=c99", "-O1", "-g", "-pthread", "-o"])
-            .arg(&executable)
-            .arg(root().join(folder).join(format!("{name}.c")))
-            .arg("-L")
-            .arg(workshop())
-            .args(["-ltolmach", &format!("-Wl,-rpath,{}", workshop().display())])
-            .output()
-            .expect("there is a C compiler");
+        let executable = workshop().join(made);
+        let mut compiler = compiler("c");
+        compiler.args(["-std=c99", "-O1", "-g", "-pthread", "-D_POSIX_C_SOURCE=200809L", "-o"]);
+        compiler.arg(&executable).arg(root().join(folder).join(format!("{name}.c")));
+        let output = how(&mut compiler).output().expect("there is a C compiler");
         assert!(output.status.success(), "{name}.c: {}", String::from_utf8_lossy(&output.stderr));
         executable
     })

@@ -13,8 +13,11 @@
 pub mod aimock;
 pub mod c;
 pub mod openai;
+pub mod prefix;
 pub mod process;
 pub mod server;
+pub mod stage;
+pub mod tls;
 
 use std::io::Write;
 use std::time::Duration;
