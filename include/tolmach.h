@@ -540,11 +540,11 @@ TOLMACH_API const tolmach_provider *tolmach_provider_find(const char *name);
  * - idle_timeout_ms: between chunks; keep-alives do not count (default 120000)
  * - total_timeout_ms: everything, retries included (default -1)
  * - max_retries: before the first chunk, for what can heal (default 2)
- * - max_event_bytes: one event of an answer (default 67108864)
+ * - max_event_bytes: one event of an answer (default 67108864, at least 1024)
  * - max_error_bytes: the body of an error (default 262144)
- * - max_header_bytes: the head of a response (default 65536)
+ * - max_header_bytes: the head of a response (default 65536, at least 1024)
  * - queue_bytes: what may wait for the program before the provider has to wait
- *   (default 1048576)
+ *   (default 1048576, at least 1024)
  * - user_agent: default "tolmach/" and the version
  * - record_file: where to write what servers answer, without credentials; a file that is
  *   not there yet

@@ -195,7 +195,7 @@ fn cancel_while_a_long_request_is_sent_is_prompt_and_closes_the_connection() {
         }
     });
     let program = || {
-        let long = (64 << 20).to_string();
+        let long = (16 << 20).to_string();
         c::program("cancel").arg(format!("http://{address}")).arg(long).arg("0")
     };
     let closed = || {
@@ -209,7 +209,7 @@ fn cancel_while_a_long_request_is_sent_is_prompt_and_closes_the_connection() {
 fn request_that_nobody_reads_has_its_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let long = "x".repeat(32 << 20);
+    let long = "x".repeat(16 << 20);
     let client = |key: &str| {
         let mut config = tolmach::Config::new("openai").unwrap();
         let settings = [("base_url", &*url), ("proxy", "direct"), ("api_key", ""), (key, "300")];

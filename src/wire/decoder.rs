@@ -193,8 +193,13 @@ impl Decoder {
             Framing::Text => self.next_of_text(),
             Framing::Lines => self.next_of_lines(),
         };
-        let held = self.end - self.start;
-        if step == Step::Starved && held > self.max_event_bytes {
+        let size = match step {
+            // Text has no events: it comes as it is read.
+            Step::Event if self.framing != Framing::Text => self.line - self.start,
+            Step::Starved => self.end - self.start,
+            _ => 0,
+        };
+        if size > self.max_event_bytes {
             return Err(Error::new(
                 ErrorKind::TooLarge,
                 format!(
@@ -692,6 +697,25 @@ mod tests {
             decoder.advance().err()
         });
         assert_eq!(error.unwrap().kind(), ErrorKind::TooLarge);
+    }
+
+    #[test]
+    fn limit_counts_for_events_that_come_in_one_read_as_well() {
+        let large = format!("\"{}\"", "x".repeat(2000));
+        for (body, framing) in [
+            (format!("data: 1\n\ndata: {large}\n\ndata: 2\n\n"), Decoder::events(1024)),
+            (format!("1\n{large}\n2\n"), Decoder::lines(1024)),
+            (format!("[1]\n[{large}]\n[2]\n"), Decoder::events(1024)),
+            (format!("[{large}]"), Decoder::events(1024)),
+        ] {
+            let mut decoder = framing;
+            decoder.feed(body.as_bytes());
+            decoder.finish();
+            if !body.starts_with("[\"") {
+                assert_eq!(decoder.advance().unwrap(), Step::Event, "{body}");
+            }
+            assert_eq!(decoder.advance().unwrap_err().kind(), ErrorKind::TooLarge, "{body}");
+        }
     }
 
     #[test]

@@ -13,6 +13,9 @@ use std::time::Duration;
 
 use super::{LONG, skip};
 
+/// Names the runtime of the sanitizer that the library was built with, if one was.
+const SANITIZER: &str = "TOLMACH_TEST_SANITIZER";
+
 /// The shared library, beside this test's own executable or a folder above.
 pub fn library() -> PathBuf {
     let name = format!("{}tolmach{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
@@ -67,6 +70,11 @@ pub fn compiler(language: &str) -> Command {
 /// The executable of a source file.
 fn build(folder: &str, name: &str) -> PathBuf {
     compile(folder, name, name, |compiler| {
+        // The library alone is instrumented: whoever loads it brings the runtime.
+        if let Some(runtime) = std::env::var_os(SANITIZER) {
+            compiler.args(["-Wl,--whole-archive".into(), runtime, "-Wl,--no-whole-archive".into()]);
+            compiler.args(["-Wl,--export-dynamic", "-ldl", "-lrt", "-lm", "-lstdc++"]);
+        }
         compiler.arg("-L").arg(workshop());
         compiler.args(["-ltolmach", &format!("-Wl,-rpath,{}", workshop().display())])
     })
@@ -139,8 +147,12 @@ impl Program {
         self
     }
 
-    /// Runs it under valgrind; `None`, said aloud, where there is no valgrind.
+    /// Runs it under valgrind, unless a sanitizer checks it anyway; `None`, said aloud, where
+    /// there is no valgrind.
     pub fn under_valgrind(mut self) -> Option<Program> {
+        if std::env::var_os(SANITIZER).is_some() {
+            return Some(self);
+        }
         if Command::new("valgrind").arg("--version").output().is_err() {
             skip("memory checks", "valgrind is not installed");
             return None;
