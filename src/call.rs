@@ -18,7 +18,7 @@ use crate::prompt;
 use crate::request::Request;
 use crate::secret::Secret;
 use crate::transport::{Body, Headers, HttpRequest, Token, Transport};
-use crate::wire::{Decoder, Event, Step};
+use crate::wire::{Decoder, Event, Step, json};
 
 /// Who takes the chunks of a call.
 pub(crate) trait Sink {
@@ -214,6 +214,9 @@ impl<'a> Call<'a> {
         loop {
             match events.decoder.advance()? {
                 Step::Event => {
+                    if !events.ends_with_body {
+                        json::check_depth(events.event().data, self.config.max_json_depth)?;
+                    }
                     if self.config.raw_chunks && !events.aside {
                         let text = String::from_utf8_lossy(events.event().data).into_owned();
                         self.take(&Chunk { text: &text, ..Chunk::new(ChunkKind::Raw) });
@@ -288,6 +291,20 @@ impl<'a> Call<'a> {
     /// The error that an event of that name is.
     pub(crate) fn error_of(&self, event: Event<'_>) -> Error {
         self.redacted(fault::of_event(&self.host, event.data))
+    }
+
+    /// How many choices, and how many tool calls, of an answer are told apart.
+    pub(crate) fn max_tool_calls(&self) -> usize {
+        self.config.max_tool_calls
+    }
+
+    /// There are more than that.
+    pub(crate) fn too_many_calls(&self) -> Error {
+        let most = self.config.max_tool_calls;
+        self.error(
+            ErrorKind::TooLarge,
+            &format!("answered with more than {most} tool calls or choices (max_tool_calls)"),
+        )
     }
 
     /// The answer stopped without its terminal mark.

@@ -13,6 +13,7 @@ use crate::providers::{self, Provider};
 use crate::request::Request;
 use crate::secret::Secret;
 use crate::transport::{Headers, Limits, ProxyChoice, Roots, TapeChoice};
+use crate::wire::json;
 
 /// The keys that every provider understands; each adds its own ([`Provider::keys`]).
 const COMMON_KEYS: &[&str] = &[
@@ -35,6 +36,8 @@ const COMMON_KEYS: &[&str] = &[
     "max_event_bytes",
     "max_error_bytes",
     "max_header_bytes",
+    "max_json_depth",
+    "max_tool_calls",
     "queue_bytes",
     "user_agent",
     "raw_chunks",
@@ -68,6 +71,8 @@ pub struct Config {
     pub(crate) max_event_bytes: usize,
     pub(crate) max_error_bytes: usize,
     pub(crate) max_header_bytes: usize,
+    pub(crate) max_json_depth: usize,
+    pub(crate) max_tool_calls: usize,
     pub(crate) queue_bytes: usize,
     /// `None` is the provider's or the library's own.
     pub(crate) user_agent: Option<String>,
@@ -114,6 +119,8 @@ impl Config {
             max_event_bytes: 64 << 20,
             max_error_bytes: 256 << 10,
             max_header_bytes: 64 << 10,
+            max_json_depth: json::MAX_DEPTH,
+            max_tool_calls: 1024,
             queue_bytes: 1 << 20,
             user_agent: None,
             raw_chunks: false,
@@ -181,6 +188,14 @@ impl Config {
             "max_header_bytes" => {
                 self.max_header_bytes =
                     or(value, default.max_header_bytes, |v| number(key, v, 1024, 1 << 20))?;
+            }
+            "max_json_depth" => {
+                self.max_json_depth =
+                    or(value, default.max_json_depth, |v| number(key, v, 1, 127))?;
+            }
+            "max_tool_calls" => {
+                self.max_tool_calls =
+                    or(value, default.max_tool_calls, |v| number(key, v, 1, 1 << 16))?;
             }
             "queue_bytes" => {
                 self.queue_bytes =
@@ -452,6 +467,7 @@ mod tests {
                     "headers" => "{\"X-A\":\"b\"}",
                     "tls_roots" => "platform",
                     "tls_pins" => "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+                    "max_json_depth" => "100",
                     "tls_verify" | "raw_chunks" | "replay_timing" | "estimate_usage" => "false",
                     "model_aliases" => "{\"a\":\"b\",\"c\":[\"d\"]}",
                     key if key.ends_with("_ms") || key.starts_with("max_") => "2000",

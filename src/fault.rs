@@ -228,8 +228,22 @@ fn class(status: u16, said: &Said) -> ErrorKind {
 }
 
 fn is_page(text: &str) -> bool {
-    let start = text.trim_start().get(..9).unwrap_or_default().to_lowercase();
-    start.starts_with("<!doctype") || start.starts_with("<html") || start.starts_with("<head")
+    begins_page(text) == Some(true)
+}
+
+/// Whether a text that begins so is a web page; `None` while there is too little of it.
+pub(crate) fn begins_page(start: &str) -> Option<bool> {
+    const MARKS: [&str; 3] = ["<!doctype", "<html", "<head"];
+    /// Pages have it near their start.
+    const NEAR: usize = 64;
+    let near: Vec<char> = start.chars().take(NEAR).collect();
+    let text: String = near.iter().collect();
+    let text = text.trim_start().to_ascii_lowercase();
+    if MARKS.iter().any(|mark| text.starts_with(mark)) {
+        return Some(true);
+    }
+    let may_come = near.len() < NEAR && MARKS.iter().any(|mark| mark.starts_with(&text));
+    (!may_come).then_some(false)
 }
 
 /// What kind of page this is: bot protection says so in known marks (providers.md 1.4).

@@ -903,3 +903,24 @@ fn audio_goes_in_and_messages_of_one_role_stay_apart() {
         assert_eq!(sent[field], request[field]);
     }
 }
+
+#[test]
+fn more_tool_calls_or_levels_than_the_limits_are_too_large() {
+    let call = |id: usize| json!({"tool_calls": [{"index": id, "id": format!("c{id}"), "function": {"name": "f", "arguments": "{}"}}]});
+    let calls: String = (0..4).map(|id| openai::delta(call(id))).collect();
+    let server = Server::start(move |exchange| {
+        exchange.stream(&(calls.clone() + &openai::finish("tool_calls") + openai::DONE))
+    });
+    let ask =
+        |setting: &str| c::program("stream").arg(server.url()).arg(setting).run().passed().stdout;
+    assert!(ask("max_tool_calls=4").contains("\nend\n"));
+    let few = ask("max_tool_calls=3");
+    assert!(few.contains("error TOLMACH_E_TOO_LARGE") && few.contains("(max_tool_calls)"), "{few}");
+    assert_eq!(few.matches("tool 0 ").count(), 3, "{few}");
+    assert!(ask("max_json_depth=7").contains("\nend\n"));
+    let flat = ask("max_json_depth=6");
+    assert!(
+        flat.contains("error TOLMACH_E_TOO_LARGE") && flat.contains("(max_json_depth)"),
+        "{flat}"
+    );
+}

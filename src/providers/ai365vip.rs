@@ -6,7 +6,8 @@ use serde_json::json;
 use super::{Capabilities, Protocol, Provider, web_headers};
 use crate::call::Call;
 use crate::config::Config;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
+use crate::fault;
 use crate::model::Model;
 use crate::prompt;
 use crate::request::Request;
@@ -87,23 +88,27 @@ impl Protocol for Ai365Vip {
         let response = call.send(request)?;
         let mut events = call.text_events(response)?;
         call.start("", model);
-        let mut start = String::new();
+        // What may yet turn out to be a challenge page that calls itself something else.
+        let mut start = Some(String::new());
+        let mut said = false;
         while call.next(&mut events)? {
-            let text = String::from_utf8_lossy(events.event().data).into_owned();
-            if start.len() < 16 {
-                start.push_str(&text);
-                if is_page(&start) {
-                    return Err(Error::new(
-                        ErrorKind::Protocol,
-                        "AI365VIP answered with a web page",
-                    ));
-                }
+            said = true;
+            let text = String::from_utf8_lossy(events.event().data);
+            let Some(held) = &mut start else {
+                call.text(0, &text);
+                continue;
+            };
+            held.push_str(&text);
+            match fault::begins_page(held) {
+                Some(true) => return Err(call.protocol_error("answered with a web page")),
+                Some(false) => call.text(0, &start.take().unwrap_or_default()),
+                None => {}
             }
-            call.text(0, &text);
         }
-        if start.is_empty() {
+        if !said {
             return Err(call.protocol_error("answered with nothing"));
         }
+        call.text(0, &start.unwrap_or_default());
         call.finish(0, "stop", "");
         call.end(events);
         Ok(())
@@ -112,10 +117,4 @@ impl Protocol for Ai365Vip {
     fn models(&self, _: &mut Call<'_>) -> Result<Vec<Model>> {
         Ok(MODELS.iter().map(|id| Model::named(id)).collect())
     }
-}
-
-/// A challenge page that calls itself something else.
-fn is_page(start: &str) -> bool {
-    let start = start.trim_start().to_ascii_lowercase();
-    start.starts_with("<!doctype") || start.starts_with("<html")
 }

@@ -315,9 +315,6 @@ fn refuses_usage(error: &Error) -> bool {
         && (names(error.message()) || names(error.body()))
 }
 
-/// The most choices, and tool calls, of an answer that are told apart.
-const MOST: usize = 1024;
-
 /// How the text of an answer is read.
 enum Reading {
     AsItIs,
@@ -348,6 +345,8 @@ pub(super) struct Answer {
     files: Vec<String>,
     /// Base64 of audio that more is to come of.
     audio: String,
+    /// There were more choices or tool calls than are told apart (pitfall 26).
+    too_many: bool,
 }
 
 /// A tool call whose pieces are coming in.
@@ -552,6 +551,7 @@ impl Answer {
             cited: false,
             files: Vec::new(),
             audio: String::new(),
+            too_many: false,
         }
     }
 
@@ -596,8 +596,7 @@ impl Answer {
         }
         let error = match serde_json::from_slice::<Maybe<Event<'_>>>(data) {
             Ok(Maybe(Some(event))) if !event.may_be_error() => {
-                self.take_event(&event, call);
-                return Ok(());
+                return self.take_event(&event, call);
             }
             Ok(_) => None,
             Err(error) => Some(error),
@@ -618,13 +617,13 @@ impl Answer {
         {
             return Err(error);
         }
-        if let Ok(Maybe(Some(event))) = Maybe::<Event<'_>>::deserialize(&value) {
-            self.take_event(&event, call);
+        match Maybe::<Event<'_>>::deserialize(&value) {
+            Ok(Maybe(Some(event))) => self.take_event(&event, call),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    fn take_event(&mut self, event: &Event<'_>, call: &mut Call<'_>) {
+    fn take_event(&mut self, event: &Event<'_>, call: &mut Call<'_>) -> Result<()> {
         let says = !event.id.is_empty() || !event.model.is_empty() || !event.choices.is_empty();
         if !self.started && says {
             self.started = true;
@@ -642,13 +641,18 @@ impl Answer {
         for usage in groq.into_iter().chain(event.usage.as_deref()) {
             self.usage = usage_of(usage).or(self.usage);
         }
+        match self.too_many {
+            true => Err(call.too_many_calls()),
+            false => Ok(()),
+        }
     }
 
     fn take_choice(&mut self, choice: &Choice<'_>, call: &mut Call<'_>) {
         let number = choice.index.0.and_then(|index| i32::try_from(index).ok()).unwrap_or(0);
         if !self.choices.contains(&number) {
             // Nobody asks for so many: they are looked through one by one (pitfall 26).
-            if self.choices.len() >= MOST {
+            self.too_many |= self.choices.len() >= call.max_tool_calls();
+            if self.too_many {
                 return;
             }
             self.choices.push(number);
@@ -738,7 +742,8 @@ impl Answer {
             }
             return;
         }
-        if self.calls.len() >= MOST {
+        self.too_many |= self.calls.len() >= call.max_tool_calls();
+        if self.too_many {
             return;
         }
         let index = self.calls.iter().filter(|known| known.choice == choice).count();

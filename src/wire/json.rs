@@ -15,6 +15,44 @@ use serde_json::Value;
 
 use crate::error::{Error, ErrorKind, Result};
 
+/// The deepest that JSON is read, here and by serde.
+pub(crate) const MAX_DEPTH: usize = 127;
+
+/// Whether `data` is no deeper than `limit`. serde itself sees to it at [`MAX_DEPTH`].
+pub(crate) fn check_depth(data: &[u8], limit: usize) -> Result<()> {
+    match limit < MAX_DEPTH && depth(data) > limit {
+        true => Err(too_deep(limit)),
+        false => Ok(()),
+    }
+}
+
+fn too_deep(limit: usize) -> Error {
+    Error::new(
+        ErrorKind::TooLarge,
+        format!("an event of the answer is deeper than {limit} levels (max_json_depth)"),
+    )
+}
+
+/// How many levels of JSON there are in `data`.
+fn depth(data: &[u8]) -> usize {
+    let (mut level, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
+    for byte in data {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'{' | b'[' => {
+                level += 1;
+                deepest = deepest.max(level);
+            }
+            b'}' | b']' => level = level.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
 /// What JSON serde takes only in repair comes to, as a value.
 ///
 /// Repairable are bytes that are no UTF-8, halves of surrogate pairs, and repeated keys.
@@ -23,6 +61,9 @@ use crate::error::{Error, ErrorKind, Result};
 pub(crate) fn repair(data: &[u8], error: &serde_json::Error) -> Result<Value> {
     if error.is_eof() {
         return Err(Error::new(ErrorKind::Truncated, "the answer was cut off inside an event"));
+    }
+    if depth(data) > MAX_DEPTH {
+        return Err(too_deep(MAX_DEPTH));
     }
     let text = without_lone_surrogates(&String::from_utf8_lossy(data));
     serde_json::from_str(&text).map_err(|_| {
@@ -338,6 +379,21 @@ mod tests {
     struct Inner<'a> {
         #[serde(borrow)]
         text: Text<'a>,
+    }
+
+    #[test]
+    fn depth_is_counted_outside_of_strings() {
+        for (json, levels) in
+            [("1", 0), ("{}", 1), ("[[\"]][[\\\"[\",{}]]", 3), ("]]]", 0), ("[[[[", 4)]
+        {
+            assert_eq!(depth(json.as_bytes()), levels, "{json}");
+        }
+        assert!(check_depth(b"[[[]]]", 3).is_ok());
+        assert_eq!(check_depth(b"[[[]]]", 2).unwrap_err().kind(), ErrorKind::TooLarge);
+        let deep = "[".repeat(1000);
+        assert_eq!(check_depth(deep.as_bytes(), MAX_DEPTH).ok(), Some(()));
+        let error = serde_json::from_str::<Value>(&deep).unwrap_err();
+        assert_eq!(repair(deep.as_bytes(), &error).unwrap_err().kind(), ErrorKind::TooLarge);
     }
 
     #[test]
