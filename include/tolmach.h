@@ -356,9 +356,9 @@ TOLMACH_API tolmach_status tolmach_error_status(const tolmach_error *error);
 TOLMACH_API tolmach_str tolmach_error_message(const tolmach_error *error);
 
 /**
- * The HTTP status of the provider's answer.
+ * The HTTP status that the provider refused with.
  *
- * Returns: such as 429; 0 when there was none.
+ * Returns: such as 429; 0 for an error that came otherwise, also within an answer.
  * Blocks: no. Threads: any thread. Since: 0.1.
  */
 TOLMACH_API int32_t tolmach_error_http_status(const tolmach_error *error);

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -153,9 +153,25 @@ pub(crate) fn dismiss(patience: Duration) {
     let all_ended = state.alive == 0;
     state.dismissed = false;
     drop(state);
-    for thread in threads.into_iter().filter(|_| all_ended) {
-        // It ran to its end; what it had to say, it has said.
-        thread.join().ok();
+    if all_ended {
+        join(threads, patience);
+    }
+}
+
+/// Waits until `threads` are gone, within bounds: behind their last words the host may have
+/// put some of its own, which wait for whoever waits here.
+fn join(threads: Vec<JoinHandle<()>>, patience: Duration) {
+    let (gone, all_gone) = mpsc::channel();
+    let builder = Builder::new().name("tolmach-exit".to_owned()).stack_size(STACK_SIZE);
+    let joining = with_signals_blocked(|| {
+        builder.spawn(move || {
+            // What they had to say, they have said.
+            threads.into_iter().for_each(|thread| drop(thread.join()));
+            gone.send(()).ok();
+        })
+    });
+    if let (Ok(joining), Ok(())) = (joining, all_gone.recv_timeout(patience)) {
+        joining.join().ok();
     }
 }
 

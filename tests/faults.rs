@@ -259,6 +259,15 @@ fn faults(subject: &Subject) -> Vec<(&'static str, Wanted, Site)> {
         ("refused", Error(&[Kind::Connect]), refusing()),
         ("reset", Error(&[Kind::Connect]), resetting()),
         ("stalled in the handshake", Error(&[Kind::Timeout]), mute()),
+        (
+            "truncated gzip",
+            Error(&[Kind::Truncated]),
+            say({
+                let mut packed = packed(&answer[..answer.len() / 2]);
+                packed.truncate(packed.len() - 9);
+                [head(subject, "Connection: close\r\n").into_bytes(), packed].concat()
+            }),
+        ),
         ("truncated TLS", Error(&[Kind::Truncated]), cut_tls(subject)),
         ("closed at once", Error(&[Kind::Connect]), say("")),
         (

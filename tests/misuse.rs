@@ -25,3 +25,8 @@ fn wrong_arguments_lose_no_memory() {
         program.arg(server().url()).run().passed();
     }
 }
+
+#[test]
+fn process_whose_own_destructors_wait_for_its_end_ends() {
+    c::program("exit").arg(server().url()).run().passed();
+}

@@ -55,9 +55,9 @@ pub unsafe extern "C" fn tolmach_error_message(error: *const tolmach_error) -> t
     caller.value(tolmach_str::EMPTY, || Some(caller.shared("error", error).ok()?.message.as_str()))
 }
 
-/// The HTTP status of the provider's answer.
+/// The HTTP status that the provider refused with.
 ///
-/// Returns: such as 429; 0 when there was none.
+/// Returns: such as 429; 0 for an error that came otherwise, also within an answer.
 /// Blocks: no. Threads: any thread. Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tolmach_error_http_status(error: *const tolmach_error) -> i32 {

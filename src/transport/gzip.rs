@@ -59,6 +59,11 @@ impl Gunzip {
         self.given += count;
         Ok(count)
     }
+
+    /// Whether what came is the whole of it, by its own checksum.
+    pub(super) fn is_whole(&mut self) -> bool {
+        self.decoder.try_finish().is_ok()
+    }
 }
 
 #[cfg(test)]
@@ -97,6 +102,19 @@ mod tests {
         gunzip.feed(&encoder.finish().unwrap());
         assert_eq!(read(&mut gunzip, 1000), vec![0; 1000]);
         assert!(gunzip.decoder.get_ref().capacity() <= 1 << 20);
+    }
+
+    #[test]
+    fn gzip_tells_whether_it_is_whole() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(b"Hello").unwrap();
+        let packed = encoder.finish().unwrap();
+        for cut in 0..=packed.len() {
+            let mut gunzip = Gunzip::new();
+            gunzip.feed(&packed[..cut]);
+            while gunzip.read(&mut [0; 100]).unwrap() > 0 {}
+            assert_eq!(gunzip.is_whole(), cut == packed.len(), "{cut}");
+        }
     }
 
     #[test]

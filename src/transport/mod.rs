@@ -290,6 +290,12 @@ impl Body {
             }
             match &mut self.coding {
                 Coding::Gzip(gunzip) if count > 0 => gunzip.feed(bytes),
+                Coding::Gzip(gunzip) => {
+                    if !gunzip.is_whole() {
+                        self.token.broken_off();
+                    }
+                    return Ok(0);
+                }
                 _ => return Ok(count),
             }
         }

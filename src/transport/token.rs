@@ -130,7 +130,7 @@ impl Token {
         state.socket = None;
     }
 
-    /// The connection ended without TLS's own end.
+    /// The answer ended without the end of its TLS or its compression.
     pub(super) fn broken_off(&self) {
         self.lock().broken_off = true;
     }
