@@ -23,7 +23,7 @@ use std::io::Write;
 use std::time::Duration;
 
 /// Longer than anything takes on a slow machine; what waits for it fails.
-pub const LONG: Duration = Duration::from_secs(60);
+pub const LONG: Duration = Duration::from_secs(180);
 
 /// Says plainly what is not tested here, and why. Where nothing may be skipped, fails.
 pub fn skip(what: &str, why: &str) {

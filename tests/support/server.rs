@@ -8,6 +8,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use socket2::{Domain, Socket, Type};
+
 use super::LONG;
 
 /// A request as it arrived.
@@ -48,7 +50,7 @@ struct Shared {
 
 impl Server {
     pub fn start(script: impl Fn(&mut Exchange) + Send + Sync + 'static) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = listener();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
         let (ours, script) = (Arc::clone(&shared), Arc::new(script));
@@ -106,6 +108,14 @@ impl Drop for Server {
         // Wakes the thread that accepts.
         TcpStream::connect(self.address).ok();
     }
+}
+
+/// Hundreds may come at once: the usual backlog would turn some of them away.
+fn listener() -> TcpListener {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    socket.listen(4096).unwrap();
+    socket.into()
 }
 
 fn serve(stream: TcpStream, shared: &Shared, script: &(dyn Fn(&mut Exchange) + Send + Sync)) {

@@ -1,0 +1,3 @@
+// The header alone, twice.
+#include <tolmach.hpp>
+#include <tolmach.hpp>

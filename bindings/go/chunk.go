@@ -1,0 +1,222 @@
+package tolmach
+
+// #include <tolmach.h>
+import "C"
+
+import (
+	"bytes"
+	"fmt"
+	"unsafe"
+)
+
+// A ChunkKind says what a chunk carries. The set is open: skip the kinds you do not know.
+type ChunkKind int32
+
+const (
+	// ChunkStart: the answer begins. Text: its id; Name: the model that answers.
+	ChunkStart ChunkKind = C.TOLMACH_CHUNK_START
+	// ChunkText: a piece of the answer's text.
+	ChunkText ChunkKind = C.TOLMACH_CHUNK_TEXT
+	// ChunkReasoning: a piece of the model's reasoning. Name: the field it came in.
+	ChunkReasoning ChunkKind = C.TOLMACH_CHUNK_REASONING
+	// ChunkRefusal: a piece of a refusal.
+	ChunkRefusal ChunkKind = C.TOLMACH_CHUNK_REFUSAL
+	// ChunkToolCall: a piece of a tool call. ID and Name on its first piece; Text: a piece of
+	// its arguments. [Session.Answer] has it whole.
+	ChunkToolCall ChunkKind = C.TOLMACH_CHUNK_TOOL_CALL
+	// ChunkImage: an image in Bytes, or its URL in Text. Name: the prompt as it was revised.
+	ChunkImage ChunkKind = C.TOLMACH_CHUNK_IMAGE
+	// ChunkAudio: a piece of audio in Bytes. Text: its transcript.
+	ChunkAudio ChunkKind = C.TOLMACH_CHUNK_AUDIO
+	// ChunkSource: a source. Text: its URL; Name: its title.
+	ChunkSource ChunkKind = C.TOLMACH_CHUNK_SOURCE
+	// ChunkProgress: what the provider says it is doing, in Text.
+	ChunkProgress ChunkKind = C.TOLMACH_CHUNK_PROGRESS
+	// ChunkUsage: token counts, in Usage.
+	ChunkUsage ChunkKind = C.TOLMACH_CHUNK_USAGE
+	// ChunkFinish: the end of a choice. Text: stop, length, tool_calls, content_filter, or
+	// another word of the provider's; Name: as the provider put it.
+	ChunkFinish ChunkKind = C.TOLMACH_CHUNK_FINISH
+	// ChunkRaw: with the config's raw_chunks alone, the undecoded event in Text.
+	ChunkRaw ChunkKind = C.TOLMACH_CHUNK_RAW
+	// ChunkState: opaque state of the provider's, as JSON in Text. The reply has it already.
+	ChunkState ChunkKind = C.TOLMACH_CHUNK_STATE
+)
+
+var chunkKinds = map[ChunkKind]string{
+	ChunkStart: "start", ChunkText: "text", ChunkReasoning: "reasoning", ChunkRefusal: "refusal",
+	ChunkToolCall: "tool call", ChunkImage: "image", ChunkAudio: "audio", ChunkSource: "source",
+	ChunkProgress: "progress", ChunkUsage: "usage", ChunkFinish: "finish", ChunkRaw: "raw",
+	ChunkState: "state",
+}
+
+// String is a word for the kind.
+func (k ChunkKind) String() string {
+	if name, ok := chunkKinds[k]; ok {
+		return name
+	}
+	return fmt.Sprintf("kind %d", int32(k))
+}
+
+// Usage counts tokens; -1 where the provider did not say.
+type Usage struct {
+	// Input is the prompt's, Output the answer's, Total both.
+	Input, Output, Total int64
+	// CachedInput is the part of Input from a cache, Reasoning the part of Output spent on it.
+	CachedInput, Reasoning int64
+}
+
+// A Chunk is one piece of an answer. It is a copy, and yours.
+type Chunk struct {
+	// Kind says what it carries, and what the other fields mean.
+	Kind ChunkKind
+	// Choice is which of n answers it belongs to; Index which tool call, image, ... of that.
+	Choice, Index int
+	// Text is always in whole characters.
+	Text string
+	// ID of a tool call.
+	ID string
+	// Name of what the kind says.
+	Name string
+	// MIME is the media type of Bytes.
+	MIME string
+	// Bytes of an image or audio; nil when there are none.
+	Bytes []byte
+	// Usage is told by a ChunkUsage.
+	Usage Usage
+}
+
+func newChunk(given *C.tolmach_chunk) Chunk {
+	chunk := Chunk{
+		Kind:   ChunkKind(given.kind),
+		Choice: int(given.choice),
+		Index:  int(given.index),
+		Text:   text(given.text),
+		ID:     text(given.id),
+		Name:   text(given.name),
+		MIME:   text(given.mime),
+		Usage: Usage{
+			Input:       int64(given.usage.input),
+			Output:      int64(given.usage.output),
+			Total:       int64(given.usage.total),
+			CachedInput: int64(given.usage.cached_input),
+			Reasoning:   int64(given.usage.reasoning),
+		},
+	}
+	if given.bytes != nil {
+		chunk.Bytes = bytes.Clone(unsafe.Slice((*byte)(unsafe.Pointer(given.bytes)), given.bytes_len))
+	}
+	return chunk
+}
+
+// A ToolCall is what the model asks the program to do. [Request.ToolResult] answers it.
+type ToolCall struct {
+	// ID is what the result has to name.
+	ID string
+	// Name of the tool.
+	Name string
+	// Arguments for it, as JSON.
+	Arguments string
+}
+
+// An Image is one that the model made.
+type Image struct {
+	// MIME is the media type of Bytes.
+	MIME string
+	// Bytes of the image; nil where there is a URL in their place.
+	Bytes []byte
+	// URL of the image; empty where there are bytes.
+	URL string
+	// Prompt as the provider revised it; empty when it did not.
+	Prompt string
+}
+
+// An Answer is all chunks of a session put together, of the first choice where there are more.
+type Answer struct {
+	// Model that answered, as it calls itself; empty when not said.
+	Model string
+	// Text of the answer, the Reasoning before it, and the model's Refusal.
+	Text, Reasoning, Refusal string
+	// ToolCalls in their order.
+	ToolCalls []ToolCall
+	// Images in their order.
+	Images []Image
+	// FinishReason is stop, length, tool_calls, content_filter, or another word of the
+	// provider's; empty when the answer has not finished.
+	FinishReason string
+	// Usage is the last that was told.
+	Usage Usage
+}
+
+// A gathering is an answer of which more is to come.
+type gathering struct {
+	answer                   Answer
+	text, reasoning, refusal []byte
+	calls                    []gatheredCall
+}
+
+type gatheredCall struct {
+	index     int
+	id, name  string
+	arguments []byte
+}
+
+func newGathering() gathering {
+	return gathering{answer: Answer{Usage: Usage{-1, -1, -1, -1, -1}}}
+}
+
+func (g *gathering) add(chunk *Chunk) {
+	if chunk.Kind == ChunkUsage {
+		g.answer.Usage = chunk.Usage
+	}
+	if chunk.Choice != 0 {
+		return
+	}
+	switch chunk.Kind {
+	case ChunkStart:
+		g.answer.Model = chunk.Name
+	case ChunkText:
+		g.text = append(g.text, chunk.Text...)
+	case ChunkReasoning:
+		g.reasoning = append(g.reasoning, chunk.Text...)
+	case ChunkRefusal:
+		g.refusal = append(g.refusal, chunk.Text...)
+	case ChunkToolCall:
+		g.addCall(chunk)
+	case ChunkImage:
+		image := Image{MIME: chunk.MIME, Bytes: chunk.Bytes, URL: chunk.Text, Prompt: chunk.Name}
+		g.answer.Images = append(g.answer.Images, image)
+	case ChunkFinish:
+		g.answer.FinishReason = chunk.Text
+	}
+}
+
+func (g *gathering) addCall(chunk *Chunk) {
+	at := len(g.calls) - 1
+	for at >= 0 && g.calls[at].index != chunk.Index {
+		at--
+	}
+	if at < 0 {
+		g.calls = append(g.calls, gatheredCall{index: chunk.Index})
+		at = len(g.calls) - 1
+	}
+	call := &g.calls[at]
+	if chunk.ID != "" {
+		call.id = chunk.ID
+	}
+	if chunk.Name != "" {
+		call.name = chunk.Name
+	}
+	call.arguments = append(call.arguments, chunk.Text...)
+}
+
+// whole is the answer so far; nothing in it is shared with what is to come.
+func (g *gathering) whole() *Answer {
+	answer := g.answer
+	answer.Text, answer.Reasoning, answer.Refusal = string(g.text), string(g.reasoning), string(g.refusal)
+	for _, call := range g.calls {
+		answer.ToolCalls = append(answer.ToolCalls, ToolCall{call.id, call.name, string(call.arguments)})
+	}
+	answer.Images = append([]Image(nil), g.answer.Images...)
+	return &answer
+}

@@ -1,0 +1,3 @@
+module github.com/tolmach/tolmach/bindings/go
+
+go 1.24

@@ -1,0 +1,293 @@
+package io.github.tolmach;
+
+import java.lang.ref.Reference;
+import java.time.Duration;
+import java.util.Iterator;
+import java.util.Map;
+import java.util.NoSuchElementException;
+import java.util.Objects;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.LongFunction;
+
+/**
+ * One answer on its way. Take its chunks with a loop, {@link #next()}, or without any waiting
+ * with {@link #isReady()} and {@link #onReady(Runnable)}; then close it, which ends the request
+ * where it still runs.
+ *
+ * <p>One thread at a time takes chunks; {@link #cancel()} and {@link #close()} work from any, at
+ * any time. One that is dropped without being closed is ended some time after.
+ */
+public final class Session implements Iterable<Chunk>, AutoCloseable {
+    /** Whether a thread is taking a chunk. */
+    private final AtomicBoolean taking = new AtomicBoolean();
+
+    private final Core core;
+
+    // Of the thread that is taking.
+    private Chunk peeked;
+    private boolean ended;
+
+    Session(long client, long request) {
+        long id = Core.IDS.incrementAndGet();
+        long[] out = new long[1];
+        Packed.check(Native.sessionOpen(client, request, id, out));
+        core = new Core(this, id, out[0]);
+    }
+
+    /**
+     * Waits for the next chunk.
+     *
+     * @return the chunk; null at the end of the answer
+     * @throws TolmachException why the answer did not come to its end, each time again;
+     *     {@link TolmachException.Cancelled} after {@link #cancel()} or {@link #close()};
+     *     {@link TolmachException.Busy} while another thread is inside
+     * @throws InterruptedException at once, when the thread is interrupted; the session runs on
+     */
+    public Chunk next() throws InterruptedException {
+        try {
+            return take(Long.MAX_VALUE);
+        } catch (TimeoutException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /**
+     * Waits for the next chunk, but no longer than {@code timeout}; zero does not wait.
+     *
+     * @throws TimeoutException when there was none in time; the session runs on
+     * @see #next()
+     */
+    public Chunk next(Duration timeout) throws InterruptedException, TimeoutException {
+        return take(Times.nanos(timeout));
+    }
+
+    private Chunk take(long nanos) throws InterruptedException, TimeoutException {
+        long end = System.nanoTime() + nanos;
+        if (Thread.interrupted()) throw new InterruptedException();
+        enter();
+        try {
+            while (!peek()) {
+                if (!core.await(end)) throw new TimeoutException("no chunk within the time given");
+            }
+            Chunk next = peeked;
+            peeked = null;
+            return next;
+        } finally {
+            exit();
+        }
+    }
+
+    /**
+     * Whether {@link #next()} would return or throw at once. It may take a look at the next
+     * chunk, which {@link #reply()} then has already.
+     *
+     * @throws TolmachException.Busy while another thread is inside
+     */
+    public boolean isReady() {
+        try {
+            enter();
+        } catch (TolmachException.Cancelled e) {
+            return true;
+        }
+        try {
+            return peek();
+        } catch (TolmachException e) {
+            return true; // and next() throws it again
+        } finally {
+            exit();
+        }
+    }
+
+    /**
+     * Has {@code wake} run once, as soon as {@link #isReady()} is worth asking again; before
+     * this returns, where it is so now. It replaces the one before, must return soon, and is run
+     * on a thread that belongs to all sessions.
+     */
+    public void onReady(Runnable wake) {
+        core.onReady(Objects.requireNonNull(wake, "wake"));
+    }
+
+    /**
+     * The chunks that are still to come, for a loop; it ends with the answer, and leaves the
+     * session open. Its methods throw what {@link #next()} throws, but where the thread is
+     * interrupted a {@link TolmachException.Cancelled}, and leave the thread interrupted.
+     */
+    @Override
+    public Iterator<Chunk> iterator() {
+        return new Iterator<Chunk>() {
+            private Chunk upcoming;
+
+            @Override
+            public boolean hasNext() {
+                try {
+                    if (upcoming == null) upcoming = Session.this.next();
+                    return upcoming != null;
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                    throw TolmachException.cancelled("interrupted while waiting for a chunk", e);
+                }
+            }
+
+            @Override
+            public Chunk next() {
+                if (!hasNext()) throw new NoSuchElementException("the answer has ended");
+                Chunk next = upcoming;
+                upcoming = null;
+                return next;
+            }
+        };
+    }
+
+    /**
+     * What has been taken so far, put together: the assistant's message as JSON.
+     *
+     * @see Request#reply(Session)
+     * @throws IllegalStateException when the session is closed
+     * @throws TolmachException.Busy while another thread takes a chunk
+     */
+    public String reply() {
+        begin();
+        try {
+            return use(session -> Native.string(Native.sessionReply(session)));
+        } finally {
+            taking.set(false);
+        }
+    }
+
+    /**
+     * Ends the session at once: closes its connection, and lets a wait under way and all later
+     * ones throw {@link TolmachException.Cancelled}, unless the answer has already ended.
+     */
+    public void cancel() {
+        if (!core.enter()) return;
+        try {
+            Native.sessionCancel(core.pointer());
+        } finally {
+            core.exit();
+            Reference.reachabilityFence(this);
+        }
+    }
+
+    /** Cancels the session where it still runs, and frees it once no thread is inside. */
+    @Override
+    public void close() {
+        core.close();
+    }
+
+    <T> T use(LongFunction<T> call) {
+        return core.use(this, call);
+    }
+
+    /** Whether the next chunk is in hand, or the end. */
+    private boolean peek() {
+        if (peeked != null || ended) return true;
+        core.lower();
+        byte[] packed = Native.sessionPoll(core.pointer());
+        if (packed == null) return false;
+        core.raise();
+        if (packed.length == 0) ended = true;
+        else peeked = new Chunk(Packed.result(packed));
+        return true;
+    }
+
+    private void begin() {
+        if (!taking.compareAndSet(false, true)) {
+            throw TolmachException.busy("another thread is taking chunks of this session");
+        }
+    }
+
+    private void enter() {
+        begin();
+        if (core.enter()) return;
+        taking.set(false);
+        throw TolmachException.cancelled("the session is closed", null);
+    }
+
+    private void exit() {
+        core.exit();
+        taking.set(false);
+        Reference.reachabilityFence(this);
+    }
+
+    /** What of a session outlives its being dropped: the native one, and who waits for it. */
+    private static final class Core extends Handle {
+        static final AtomicLong IDS = new AtomicLong();
+        private static final Map<Long, Core> CORES = new ConcurrentHashMap<>();
+        /** Stands for a signal that nobody has seen yet. */
+        private static final Runnable SIGNALLED = () -> {};
+
+        static {
+            Native.daemon("tolmach-ready", Core::dispatch).start();
+        }
+
+        /** Null, SIGNALLED, or who waits: run by the next signal. */
+        private final AtomicReference<Runnable> waiting = new AtomicReference<>(SIGNALLED);
+
+        Core(Session session, long id, long pointer) {
+            super(session, "session", pointer, freed -> {
+                CORES.remove(id);
+                Native.sessionFree(freed);
+            });
+            // A signal before this is lost: so it begins as signalled.
+            CORES.put(id, this);
+        }
+
+        /** Passes the signals of all sessions on to whom they concern. */
+        private static void dispatch() {
+            for (;;) {
+                Core core = CORES.get(Native.sessionTake());
+                if (core != null) core.signal();
+            }
+        }
+
+        private void signal() {
+            Runnable waiter = waiting.getAndSet(SIGNALLED);
+            if (waiter != null) Native.runForUser(waiter);
+        }
+
+        /** Before a poll, so that a signal that comes later is seen. */
+        void lower() {
+            waiting.compareAndSet(SIGNALLED, null);
+        }
+
+        /** After a poll that found something: the library is silent until one finds nothing. */
+        void raise() {
+            waiting.compareAndSet(null, SIGNALLED);
+        }
+
+        /** Has `waiter` run by the next signal; here, where there is one already. */
+        void onReady(Runnable waiter) {
+            Runnable before = waiting.getAndUpdate(now -> now == SIGNALLED ? now : waiter);
+            if (before == SIGNALLED) waiter.run();
+        }
+
+        /** Waits for a signal; false when none came before `end`. */
+        boolean await(long end) throws InterruptedException {
+            Thread thread = Thread.currentThread();
+            Runnable waiter = () -> LockSupport.unpark(thread);
+            onReady(waiter);
+            try {
+                while (waiting.get() == waiter) {
+                    if (Thread.interrupted()) throw new InterruptedException();
+                    long left = end - System.nanoTime();
+                    if (left <= 0) return false;
+                    LockSupport.parkNanos(this, left);
+                }
+                return true;
+            } finally {
+                waiting.compareAndSet(waiter, null);
+            }
+        }
+
+        @Override
+        void closing() {
+            Native.sessionCancel(pointer());
+            signal();
+        }
+    }
+}

@@ -1,0 +1,81 @@
+package io.github.tolmach;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+
+/** What holds for the library as a whole: its version, providers and log. */
+public final class Tolmach {
+    /** How grave a line of the log is. */
+    public enum Level {
+        ERROR,
+        WARNING,
+        INFO,
+        DEBUG,
+        TRACE
+    }
+
+    /** Takes lines of the log. */
+    @FunctionalInterface
+    public interface Log {
+        /**
+         * Called from one thread, line after line. While it is slow, lines are lost.
+         *
+         * @param target the part of the library that the line is of
+         */
+        void line(Level level, String target, String message);
+    }
+
+    private static volatile Log log;
+
+    private Tolmach() {}
+
+    /** The version of the native library that runs, such as "0.1.0". */
+    public static String version() {
+        return Native.string(Native.version());
+    }
+
+    /** The providers that this build can talk to. */
+    public static List<Provider> providers() {
+        Packed in = new Packed(Native.providers());
+        List<Provider> providers = new ArrayList<>();
+        for (int count = in.int32(); count > 0; count--) providers.add(new Provider(in));
+        return Collections.unmodifiableList(providers);
+    }
+
+    /**
+     * Sends the library's log lines to {@code log}, for the whole process. Off by default. A
+     * line never shows a credential, a header or a prompt.
+     *
+     * @param max lines less grave than this are not made
+     * @param log replaces the one before; null turns the log off
+     */
+    public static synchronized void setLog(Level max, Log log) {
+        int level = log == null ? 0 : max.ordinal() + 1;
+        Tolmach.log = log;
+        Native.logSet(level);
+        if (log != null) Deliverer.start();
+    }
+
+    /** Brings the lines to the log, from the first time that there is one. */
+    private static final class Deliverer {
+        private static final Level[] LEVELS = Level.values();
+
+        static {
+            Native.daemon("tolmach-log", Deliverer::deliver).start();
+        }
+
+        static void start() {}
+
+        private static void deliver() {
+            for (;;) {
+                Packed in = new Packed(Native.logTake());
+                Level level = LEVELS[Math.max(0, Math.min(in.int32() - 1, LEVELS.length - 1))];
+                String target = in.text();
+                String message = in.text();
+                Log log = Tolmach.log;
+                if (log != null) Native.runForUser(() -> log.line(level, target, message));
+            }
+        }
+    }
+}

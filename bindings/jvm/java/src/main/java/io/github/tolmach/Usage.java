@@ -1,0 +1,48 @@
+package io.github.tolmach;
+
+/** Token counts; -1 where the provider did not say. */
+public final class Usage {
+    private final long input;
+    private final long output;
+    private final long total;
+    private final long cachedInput;
+    private final long reasoning;
+
+    Usage(Packed in) {
+        input = in.int64();
+        output = in.int64();
+        total = in.int64();
+        cachedInput = in.int64();
+        reasoning = in.int64();
+    }
+
+    /** Of the prompt, cached ones included. */
+    public long getInput() {
+        return input;
+    }
+
+    /** Of the answer, reasoning included. */
+    public long getOutput() {
+        return output;
+    }
+
+    /** In all. */
+    public long getTotal() {
+        return total;
+    }
+
+    /** Of the prompt, from a cache. */
+    public long getCachedInput() {
+        return cachedInput;
+    }
+
+    /** Of the answer, spent on reasoning. */
+    public long getReasoning() {
+        return reasoning;
+    }
+
+    @Override
+    public String toString() {
+        return input + " in, " + output + " out";
+    }
+}

@@ -1,0 +1,61 @@
+/** Tolmach for coroutines: answers as flows, and calls that suspend where Java's would wait. */
+package io.github.tolmach.coroutines
+
+import io.github.tolmach.Chunk
+import io.github.tolmach.Client
+import io.github.tolmach.Model
+import io.github.tolmach.Request
+import io.github.tolmach.Session
+import kotlin.coroutines.resume
+import kotlin.time.Duration
+import kotlin.time.toJavaDuration
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.emitAll
+import kotlinx.coroutines.flow.flow
+import kotlinx.coroutines.runInterruptible
+import kotlinx.coroutines.suspendCancellableCoroutine
+
+/**
+ * The answer to [request] as a cold flow: each collection asks anew, with the request as it is
+ * then. When the collector is done, fails or is cancelled, the connection is closed.
+ *
+ * Chunks are taken as they are collected, and no thread is held while there are none. The flow
+ * fails with the [io.github.tolmach.TolmachException] that says why the answer did not come to
+ * its end. To go on with the conversation, use [chunks] of a session.
+ */
+public fun Client.stream(request: Request): Flow<Chunk> = flow {
+    open(request).use { session -> emitAll(session.chunks()) }
+}
+
+/**
+ * The chunks of a session that are still to come, for one collector at a time. The session stays
+ * open, so that [Request.reply] can append its answer:
+ *
+ *     client.open(request).use { session ->
+ *         session.chunks().collect { print(it.text) }
+ *         request.reply(session)
+ *     }
+ */
+public fun Session.chunks(): Flow<Chunk> = flow {
+    while (true) emit(receive() ?: break)
+}
+
+/** Suspends until the next chunk is there; null at the end of the answer. */
+public suspend fun Session.receive(): Chunk? {
+    while (!isReady) {
+        suspendCancellableCoroutine { waiter -> onReady { waiter.resume(Unit) } }
+    }
+    return next()
+}
+
+/**
+ * Asks for the models there are, within [timeout] and the deadlines of the configuration. Safe to
+ * call on a main thread; a coroutine that is cancelled leaves at once.
+ *
+ * @throws io.github.tolmach.TolmachException as [Client.listModels] does
+ */
+public suspend fun Client.models(timeout: Duration = Duration.INFINITE): List<Model> =
+    runInterruptible(Dispatchers.IO) {
+        if (timeout == Duration.INFINITE) listModels() else listModels(timeout.toJavaDuration())
+    }

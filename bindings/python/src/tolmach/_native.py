@@ -1,0 +1,145 @@
+"""tolmach.h for ctypes: the shared library, its structs and functions."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from ctypes import POINTER, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_void_p
+from pathlib import Path
+from typing import Any
+
+OK, END, PENDING = 0, 1, 2
+
+# The ABI that this binding is written for; later ones have all of it.
+_ABI = 1
+
+
+class Str(ctypes.Structure):
+    # Not c_char_p: ctypes would cut it at its first NUL.
+    _fields_ = [("ptr", c_void_p), ("len", c_size_t)]
+
+    def __str__(self) -> str:
+        return ctypes.string_at(self.ptr, self.len).decode() if self.len else ""
+
+
+class Provider(ctypes.Structure):
+    _fields_ = [
+        ("name", Str),
+        ("label", Str),
+        ("url", Str),
+        ("base_url", Str),
+        ("default_model", Str),
+        ("api_key_env", Str),
+        ("capabilities", c_int32),
+    ]
+
+
+class Model(ctypes.Structure):
+    _fields_ = [
+        ("id", Str),
+        ("owner", Str),
+        ("json", Str),
+        ("context_length", c_int64),
+        ("capabilities", c_int32),
+    ]
+
+
+class Usage(ctypes.Structure):
+    _fields_ = [
+        ("input", c_int64),
+        ("output", c_int64),
+        ("total", c_int64),
+        ("cached_input", c_int64),
+        ("reasoning", c_int64),
+    ]
+
+
+class Chunk(ctypes.Structure):
+    _fields_ = [
+        ("kind", c_int32),
+        ("choice", c_int32),
+        ("index", c_int32),
+        ("flags", c_int32),
+        ("text", Str),
+        ("id", Str),
+        ("name", Str),
+        ("mime", Str),
+        ("bytes", c_void_p),
+        ("bytes_len", c_size_t),
+        ("usage", Usage),
+    ]
+
+
+LogFn = ctypes.CFUNCTYPE(None, c_void_p, c_int32, Str, Str)
+ReadyFn = ctypes.CFUNCTYPE(None, c_void_p)
+ReleaseFn = ctypes.CFUNCTYPE(None, c_void_p)
+
+_error = POINTER(c_void_p)
+_out = POINTER(c_void_p)
+
+_FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
+    "tolmach_status_name": (c_char_p, [c_int32]),
+    "tolmach_version": (c_char_p, []),
+    "tolmach_abi_version": (c_uint32, []),
+    "tolmach_log_set": (None, [LogFn, c_void_p, c_int32]),
+    "tolmach_error_message": (Str, [c_void_p]),
+    "tolmach_error_http_status": (c_int32, [c_void_p]),
+    "tolmach_error_retry_after_ms": (c_int64, [c_void_p]),
+    "tolmach_error_provider_code": (Str, [c_void_p]),
+    "tolmach_error_request_id": (Str, [c_void_p]),
+    "tolmach_error_body": (Str, [c_void_p]),
+    "tolmach_error_free": (None, [c_void_p]),
+    "tolmach_provider_count": (c_size_t, []),
+    "tolmach_provider_get": (POINTER(Provider), [c_size_t]),
+    "tolmach_config_new": (c_int32, [c_char_p, _out, _error]),
+    "tolmach_config_set": (c_int32, [c_void_p, c_char_p, c_char_p, _error]),
+    "tolmach_config_free": (None, [c_void_p]),
+    "tolmach_client_new": (c_int32, [c_void_p, _out, _error]),
+    "tolmach_client_free": (None, [c_void_p]),
+    "tolmach_client_models": (c_int32, [c_void_p, c_int64, _out, _error]),
+    "tolmach_models_count": (c_size_t, [c_void_p]),
+    "tolmach_models_get": (POINTER(Model), [c_void_p, c_size_t]),
+    "tolmach_models_free": (None, [c_void_p]),
+    "tolmach_request_new": (c_int32, [c_char_p, _out, _error]),
+    "tolmach_request_from_json": (c_int32, [c_char_p, c_size_t, _out, _error]),
+    "tolmach_request_message": (c_int32, [c_void_p, c_char_p, c_char_p, c_size_t, _error]),
+    "tolmach_request_attach": (c_int32, [c_void_p, c_char_p, c_size_t, c_char_p, _error]),
+    "tolmach_request_attach_url": (c_int32, [c_void_p, c_char_p, _error]),
+    "tolmach_request_tool_result": (c_int32, [c_void_p, c_char_p, c_char_p, c_size_t, _error]),
+    "tolmach_request_set": (c_int32, [c_void_p, c_char_p, c_char_p, c_size_t, _error]),
+    "tolmach_request_json": (Str, [c_void_p]),
+    "tolmach_request_reply": (c_int32, [c_void_p, c_void_p, _error]),
+    "tolmach_request_free": (None, [c_void_p]),
+    "tolmach_session_open": (c_int32, [c_void_p, c_void_p, _out, _error]),
+    "tolmach_session_poll": (c_int32, [c_void_p, c_int64, POINTER(POINTER(Chunk)), _error]),
+    "tolmach_session_cancel": (None, [c_void_p]),
+    "tolmach_session_fd": (c_int32, [c_void_p]),
+    "tolmach_session_on_ready": (c_int32, [c_void_p, ReadyFn, c_void_p, ReleaseFn, _error]),
+    "tolmach_session_reply": (Str, [c_void_p]),
+    "tolmach_session_free": (None, [c_void_p]),
+}
+
+
+def _load() -> Any:
+    file, system = {
+        "darwin": ("libtolmach.dylib", "libtolmach.0.dylib"),
+        "win32": ("tolmach.dll", "tolmach.dll"),
+    }.get(sys.platform, ("libtolmach.so", "libtolmach.so.0"))
+    own = Path(__file__).with_name(file)
+    name = str(own) if own.exists() else system
+    try:
+        # CDLL, not PyDLL: calls leave the interpreter to others, so that a log line or a
+        # wake-up from one of the library's threads never waits for a call that waits for it.
+        library = ctypes.CDLL(name)
+        version = library.tolmach_abi_version()
+    except (OSError, AttributeError) as error:
+        raise ImportError(f"tolmach's shared library cannot be loaded: {error}") from error
+    if version < _ABI:
+        raise ImportError(f"{name} has the ABI version {version}; this package needs {_ABI}")
+    for function, (result, arguments) in _FUNCTIONS.items():
+        prototype = getattr(library, function)
+        prototype.restype, prototype.argtypes = result, arguments
+    return library
+
+
+lib: Any = _load()

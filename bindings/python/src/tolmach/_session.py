@@ -1,0 +1,250 @@
+"""One answer on its way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import itertools
+import json
+import select
+import threading
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Optional
+
+from . import _native
+from ._call import call
+from ._errors import BusyError, SessionCancelledError, TolmachError
+from ._handle import Handle, net
+from ._native import END, OK, PENDING, lib
+from ._types import Chunk, copy_chunk
+
+# After so many chunks that were there already, a task lets others have a turn.
+_FAIR_SHARE = 64
+
+
+class Session:
+    """One answer on its way, made by `Client.stream()`: an iterator over its chunks.
+
+    Iterate with `for` or `async for`; one thread or task at a time. Close it, best by `with`
+    or `async with`: what is left of the answer then ends at once. An answer that is not
+    whole raises: an iteration that ends has seen everything.
+    """
+
+    def __init__(self, pointer: ctypes.c_void_p) -> None:
+        self._end = _End()
+        self._handle = Handle("session", pointer, self._end.free, SessionCancelledError)
+        self._taken = 0
+        self._polling = threading.Lock()
+        net(self, _drop, self._handle, self._end)
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return self
+
+    def __next__(self) -> Chunk:
+        chunk = self._wait_for_next()
+        if chunk is None:
+            raise StopIteration
+        return chunk
+
+    def __aiter__(self) -> AsyncIterator[Chunk]:
+        return self
+
+    async def __anext__(self) -> Chunk:
+        """Where the task is cancelled in here, so is the session."""
+        chunk = await self._await_next()
+        if chunk is None:
+            raise StopAsyncIteration
+        return chunk
+
+    @property
+    def reply(self) -> dict[str, Any]:
+        """The assistant's message so far, put together, in OpenAI's chat format.
+
+        `Request.reply()` appends it to a request.
+        """
+        reply = self._end.reply
+        if reply is None:
+            with self._turn() as session:
+                reply = str(lib.tolmach_session_reply(session))
+        message: dict[str, Any] = json.loads(reply)
+        return message
+
+    def fileno(self) -> int:
+        """A descriptor for select, poll and event loops; -1 where there is none (Windows).
+
+        It is readable while `next()` would not wait. Neither read nor close it.
+        """
+        with self._handle as session:
+            descriptor: int = lib.tolmach_session_fd(session)
+            return descriptor
+
+    def cancel(self) -> None:
+        """Ends the session at once. Any thread may, at any time.
+
+        Whoever waits for the next chunk, or asks for one later, gets a
+        SessionCancelledError, unless the answer has already ended.
+        """
+        with contextlib.suppress(SessionCancelledError), self._handle as session:
+            lib.tolmach_session_cancel(session)
+            self._end.reached = True
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session was closed."""
+        return self._handle.closed
+
+    def close(self) -> None:
+        """Cancels the session and frees what it holds. Any thread may, more than once."""
+        if not self._handle.inherited:
+            self.cancel()
+            self._handle.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Session:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "ended" if self._end.reached else "open"
+        return f"<tolmach.Session {state} at {id(self):#x}>"
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[ctypes.c_void_p]:
+        """A chunk is the library's until it is copied: no other poll may come between."""
+        if not self._polling.acquire(blocking=False):
+            raise BusyError("another thread or task is waiting for the session's next chunk")
+        try:
+            with self._handle as session:
+                yield session
+        finally:
+            self._polling.release()
+
+    def _wait_for_next(self) -> Optional[Chunk]:
+        with self._turn() as session:
+            status, chunk = self._poll(session)
+            while status == PENDING:
+                # Python's own wait, which Ctrl-C interrupts; or short ones of the library's.
+                descriptor = lib.tolmach_session_fd(session)
+                if descriptor >= 0:
+                    _wait_until_readable(descriptor)
+                status, chunk = self._poll(session, timeout_ms=0 if descriptor >= 0 else 100)
+            return chunk
+
+    async def _await_next(self) -> Optional[Chunk]:
+        with self._turn() as session:
+            try:
+                self._taken += 1
+                if self._taken % _FAIR_SHARE == 0:
+                    await asyncio.sleep(0)
+                status, chunk = self._poll(session)
+                while status == PENDING:
+                    await _until_ready(session)
+                    status, chunk = self._poll(session)
+                return chunk
+            except asyncio.CancelledError:
+                self.cancel()
+                raise
+
+    def _poll(
+        self, session: ctypes.c_void_p, timeout_ms: int = 0
+    ) -> tuple[int, Optional[Chunk]]:
+        chunk = ctypes.POINTER(_native.Chunk)()
+        try:
+            status = call(lib.tolmach_session_poll, session, timeout_ms, ctypes.byref(chunk))
+        except TolmachError:
+            self._end.reached = True
+            raise
+        if status == END:
+            self._end.reached = True
+        return status, copy_chunk(chunk.contents) if status == OK else None
+
+
+class _End:
+    """What is left of a session at its end."""
+
+    def __init__(self) -> None:
+        self.reached = False
+        self.reply: Optional[str] = None
+
+    def free(self, session: ctypes.c_void_p) -> None:
+        try:
+            self.reply = str(lib.tolmach_session_reply(session))
+        finally:
+            lib.tolmach_session_free(session)
+
+
+def _drop(handle: Handle, end: _End) -> None:
+    """The net below a session that nobody closed."""
+    if handle.closed or handle.inherited:
+        return
+    handle.close()
+    if not end.reached:
+        warnings.warn(
+            "a tolmach.Session was dropped before its answer had ended: close it, or use `with`",
+            ResourceWarning,
+            stacklevel=2,
+        )
+
+
+def _wait_until_readable(descriptor: int) -> None:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    poll.poll()
+
+
+async def _until_ready(session: ctypes.c_void_p) -> None:
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    descriptor = lib.tolmach_session_fd(session)
+    if descriptor < 0:
+        await _until_called(session, ready)
+        return
+    # For this wait alone: it is readable as long as there is something to poll for.
+    loop.add_reader(descriptor, _settle, ready)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(descriptor)
+
+
+def _settle(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
+
+
+# Where there is no descriptor, one of the library's threads tells. It gets this one function
+# and the number of the wait, so that a call that comes late finds nothing and does nothing.
+_waits: dict[int, asyncio.Future[None]] = {}
+_numbers = itertools.count(1)
+
+
+async def _until_called(session: ctypes.c_void_p, ready: asyncio.Future[None]) -> None:
+    number = next(_numbers)
+    _waits[number] = ready
+    try:
+        call(lib.tolmach_session_on_ready, session, _on_ready, number, _native.ReleaseFn())
+        await ready
+    finally:
+        del _waits[number]
+        nobody = _native.ReadyFn(), None, _native.ReleaseFn()
+        call(lib.tolmach_session_on_ready, session, *nobody)
+
+
+def _wake(number: int) -> None:
+    ready = _waits.get(number)
+    if ready is not None:
+        # The loop is closed where its program has ended in the midst of the wait.
+        with contextlib.suppress(RuntimeError):
+            ready.get_loop().call_soon_threadsafe(_settle, ready)
+
+
+_on_ready = _native.ReadyFn(_wake)

@@ -1,0 +1,202 @@
+"""What the library tells: chunks, models, providers."""
+
+from __future__ import annotations
+
+import ctypes
+import enum
+import sys
+from dataclasses import dataclass
+from typing import Optional
+
+from . import _native
+
+_SLOTS: dict[str, bool] = {"slots": True} if sys.version_info >= (3, 10) else {}
+
+
+class ChunkKind(enum.IntEnum):
+    """What a chunk carries. The set is open: skip the kinds you do not know."""
+
+    START = 1
+    """The answer begins. text: its id; name: the model that answers."""
+    TEXT = 2
+    """A piece of the answer's text."""
+    REASONING = 3
+    """A piece of the model's reasoning. name: the field of the protocol that it came in."""
+    REFUSAL = 4
+    """A piece of a refusal."""
+    TOOL_CALL = 5
+    """A piece of a tool call. id and name on the call's first piece; text: a piece of its
+    arguments, which are JSON once the answer has finished; index: which call."""
+    IMAGE = 6
+    """An image in data, or text: its URL; name: the prompt as the provider revised it."""
+    AUDIO = 7
+    """A piece of audio in data; text: its transcript."""
+    SOURCE = 8
+    """A source. text: its URL; name: its title."""
+    PROGRESS = 9
+    """What the provider says it is doing."""
+    USAGE = 10
+    """Token counts, in usage."""
+    FINISH = 11
+    """The end of a choice. text: stop, length, tool_calls, content_filter, or another word
+    of the provider's; name: as the provider put it."""
+    RAW = 12
+    """With the config's raw_chunks alone: text is the undecoded event."""
+    STATE = 13
+    """Opaque state of the provider's, as JSON in text. The reply has it already."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Optional[ChunkKind]:
+        if not isinstance(value, int):
+            return None
+        unknown = int.__new__(cls, value)
+        unknown._name_, unknown._value_ = f"UNKNOWN_{value}", value
+        return unknown
+
+
+class Capability(enum.IntFlag):
+    """What a provider or a model can do. The set is open: ignore the bits you do not know."""
+
+    STREAM = 1
+    """Answers arrive as they are written."""
+    HISTORY = 2
+    """Takes a conversation; otherwise it is folded into one prompt."""
+    SYSTEM = 4
+    """Takes system messages."""
+    TOOLS = 8
+    """Calls tools."""
+    VISION = 16
+    """Reads images."""
+    IMAGES = 32
+    """Makes images."""
+    LIST_MODELS = 64
+    """Lists its models."""
+    NEEDS_AUTH = 128
+    """Wants credentials."""
+    WORKING = 256
+    """The service is believed to be up."""
+
+
+@dataclass(frozen=True, **_SLOTS)
+class Usage:
+    """Token counts; None where the provider did not say."""
+
+    input: Optional[int] = None
+    """Of the prompt, cached ones included."""
+    output: Optional[int] = None
+    """Of the answer, reasoning included."""
+    total: Optional[int] = None
+    """In all."""
+    cached_input: Optional[int] = None
+    """Of the prompt, from a cache."""
+    reasoning: Optional[int] = None
+    """Of the answer, spent on reasoning."""
+
+
+@dataclass(frozen=True, **_SLOTS)
+class Chunk:
+    """One piece of an answer. It is a copy: keep it as long as you like."""
+
+    kind: ChunkKind
+    """What it carries."""
+    text: str = ""
+    """Text, always in whole characters."""
+    id: str = ""
+    """The id of a tool call."""
+    name: str = ""
+    """A name; of what, the kind says."""
+    data: Optional[bytes] = None
+    """An image or audio."""
+    mime: str = ""
+    """The media type of data."""
+    usage: Optional[Usage] = None
+    """Token counts, of the kind USAGE."""
+    choice: int = 0
+    """Which of n answers it belongs to."""
+    index: int = 0
+    """Which tool call, image, ... of that answer."""
+
+
+@dataclass(frozen=True, **_SLOTS)
+class Model:
+    """A model that a provider lists."""
+
+    id: str
+    """The name to ask for it by."""
+    owner: str = ""
+    """Who made or serves it; empty when not said."""
+    context_length: Optional[int] = None
+    """Tokens that fit its context; None when not said."""
+    capabilities: Capability = Capability(0)
+    """What the entry says it can do."""
+    json: str = ""
+    """The provider's whole entry."""
+
+
+@dataclass(frozen=True, **_SLOTS)
+class Provider:
+    """A provider that the library can talk to."""
+
+    name: str
+    """The name to make a client by: "openai", "gigachat", ..."""
+    label: str
+    """Its name for people."""
+    url: str
+    """Its site."""
+    base_url: str
+    """Where its API is, unless the config's base_url says otherwise."""
+    default_model: str
+    """The model asked when nobody names one; empty: name one."""
+    api_key_env: str
+    """The environment variable where its key is usually kept; empty: none."""
+    capabilities: Capability
+    """What it can do."""
+
+
+def providers() -> list[Provider]:
+    """The providers that this build can talk to."""
+    lib = _native.lib
+    entries = (lib.tolmach_provider_get(i).contents for i in range(lib.tolmach_provider_count()))
+    return [
+        Provider(
+            name=str(entry.name),
+            label=str(entry.label),
+            url=str(entry.url),
+            base_url=str(entry.base_url),
+            default_model=str(entry.default_model),
+            api_key_env=str(entry.api_key_env),
+            capabilities=Capability(entry.capabilities),
+        )
+        for entry in entries
+    ]
+
+
+def copy_chunk(chunk: _native.Chunk) -> Chunk:
+    kind = ChunkKind(chunk.kind)
+    return Chunk(
+        kind,
+        text=str(chunk.text),
+        id=str(chunk.id),
+        name=str(chunk.name),
+        data=ctypes.string_at(chunk.bytes, chunk.bytes_len) if chunk.bytes else None,
+        mime=str(chunk.mime),
+        usage=_copy_usage(chunk.usage) if kind is ChunkKind.USAGE else None,
+        choice=chunk.choice,
+        index=chunk.index,
+    )
+
+
+def _copy_usage(usage: _native.Usage) -> Usage:
+    return Usage(*(None if count < 0 else count for count in (
+        usage.input, usage.output, usage.total, usage.cached_input, usage.reasoning
+    )))
+
+
+def copy_model(model: _native.Model) -> Model:
+    return Model(
+        id=str(model.id),
+        owner=str(model.owner),
+        context_length=None if model.context_length < 0 else model.context_length,
+        capabilities=Capability(model.capabilities),
+        json=str(model.json),
+    )

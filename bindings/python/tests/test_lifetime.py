@@ -1,0 +1,365 @@
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+import tracemalloc
+import unittest
+import warnings
+
+import tolmach
+from support import (
+    PIXEL, TestCase, ask, eventually, in_thread, read, scripted, start_script, text_of, unique,
+    until_text,
+)
+from tolmach import ArgumentError, Request, SessionCancelledError, TolmachError
+
+
+class Misuse(TestCase):
+    def test_a_closed_client_is_an_error(self) -> None:
+        client = scripted()
+        client.close()
+        client.close()
+        self.assertTrue(client.closed)
+        self.assertRaises(ArgumentError, client.stream, ask("words"))
+        self.assertRaises(ArgumentError, client.models)
+
+    def test_a_closed_session_is_an_error(self) -> None:
+        with scripted() as client:
+            stream = client.stream(ask("words"))
+            stream.close()
+            stream.close()
+            stream.cancel()
+            self.assertTrue(stream.closed)
+            self.assertRaises(SessionCancelledError, next, stream)
+            self.assertRaises(SessionCancelledError, stream.fileno)
+            self.assertRaises(SessionCancelledError, lambda: asyncio.run(anext_of(stream)))
+
+    def test_a_session_outlives_its_client_and_request(self) -> None:
+        client, request = scripted(), ask("words")
+        stream = client.stream(request)
+        client.close()
+        del client, request
+        gc.collect()
+        with stream:
+            self.assertEqual(text_of(stream), "One two three.")
+
+    def test_a_signal_handler_may_cancel(self) -> None:
+        with scripted() as client, client.stream(ask("silent", unique())) as stream:
+            before = signal.signal(signal.SIGUSR1, lambda *_: stream.close())
+            self.addCleanup(signal.signal, signal.SIGUSR1, before)
+            signaller = in_thread(lambda: os.kill(os.getpid(), signal.SIGUSR1))
+            self.assertRaises(SessionCancelledError, next, stream)
+            signaller.join()
+
+    def test_any_thread_may_do_anything_at_any_time(self) -> None:
+        """Whatever comes of it is an error, never a crash."""
+        with scripted() as client:
+            for _ in range(20):
+                request = ask("many", unique())
+                stream = client.stream(request)
+
+                def use() -> None:
+                    try:
+                        for _ in range(200):
+                            next(stream, None)
+                        request.reply(stream)
+                        stream.fileno()
+                        request.user("more").to_dict()
+                        stream.close()
+                    except TolmachError:
+                        stream.cancel()
+
+                for thread in [in_thread(use) for _ in range(4)]:
+                    thread.join()
+                stream.close()
+
+    def test_what_is_printed_shows_no_key(self) -> None:
+        with scripted() as client, client.stream(ask("words")) as stream:
+            shown = f"{client!r} {client} {stream!r} {vars(client)} {ask('words')!r}"
+        self.assertIn("openai", shown)
+        self.assertNotIn(os.environ["TOLMACH_TEST_KEY"], shown)
+
+
+async def anext_of(stream: tolmach.Session) -> tolmach.Chunk:
+    return await stream.__anext__()
+
+
+class Leaks(TestCase):
+    def test_a_dropped_session_is_freed_with_a_warning(self) -> None:
+        message = unique()
+        with scripted() as client:
+            stream = client.stream(ask("held", message))
+            until_text(stream)
+            # In a cycle, so that the collector has to find it.
+            cycle = [stream]
+            cycle.append(cycle)  # type: ignore[arg-type]
+            del stream, cycle
+            with self.assertWarnsRegex(ResourceWarning, "Session was dropped"):
+                gc.collect()
+            self.assertEqual(read(client, "was-closed", message), "closed")
+
+    def test_a_dropped_session_that_had_ended_gets_no_warning(self) -> None:
+        with scripted() as client, warnings.catch_warnings():
+            warnings.simplefilter("error")
+            text_of(client.stream(ask("words")))
+            client.stream(ask("silent", unique())).cancel()
+            gc.collect()
+
+    def test_hundreds_of_sessions_leave_nothing_behind(self) -> None:
+        def cycles(client: tolmach.Client, count: int) -> None:
+            for number in range(count):
+                request = ask("words", unique()).attach(PIXEL)
+                stream = client.stream(request)
+                if number % 3 == 0:
+                    text_of(stream)
+                    request.reply(stream)
+                if number % 3 == 1:
+                    stream.close()
+                del stream
+                try:
+                    scripted(no_such_key=1)
+                except ArgumentError:
+                    pass
+
+        with scripted() as client, warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            cycles(client, 60)
+            gc.collect()
+            tracemalloc.start(10)
+            self.addCleanup(tracemalloc.stop)
+            cycles(client, 30)
+            gc.collect()
+            before, _ = tracemalloc.get_traced_memory()
+            cycles(client, 300)
+            gc.collect()
+            after, _ = tracemalloc.get_traced_memory()
+        self.assertLess(after - before, 64 * 1024)
+
+    @unittest.skipUnless(sys.platform == "linux", "reads /proc")
+    def test_sessions_leave_no_descriptors(self) -> None:
+        def descriptors() -> int:
+            return len(os.listdir("/proc/self/fd"))
+
+        before = descriptors()
+        for _ in range(5):
+            with scripted() as client, warnings.catch_warnings():
+                warnings.simplefilter("ignore", ResourceWarning)
+                for number in range(60):
+                    stream = client.stream(ask("held", unique()))
+                    if number % 2:
+                        until_text(stream)
+                    if number % 3 == 0:
+                        stream.close()
+                    del stream
+        # The workers let go of theirs a moment later.
+        self.assertTrue(eventually(lambda: descriptors() <= before), descriptors() - before)
+
+    @unittest.skipUnless(sys.platform == "linux", "reads /proc")
+    def test_what_is_dropped_gives_its_memory_back(self) -> None:
+        def resident() -> int:
+            with open("/proc/self/statm") as statm:
+                return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+        megabyte = b"\x89PNG\r\n\x1a\n" + bytes(1 << 20)
+
+        def drop(count: int) -> None:
+            for _ in range(count):
+                Request().user("look").attach(megabyte).to_dict()
+            for _ in range(count):
+                with self.assertRaises(ArgumentError):
+                    Request.from_dict({"messages": "no list" * 100_000})
+
+        drop(10)
+        before = resident()
+        drop(80)
+        self.assertLess(resident() - before, 40 << 20)
+
+
+class Interrupts(TestCase):
+    def interrupt(self, script: str, *arguments: str) -> str:
+        """What a script printed that got a Ctrl-C once it said that it waits."""
+        with start_script(script, *arguments) as process:
+            assert process.stdout is not None
+            self.assertEqual(process.stdout.readline(), "waiting\n")
+            # It is in its wait, as far as the system can tell.
+            if sys.platform == "linux":
+                self.assertTrue(eventually(lambda: main_thread_sleeps(process.pid)))
+            process.send_signal(signal.SIGINT)
+            output, errors = process.communicate()
+            self.assertEqual(process.returncode, 0, errors)
+            self.assertEqual(errors, "")
+            return output
+
+    def test_control_c_ends_the_wait_at_once_and_the_request(self) -> None:
+        message = unique()
+        output = self.interrupt(
+            """
+import sys
+from support import ask, scripted, until_text
+with scripted() as client:
+    try:
+        with client.stream(ask("held", sys.argv[1])) as stream:
+            until_text(stream)
+            print("waiting", flush=True)
+            for chunk in stream:
+                print(chunk)
+    except KeyboardInterrupt:
+        print("KeyboardInterrupt")
+""",
+            message,
+        )
+        self.assertEqual(output, "KeyboardInterrupt\n")
+        with scripted() as client:
+            self.assertEqual(read(client, "was-closed", message), "closed")
+
+    def test_control_c_ends_the_wait_for_models(self) -> None:
+        output = self.interrupt(
+            """
+import socket
+from support import in_thread, scripted
+with socket.create_server(("127.0.0.1", 0)) as deaf:
+    connections = []
+    def accept():
+        connections.append(deaf.accept())
+        print("waiting", flush=True)
+    accepting = in_thread(accept)
+    url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+    with scripted(base_url=url, first_byte_timeout_ms=600_000) as client:
+        try:
+            client.models()
+        except KeyboardInterrupt:
+            print("KeyboardInterrupt")
+    accepting.join()
+    connections[0][0].close()
+"""
+        )
+        self.assertEqual(output, "KeyboardInterrupt\n")
+
+    def test_control_c_ends_asyncio_and_the_request(self) -> None:
+        message = unique()
+        output = self.interrupt(
+            """
+import asyncio, sys
+from support import ask, auntil_text, scripted
+async def main():
+    async with scripted() as client, client.stream(ask("held", sys.argv[1])) as stream:
+        await auntil_text(stream)
+        asyncio.get_running_loop().call_soon(lambda: print("waiting", flush=True))
+        async for chunk in stream:
+            print(chunk)
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    print("KeyboardInterrupt")
+""",
+            message,
+        )
+        self.assertEqual(output, "KeyboardInterrupt\n")
+        with scripted() as client:
+            self.assertEqual(read(client, "was-closed", message), "closed")
+
+
+def main_thread_sleeps(process: int) -> bool:
+    with open(f"/proc/{process}/stat") as stat:
+        return stat.read().rpartition(")")[2].split()[0] == "S"
+
+
+class Processes(TestCase):
+    def run_script(self, script: str, *arguments: str) -> str:
+        with start_script(script, *arguments) as process:
+            output, errors = process.communicate()
+            self.assertEqual((process.returncode, errors), (0, ""))
+            return output
+
+    def test_a_fork_leaves_the_sessions_of_its_parent_alone(self) -> None:
+        message = unique()
+        output = self.run_script(
+            """
+import gc, os, sys, warnings
+from support import ask, read, scripted, text_of, until_text
+from tolmach import ArgumentError
+warnings.simplefilter("ignore", DeprecationWarning)  # of fork() beside threads
+client = scripted()
+stream = client.stream(ask("gated", sys.argv[1]))
+until_text(stream)
+child = os.fork()
+if child == 0:
+    for use in (stream.__next__, stream.fileno, lambda: client.stream("hello"), client.models):
+        try:
+            use()
+        except ArgumentError as error:
+            assert "fork" in str(error), error
+        else:
+            raise AssertionError("no error")
+    with scripted() as own:
+        assert read(own, "words") == "One two three."
+    stream.close()
+    del stream, client
+    gc.collect()
+    sys.exit(0)
+_, status = os.waitpid(child, 0)
+assert status == 0, status
+read(client, "open", sys.argv[1])
+print(text_of(stream))
+stream.close()
+""",
+            message,
+        )
+        self.assertEqual(output, "second\n")
+
+    def test_an_exit_in_the_midst_of_things_is_clean(self) -> None:
+        for _ in range(3):
+            output = self.run_script(
+                """
+import logging, threading, warnings
+from support import ask, scripted, text_of, unique, until_text
+import tolmach
+warnings.simplefilter("ignore", ResourceWarning)
+logger = logging.getLogger("lines")
+logger.addHandler(logging.NullHandler())
+logger.setLevel(1)
+tolmach.log_to(logger)
+client = scripted()
+running = [client.stream(ask("many", unique())) for _ in range(8)]
+waiting = client.stream(ask("silent", unique()))
+threading.Thread(target=next, args=(waiting, None), daemon=True).start()
+churning = lambda: [text_of(client.stream(ask("words"))) for _ in range(1000)]
+threading.Thread(target=churning, daemon=True).start()
+until_text(running[0])
+print("exit")
+"""
+            )
+            self.assertEqual(output, "exit\n")
+
+
+class Log(TestCase):
+    def test_lines_go_to_the_logger_until_it_is_removed(self) -> None:
+        logger = logging.getLogger(f"test.{unique()}")
+        logger.propagate = False
+        logger.setLevel(1)
+        with self.assertLogs(logger, 1) as logs:
+            tolmach.log_to(logger)
+            self.addCleanup(tolmach.log_to, None)
+            with scripted() as client:
+                read(client, "words", "a secret prompt")
+        lines = "\n".join(logs.output)
+        self.assertIn("127.0.0.1", lines)
+        for secret in (os.environ["TOLMACH_TEST_KEY"], "a secret prompt", "two "):
+            self.assertNotIn(secret, lines)
+
+    def test_lines_below_the_level_are_not_made(self) -> None:
+        logger = logging.getLogger(f"test.{unique()}")
+        logger.propagate = False
+        logger.setLevel(logging.CRITICAL)
+        lines: "list[logging.LogRecord]" = []
+        handler = logging.Handler()
+        handler.emit = lines.append  # type: ignore[method-assign,assignment]
+        logger.addHandler(handler)
+        tolmach.log_to(logger)
+        self.addCleanup(tolmach.log_to, None)
+        logger.setLevel(1)
+        with scripted() as client:
+            read(client, "words")
+        self.assertEqual(lines, [])

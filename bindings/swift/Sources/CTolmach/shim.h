@@ -1,0 +1,1 @@
+#include <tolmach.h>

@@ -1,0 +1,120 @@
+internal import CTolmach
+import Foundation
+
+/// A provider and how to reach it, with its open connections. Make one and share it: any
+/// number of tasks may use it at once.
+public final class Client: Sendable {
+  let handle: Handle
+
+  /// Makes a client. Touches no network.
+  ///
+  /// - Parameters:
+  ///   - provider: its name, such as "openai"; `Provider.all` has them.
+  ///   - settings: the keys of `tolmach.h` with their values, such as "api_key", "model",
+  ///     "base_url" or "idle_timeout_ms". Durations are in milliseconds.
+  /// - Throws: `TolmachError`: `.argument` for an unknown provider or key, or a wrong value;
+  ///   `.auth` where there is neither a key nor its environment variable.
+  public init(_ provider: String, _ settings: [String: String] = [:]) throws {
+    try refuseNUL(provider, in: "the provider's name")
+    let config = try Handle(freedBy: tolmach_config_free) { tolmach_config_new(provider, $0, $1) }
+    for (key, value) in settings.sorted(by: { $0.key < $1.key }) {
+      try refuseNUL(key, in: "a key of the settings")
+      try refuseNUL(value, in: "the value of \(key)")
+      try config.use { config in try check { tolmach_config_set(config, key, value, $0) } }
+    }
+    handle = try config.use { config in
+      try Handle(freedBy: tolmach_client_free) { tolmach_client_new(config, $0, $1) }
+    }
+  }
+
+  /// Asks `request`, and returns at once. The answer is an asynchronous sequence of chunks,
+  /// for one loop to read; whatever goes wrong is thrown there.
+  ///
+  /// The request ends when the task that reads is cancelled, when the loop is left, or when
+  /// nobody holds the session any more.
+  public func stream(_ request: Request) -> Session {
+    Session(client: self, request: request)
+  }
+
+  /// Asks for the models there are.
+  ///
+  /// The library waits for them in a thread of its own. Where the task is cancelled, this
+  /// throws `CancellationError` at once, and the thread ends a while later.
+  ///
+  /// - Parameter timeout: for all of it, retries included; nil leaves it to the settings.
+  /// - Throws: `TolmachError`: `.unsupported` where the provider lists none; `.timeout`; all
+  ///   that a session can throw.
+  public func models(timeout: Duration? = nil) async throws -> [Model] {
+    let limit = try milliseconds(timeout)
+    let answer = Answer<[Model]>()
+    return try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { continuation in
+        guard answer.isAwaited(by: continuation) else { return }
+        Thread.detachNewThread { answer.give(Result { try self.waitForModels(limit) }) }
+      }
+    } onCancel: {
+      answer.give(.failure(CancellationError()))
+    }
+  }
+
+  private func waitForModels(_ limit: Int64) throws -> [Model] {
+    let list = try handle.use { client in
+      try Handle(freedBy: tolmach_models_free) { tolmach_client_models(client, limit, $0, $1) }
+    }
+    return list.use { list in
+      (0..<tolmach_models_count(list)).compactMap { tolmach_models_get(list, $0).map(Model.init) }
+    }
+  }
+}
+
+/// A model of a provider's.
+public struct Model: Hashable, Sendable, Identifiable {
+  /// The name to ask for it by.
+  public let id: String
+  /// Who made or serves it, if that is said.
+  public let owner: String?
+  /// The provider's whole entry, as JSON.
+  public let json: String
+  /// Tokens that fit its context, if that is said.
+  public let contextLength: Int?
+  /// What its entry says it can do.
+  public let capabilities: Capabilities
+
+  init(_ model: UnsafePointer<tolmach_model>) {
+    id = String(model.pointee.id)
+    owner = String(model.pointee.owner).unlessEmpty
+    json = String(model.pointee.json)
+    contextLength = count(model.pointee.context_length)
+    capabilities = Capabilities(rawValue: model.pointee.capabilities)
+  }
+}
+
+/// A result that a task waits for: the first that is given counts.
+private final class Answer<Value: Sendable>: Sendable {
+  private enum State {
+    case open
+    case awaited(CheckedContinuation<Value, any Error>)
+    case given(Result<Value, any Error>)
+  }
+
+  private let state = Locked(State.open)
+
+  /// False where the result was there already, and the continuation has it.
+  func isAwaited(by continuation: CheckedContinuation<Value, any Error>) -> Bool {
+    let given: Result<Value, any Error>? = state.use {
+      if case .given(let result) = $0 { return result }
+      $0 = .awaited(continuation)
+      return nil
+    }
+    if let given { continuation.resume(with: given) }
+    return given == nil
+  }
+
+  func give(_ result: Result<Value, any Error>) {
+    let before = state.use { state in
+      defer { if case .given = state {} else { state = .given(result) } }
+      return state
+    }
+    if case .awaited(let continuation) = before { continuation.resume(with: result) }
+  }
+}

@@ -1,0 +1,54 @@
+#!/bin/sh
+# Builds the package and runs its tests and its example, in $TOLMACH_TEST_WORK alone.
+set -e
+work=$TOLMACH_TEST_WORK
+mkdir -p "$work"
+export TMPDIR="$work"
+
+# pm COMMAND BUILD [ARGUMENT ...]: a command of the package manager, with a build of its own.
+pm() {
+  command=$1 build=$2
+  shift 2
+  swift "$command" --scratch-path "$work/$build" --cache-path "$work/cache" \
+    --config-path "$work/config" --security-path "$work/security" "$@"
+}
+
+# tests BUILD [ARGUMENT ...]
+tests() {
+  build=$1
+  shift
+  echo "== the tests: $build $*"
+  pm test "$build" --disable-xctest -Xswiftc -warnings-as-errors "$@" >"$work/$build.log" 2>&1 ||
+    { cat "$work/$build.log"; exit 1; }
+  grep 'Test run with [1-9][0-9]* tests passed' "$work/$build.log" || { cat "$work/$build.log"; exit 1; }
+}
+
+tests plain
+TSAN_OPTIONS="halt_on_error=1 suppressions=$PWD/Tests/thread-sanitizer.supp"
+ASAN_OPTIONS=detect_leaks=1
+LSAN_OPTIONS="suppressions=$PWD/Tests/leak-sanitizer.supp print_suppressions=0"
+export TSAN_OPTIONS ASAN_OPTIONS LSAN_OPTIONS
+tests thread --sanitize=thread
+tests address --sanitize=address
+
+echo "== the example"
+pm build plain --product chat -Xswiftc -warnings-as-errors
+chat() {
+  pm run plain --skip-build chat openai "$1" "base_url=$TOLMACH_TEST_URL" \
+    "api_key=$TOLMACH_TEST_KEY" proxy=direct max_retries=0 "model=$2"
+}
+test "$(chat Hi words)" = "One two three."
+if chat Hi status-429 2>"$work/said"; then exit 1; fi
+grep "Scripted 429.*try again in 7" "$work/said"
+
+echo "== the program of the README is the example"
+sed -n '/^```swift$/,/^```$/p' README.md | sed '1d; /^```$/,$d' | diff - Examples/chat/main.swift
+
+echo "== the package takes an XCFramework, whose module map serves the sources"
+export TOLMACH_XCFRAMEWORK=CTolmach.xcframework
+pm package plain dump-package | grep '"type" : "binary"'
+mkdir -p "$work/framework"
+cp -R Headers "$work/framework/"
+cp "$TOLMACH_PREFIX/include/tolmach.h" "$work/framework/Headers/CTolmach/"
+swift -frontend -typecheck -swift-version 6 -module-name Tolmach -I "$work/framework/Headers" \
+  -module-cache-path "$work/modules" Sources/Tolmach/*.swift
