@@ -356,12 +356,13 @@ TOLMACH_API tolmach_status tolmach_error_status(const tolmach_error *error);
 TOLMACH_API tolmach_str tolmach_error_message(const tolmach_error *error);
 
 /**
- * The HTTP status that the provider refused with.
+ * The HTTP status that the provider refused with, or that an error within its answer names.
  *
- * Returns: such as 429; 0 for an error that came otherwise, also within an answer.
+ * Returns: such as 429; 200 for a web page in the place of an answer; 0 when there is none.
  * Blocks: no. Threads: any thread. Since: 0.1.
  */
-TOLMACH_API int32_t tolmach_error_http_status(const tolmach_error *error);
+TOLMACH_API
+int32_t tolmach_error_http_status(const tolmach_error *error);
 
 /**
  * How long the provider asks to wait before the next try.

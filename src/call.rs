@@ -96,8 +96,10 @@ impl<'a> Call<'a> {
 
     /// Keeps `secret` out of errors from now on.
     pub(crate) fn hide(&mut self, secret: &Secret) {
-        self.secrets.push(secret.clone());
-        self.transport.hide(secret);
+        for form in secret.forms() {
+            self.transport.hide(&form);
+            self.secrets.push(form);
+        }
     }
 
     /// Waits until `done` is closed, within the deadlines of the call.
@@ -204,6 +206,9 @@ impl<'a> Call<'a> {
                 ),
             ));
         }
+        if !self.token.is_whole() {
+            return Err(self.truncated());
+        }
         response.body.finish();
         Ok(bytes)
     }
@@ -242,6 +247,11 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// The error that a web page is which begins in the place of text, with `start`.
+    pub(crate) fn page_for_text(&self, events: &mut Events, start: &str) -> Error {
+        self.page(&mut events.body, start.as_bytes().to_vec())
+    }
+
     /// The error that a web page is, of which `page` was read already.
     fn page(&self, body: &mut Body, mut page: Vec<u8>) -> Error {
         // As much of it as there is says what it is.
@@ -266,7 +276,11 @@ impl<'a> Call<'a> {
             return Err(self.protocol_error("answered with nothing"));
         }
         let value = serde_json::from_slice(events.event().data).map_err(|error| {
-            let kind = if error.is_eof() { ErrorKind::Truncated } else { ErrorKind::Protocol };
+            let kind = match () {
+                () if error.is_eof() => ErrorKind::Truncated,
+                () if json::is_too_deep(events.event().data) => ErrorKind::TooLarge,
+                () => ErrorKind::Protocol,
+            };
             Error::new(kind, format!("the answer of {} is not JSON: {error}", self.host))
         })?;
         if let Some(error) = self.error_in(&value) {

@@ -317,20 +317,29 @@ impl Config {
             let words = value.split_whitespace().filter(|word| word.len() >= 8);
             secrets.extend(std::iter::once(value).chain(words).map(Secret::new));
         }
-        for url in [Some(&*self.base_url), self.option("endpoint")].into_iter().flatten() {
+        let headers = self.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("cookie"));
+        for cookies in headers.map(|(_, value)| value).chain(self.option("cookie")) {
+            let values = cookies.split(';').filter_map(|cookie| cookie.split_once('='));
+            let values = values.map(|(_, value)| value.trim()).filter(|value| value.len() >= 8);
+            secrets.extend(values.map(Secret::new));
+        }
+        let urls = [Some(&*self.base_url), self.option("endpoint"), self.option("auth_url")];
+        for url in urls.into_iter().flatten() {
             let query = url.split_once('?').map_or("", |(_, query)| query);
             let fields = query.split('&').filter_map(|field| field.split_once('='));
             let secret = fields.filter(|(name, _)| is_of_credentials(name));
             secrets.extend(secret.map(|(_, value)| Secret::new(value)));
         }
-        secrets
+        secrets.iter().flat_map(Secret::forms).collect()
     }
 }
 
 /// Whether a header or field of that name carries credentials: Authorization, Cookie, key, ...
 fn is_of_credentials(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["auth", "cookie", "key", "secret", "token"].iter().any(|word| name.contains(word))
+    ["auth", "cookie", "credential", "jwt", "key", "pass", "secret", "session", "sig", "token"]
+        .iter()
+        .any(|word| name.contains(word))
 }
 
 /// What `read` makes of a given value; the default where none is given.

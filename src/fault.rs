@@ -233,7 +233,7 @@ fn is_page(text: &str) -> bool {
 
 /// Whether a text that begins so is a web page; `None` while there is too little of it.
 pub(crate) fn begins_page(start: &str) -> Option<bool> {
-    const MARKS: [&str; 3] = ["<!doctype", "<html", "<head"];
+    const MARKS: [&str; 4] = ["<!doctype", "<html", "<head>", "<head "];
     /// Pages have it near their start.
     const NEAR: usize = 64;
     let near: Vec<char> = start.chars().take(NEAR).collect();

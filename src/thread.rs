@@ -153,7 +153,7 @@ pub(crate) fn dismiss(patience: Duration) {
     let all_ended = state.alive == 0;
     state.dismissed = false;
     drop(state);
-    if all_ended {
+    if all_ended && !threads.is_empty() {
         join(threads, patience);
     }
 }

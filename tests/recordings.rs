@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::disallowed_methods,
     reason = "a test fails where it cannot go on"
 )]
 
@@ -233,14 +234,48 @@ fn pauses_are_played_where_they_are_asked_for() {
     assert!(error.message().contains("idle_timeout_ms"), "{error}");
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn replay_is_cancelled_in_its_pauses() {
-    let path = written("endless.jsonl", &[(3_600_000, json!({"text": text("One. ")}))]);
-    let client = replaying(&path, &[("replay_timing", "true"), ("first_byte_timeout_ms", "-1")]);
-    let mut session = Session::open(&client, &Request::new(Some("m"))).unwrap();
-    assert_eq!(session.poll(Some(Duration::from_millis(50))).unwrap(), Polled::Pending);
-    session.control().cancel();
-    assert_eq!(session.poll(None).unwrap_err().kind(), ErrorKind::Cancelled);
+    // What was answered before, a token, must not keep the cancellation from what follows it.
+    let path = place("endless.jsonl");
+    let lines = [
+        json!({"tolmach_recording": 1}),
+        json!({"exchange": 1, "at_ms": 0, "method": "POST", "url": "https://a/oauth", "credential": true}),
+        json!({"exchange": 1, "at_ms": 0, "status": 200, "headers": []}),
+        json!({"exchange": 1, "at_ms": 0, "text": "{\"access_token\":\"x\",\"expires_at\":1}"}),
+        json!({"exchange": 1, "at_ms": 0, "end": true}),
+        json!({"exchange": 2, "at_ms": 0, "method": "POST", "url": "https://a/v1/chat/completions"}),
+        json!({"exchange": 2, "at_ms": 0, "status": 200, "headers": []}),
+        json!({"exchange": 2, "at_ms": 3_600_000, "text": text("One. ")}),
+    ];
+    fs::write(&path, lines.map(|line| format!("{line}\n")).concat()).unwrap();
+    let program = c::program("cancel").env("TEST_PROVIDER", Some("gigachat"));
+    let program = program.env("TEST_CONFIG", Some(&format!("replay_file={}", path.display())));
+    let program = program.env("TEST_CONFIG_2", Some("replay_timing=true"));
+    let program = program.env("TEST_AUTH_URL", Some("http://127.0.0.1:1/oauth"));
+    let mut program = program.arg(NOWHERE).arg("0").spawn();
+    assert_eq!(program.line(), "waiting");
+    program.tell("it waits");
+    assert_eq!(program.line(), "cancelled");
+    // The worker is idle again, and does not spin: what it had to do takes no second.
+    let worked = |program: &c::Running| {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", program.id())).unwrap();
+        let fields: Vec<u64> = stat
+            .rsplit(')')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|field| field.parse().unwrap())
+            .collect();
+        fields[0] + fields[1]
+    };
+    let before = worked(&program);
+    std::thread::sleep(Duration::from_millis(1500));
+    assert!(worked(&program) - before < 50, "the worker spins");
+    program.finish().passed();
 }
 
 #[test]
@@ -323,6 +358,121 @@ fn recordings_that_cannot_be_are_told_what_is_wrong() {
     assert_eq!(ask(&client, "x").unwrap_err().kind(), ErrorKind::Truncated);
     let error = ask(&client, "x").unwrap_err();
     assert!(error.message().contains("no more answers to POST /v1/chat/completions"), "{error}");
+}
+
+#[test]
+fn credentials_are_known_in_every_form_in_which_they_are_quoted() {
+    let server = Server::start(|exchange| {
+        let headers = [
+            ("X-Auth-Token", "made-by-the-server"),
+            ("Location", "/l?session_token=made-by-the-server"),
+            ("Connection", "close"),
+        ];
+        exchange.head(401, &headers);
+        exchange.send(
+            r#"{"error":{"message":"key AbC\/dEf+gHi12= cookie zyxwvut987 query a+b/cdef"}}"#,
+        );
+        exchange.close();
+    });
+    let path = place("forms.jsonl");
+    let query = "sig=signed-by-us&pass=word-of-ours&key=a%2Bb%2Fcdef";
+    let url = format!("{}/v1/chat/completions?{query}", server.url());
+    let settings = [
+        ("endpoint", &*url),
+        ("headers", r#"{"Cookie":"a=1; session=zyxwvut987; b=2"}"#),
+        ("api_key", "AbC/dEf+gHi12="),
+    ];
+    let error = ask(&recording(&server, &path, &settings), "x").unwrap_err();
+    let recorded = fs::read_to_string(&path).unwrap();
+    let parts = [
+        "made-by-the-server",
+        "dEf+gHi12",
+        "zyxwvut987",
+        "b/cdef",
+        "b%2Fcdef",
+        "signed-by-us",
+        "word-of-ours",
+    ];
+    for secret in parts {
+        assert!(!recorded.contains(secret), "{secret}: {recorded}");
+        assert!(!error.body().contains(secret), "{secret}: {}", error.body());
+    }
+}
+
+#[test]
+fn start_of_a_key_at_which_an_answer_breaks_off_is_not_recorded() {
+    let server = Server::start(|exchange| {
+        exchange.stream_head();
+        exchange.chunk("data: {\"choices\":[{\"delta\":{\"content\":\"key-of-the-tes");
+        exchange.close();
+    });
+    let path = place("start.jsonl");
+    ask(&recording(&server, &path, &[]), "x").unwrap_err();
+    let recorded = fs::read_to_string(&path).unwrap();
+    assert!(recorded.contains("content") && !recorded.contains("key-of"), "{recorded}");
+}
+
+#[test]
+fn placeholder_for_a_key_is_no_secret() {
+    let server = Server::answering("text/event-stream", openai::stream(&["Hi"]));
+    let path = place("placeholder.jsonl");
+    let live = ask(&recording(&server, &path, &[("api_key", "null")]), "x").unwrap();
+    assert_eq!(ask(&replaying(&path, &[]), "x").unwrap(), live);
+}
+
+#[test]
+fn end_that_nothing_vouched_for_is_none_when_it_is_played() {
+    let server = Server::start(|exchange| {
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        packed.write_all(b"Half of what was to").unwrap();
+        let packed = packed.finish().unwrap();
+        exchange.whole(200, "text/plain", &packed[..packed.len() - 9]);
+    });
+    let path = place("cut.jsonl");
+    let file = path.to_str().unwrap();
+    let live = client("ai365vip", &[("base_url", &*server.url()), ("record_file", file)]).unwrap();
+    assert_eq!(ask(&live, "x").unwrap_err().kind(), ErrorKind::Truncated);
+    let played =
+        client("ai365vip", &[("base_url", "http://127.0.0.1:1"), ("replay_file", file)]).unwrap();
+    assert_eq!(ask(&played, "x").unwrap_err().kind(), ErrorKind::Truncated);
+}
+
+#[test]
+fn tokens_of_recordings_and_of_servers_do_not_mix() {
+    let server = Server::start(|exchange| match (&*exchange.request.path, exchange.number) {
+        ("/oauth", 2) => exchange.whole(503, "application/json", r#"{"message":"busy"}"#),
+        ("/oauth", _) => {
+            let token =
+                json!({"access_token": "token-of-theirs", "expires_at": 4_000_000_000_000_u64});
+            exchange.whole(200, "application/json", token.to_string());
+        }
+        _ => {
+            assert_eq!(exchange.request.header("authorization"), Some("Bearer token-of-theirs"));
+            exchange.stream(openai::stream(&["Hi"]));
+        }
+    });
+    let path = place("mixed.jsonl");
+    let (base, auth) = (format!("{}/v1", server.url()), format!("{}/oauth", server.url()));
+    let settings = [("base_url", &*base), ("auth_url", &auth), ("api_key", "key-of-the-mixed")];
+    let with = |more: &[(&str, &str)]| client("gigachat", &[&settings[..], more].concat()).unwrap();
+    let live = with(&[]);
+    ask(&live, "x").unwrap();
+    // It is whole by itself, though there is a token; and what healed heals again.
+    let recorded = ask(&with(&[("record_file", path.to_str().unwrap())]), "x").unwrap();
+    drop(live);
+    let played = with(&[("replay_file", path.to_str().unwrap())]);
+    assert_eq!(ask(&played, "x").unwrap(), recorded);
+    // The token that was played is of no use to a server.
+    ask(&with(&[]), "x").unwrap();
+}
+
+#[test]
+fn recording_whose_last_line_is_not_whole_is_played_up_to_it() {
+    let path = written("torn.jsonl", &[(1, json!({"text": text("First. ")}))]);
+    let mut torn = fs::read_to_string(&path).unwrap();
+    torn.push_str("{\"exchange\":1,\"at");
+    fs::write(&path, torn).unwrap();
+    assert_eq!(ask(&replaying(&path, &[]), "x").unwrap_err().kind(), ErrorKind::Truncated);
 }
 
 /// Prompts and answers stand in it.

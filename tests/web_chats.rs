@@ -9,6 +9,9 @@
 
 mod support;
 
+use std::io::Write;
+
+use flate2::{Compression, write::GzEncoder};
 use serde_json::json;
 use support::server::{Exchange, Server};
 use support::{c, openai};
@@ -131,7 +134,7 @@ fn ai365vip_with_a_page_or_an_error_is_no_answer() {
             .starts_with("error TOLMACH_E_BLOCKED")
     );
     let lied = lines("ai365vip", &Server::answering("text/plain", page), &[]);
-    assert!(lied.iter().any(|line| line.starts_with("error TOLMACH_E_PROTOCOL")), "{lied:?}");
+    assert!(lied.iter().any(|line| line.starts_with("error TOLMACH_E_BLOCKED")), "{lied:?}");
     let server = Server::start(|exchange| exchange.whole(502, "text/plain", "no"));
     assert!(lines("ai365vip", &server, &[])[0].starts_with("error TOLMACH_E_SERVER http=502"));
     let cut = Server::start(|exchange| {
@@ -375,4 +378,19 @@ fn models_of_web_chats_are_known_without_asking() {
         assert!(stdout.starts_with(&format!("\"{first}\"")), "{stdout}");
     }
     assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn aichats_image_that_is_cut_is_none() {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(&[b"\x89PNG\r\n\x1a\n".to_vec(), vec![7; 2000]].concat()).unwrap();
+    let packed = packed.finish().unwrap();
+    let images = Server::answering("image/png", &packed[..packed.len() - 4]);
+    let url = format!("{}/i.png", images.url());
+    let server = Server::start(move |exchange| {
+        exchange.whole(200, "application/json", json!({"data": [{"url": url}]}).to_string());
+    });
+    let request = "@{\"model\":\"dalle\",\"messages\":[{\"role\":\"user\",\"content\":\"A cat\"}]}";
+    let lines = lines("aichats", &server, &[request]);
+    assert!(lines[0].starts_with("error TOLMACH_E_TRUNCATED"), "{lines:?}");
 }

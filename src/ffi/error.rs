@@ -55,9 +55,9 @@ pub unsafe extern "C" fn tolmach_error_message(error: *const tolmach_error) -> t
     caller.value(tolmach_str::EMPTY, || Some(caller.shared("error", error).ok()?.message.as_str()))
 }
 
-/// The HTTP status that the provider refused with.
+/// The HTTP status that the provider refused with, or that an error within its answer names.
 ///
-/// Returns: such as 429; 0 for an error that came otherwise, also within an answer.
+/// Returns: such as 429; 200 for a web page in the place of an answer; 0 when there is none.
 /// Blocks: no. Threads: any thread. Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tolmach_error_http_status(error: *const tolmach_error) -> i32 {

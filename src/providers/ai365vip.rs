@@ -100,7 +100,10 @@ impl Protocol for Ai365Vip {
             };
             held.push_str(&text);
             match fault::begins_page(held) {
-                Some(true) => return Err(call.protocol_error("answered with a web page")),
+                Some(true) => {
+                    let start = std::mem::take(held);
+                    return Err(call.page_for_text(&mut events, &start));
+                }
                 Some(false) => call.text(0, &start.take().unwrap_or_default()),
                 None => {}
             }

@@ -349,6 +349,7 @@ impl GigaChat {
         let response = self.post("/chat/completions", request.stream(), &body, call)?;
         let mut events = call.events(response);
         let mut answer = Second { model, started: false, calls: 0, files: Vec::new() };
+        let most = i32::try_from(call.max_tool_calls()).unwrap_or(i32::MAX);
         let mut end = None;
         while end.is_none() && call.next(&mut events)? {
             let data = events.event().data;
@@ -361,6 +362,9 @@ impl GigaChat {
                 return Err(error);
             }
             answer.take(&event, call);
+            if answer.calls > most {
+                return Err(call.too_many_calls());
+            }
             end = Some(event)
                 .filter(|event| event.get("finish_reason").is_some_and(Value::is_string));
         }
@@ -664,7 +668,11 @@ impl Access {
                 }
             }
         };
-        let tokens = Tokens::of(&account);
+        let tokens = match config.tape.is_used() {
+            // Its tokens are those of the recording, which is to be whole by itself.
+            true => Arc::new(Tokens::default()),
+            false => Tokens::of(&account),
+        };
         Ok(Access::Fetched { account, tokens })
     }
 
@@ -679,6 +687,7 @@ impl Access {
 
 /// The tokens of one account, shared by all clients that have it. One of them fetches,
 /// the others wait for that.
+#[derive(Default)]
 struct Tokens {
     state: Mutex<State>,
 }

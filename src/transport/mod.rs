@@ -154,7 +154,10 @@ impl Transport {
                         response.body.track = Some(track);
                         Ok(response)
                     }
-                    Err(error) => track.failed(&error).and(Err(error)),
+                    Err(error) => {
+                        track.failed(&error).ok();
+                        Err(error)
+                    }
                 }
             }
             Tape::Playing(player) => {
@@ -261,11 +264,12 @@ impl Body {
         let outcome = self.inflated(buffer);
         if let Some(track) = &mut self.track {
             match &outcome {
-                Ok(0) => track.end()?,
+                Ok(0) => track.end(self.token.is_whole())?,
                 Ok(count) => {
                     return track.bytes(buffer.get(..*count).unwrap_or_default()).and(outcome);
                 }
-                Err(error) => track.failed(error)?,
+                // It says more than that the file is full.
+                Err(error) => drop(track.failed(error)),
             }
             self.track = None;
         }

@@ -13,8 +13,11 @@
 //!
 //! Bodies are written as they were before compression. Headers of requests are not written,
 //! and no credential is: neither one that is known, nor one that an exchange is there to
-//! get. An exchange without an end was left before it: it ends truncated when played.
+//! get. `"end":false` is an end that nothing vouched for. An exchange without an end was left
+//! before it: it ends truncated when played. So does what follows a last line that is not
+//! whole.
 
+use std::cmp::Reverse;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -37,8 +40,23 @@ use crate::secret::{BLOT, Secret};
 /// The version of what is written here.
 const VERSION: u64 = 1;
 
-/// A shorter one stands in too much that is no secret.
-const SHORTEST_SECRET: usize = 4;
+/// A shorter one is a placeholder, and stands in too much that is no secret.
+const SHORTEST_SECRET: usize = 6;
+
+/// The headers of answers that mean something to this library. Others may be credentials.
+const KEPT_HEADERS: &[&str] = &[
+    "content-type",
+    "location",
+    "retry-after",
+    "retry-after-ms",
+    "x-should-retry",
+    "x-request-id",
+    "request-id",
+    "apim-request-id",
+    "x-ms-request-id",
+    "x-amzn-requestid",
+    "cf-ray",
+];
 
 /// What a client does beside talking to servers, or in the place of it.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +65,12 @@ pub(crate) struct TapeChoice {
     pub(crate) replay: Option<PathBuf>,
     /// Plays with the pauses that there were.
     pub(crate) timing: bool,
+}
+
+impl TapeChoice {
+    pub(crate) fn is_used(&self) -> bool {
+        self.record.is_some() || self.replay.is_some()
+    }
 }
 
 pub(super) enum Tape {
@@ -108,6 +132,8 @@ impl Recorder {
         let is_known = secrets.iter().any(|known| known.expose() == secret.expose());
         if secret.expose().len() >= SHORTEST_SECRET && !is_known {
             secrets.push(secret.clone());
+            // One may be the start of another.
+            secrets.sort_by_key(|secret| Reverse(secret.expose().len()));
         }
     }
 
@@ -171,9 +197,11 @@ impl Track {
     pub(super) fn head(&mut self, status: u16, headers: &Headers) -> Result<()> {
         // What a server refuses with is worth reading, and holds no new credential.
         self.is_credential &= (200..300).contains(&status);
-        let headers = headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("set-cookie"));
-        let headers: Vec<Value> =
-            headers.map(|(name, value)| json!([name, self.clean(value)])).collect();
+        let is_kept = |name: &str| KEPT_HEADERS.contains(&&*name.to_ascii_lowercase());
+        // Where a redirect leads to, its query may be the key to.
+        let value = |value: &str| self.clean(value.split(['?', '#']).next().unwrap_or_default());
+        let headers = headers.iter().filter(|(name, _)| is_kept(name));
+        let headers: Vec<Value> = headers.map(|(name, text)| json!([name, value(text)])).collect();
         let mut line = self.line();
         line.insert("status".to_owned(), status.into());
         line.insert("headers".to_owned(), headers.into());
@@ -192,9 +220,9 @@ impl Track {
     }
 
     /// The body is at its end.
-    pub(super) fn end(&mut self) -> Result<()> {
+    pub(super) fn end(&mut self, is_whole: bool) -> Result<()> {
         self.flush()?;
-        self.write("end", true.into())
+        self.write("end", is_whole.into())
     }
 
     /// The exchange failed, here or earlier.
@@ -220,7 +248,13 @@ impl Track {
             let masked = serde_json::from_slice(&held).map_or(json!(BLOT), without_texts);
             return self.write("text", masked.to_string().into());
         }
-        self.write_bytes(&held)
+        // What began like a secret and came no further is most of one.
+        let secret = self.begun_secret(&held);
+        let (rest, begun) = held.split_at(held.len() - secret);
+        match secret {
+            SHORTEST_SECRET.. => self.write_bytes(&[rest, BLOT.as_bytes()].concat()),
+            _ => self.write_bytes(&[rest, begun].concat()),
+        }
     }
 
     fn write_bytes(&self, bytes: &[u8]) -> Result<()> {
@@ -231,19 +265,23 @@ impl Track {
         self.write(&key, value)
     }
 
-    /// How many bytes at the end could be the start of a secret or of a character.
-    fn unsure(&self, bytes: &[u8]) -> usize {
+    /// How many bytes at the end could be the start of a secret.
+    fn begun_secret(&self, bytes: &[u8]) -> usize {
         let starts = |secret: &Secret| {
             let secret = secret.expose().as_bytes();
             let most = bytes.len().min(secret.len() - 1);
             (1..=most).rev().find(|length| bytes.ends_with(secret.get(..*length).unwrap_or(b"-")))
         };
-        let secret = self.recorder.secrets().iter().filter_map(starts).max().unwrap_or(0);
+        self.recorder.secrets().iter().filter_map(starts).max().unwrap_or(0)
+    }
+
+    /// How many bytes at the end could be the start of a secret or of a character.
+    fn unsure(&self, bytes: &[u8]) -> usize {
         let character = match std::str::from_utf8(bytes) {
             Err(error) if error.error_len().is_none() => bytes.len() - error.valid_up_to(),
             _ => 0,
         };
-        secret.max(character)
+        self.begun_secret(bytes).max(character)
     }
 
     fn redacted(&self, bytes: &[u8]) -> Vec<u8> {
@@ -293,7 +331,8 @@ struct Exchange {
 enum Moment {
     Head(u16, Headers),
     Bytes(Vec<u8>),
-    End,
+    /// And whether it is to be believed.
+    End(bool),
     Failed(Error),
 }
 
@@ -321,6 +360,7 @@ impl Player {
         request: &HttpRequest,
         token: &Arc<Token>,
     ) -> Result<(u16, Headers, Playback)> {
+        token.asking("the recording");
         token.sending();
         let mut playback = Playback {
             exchange: self.next(request)?,
@@ -344,12 +384,16 @@ impl Player {
         let mut played = self.played.lock().unwrap_or_else(PoisonError::into_inner);
         let fits =
             |it: &Exchange| it.method == request.method.name() && is_same_place(&it.place, place);
-        let waiting = || {
+        let fitting = || {
             let all = self.exchanges.iter().zip(played.iter()).enumerate();
-            all.filter(|(_, (it, played))| fits(it) && (!**played || it.is_credential))
+            all.filter(|(_, (it, _))| fits(it))
         };
-        let found = waiting().find(|(_, (it, _))| it.body == request.body);
-        let Some((at, (exchange, _))) = found.or_else(|| waiting().next()) else {
+        let waiting = || fitting().filter(|(_, (_, played))| !**played);
+        let found = waiting()
+            .find(|(_, (it, _))| it.body == request.body)
+            .or_else(|| waiting().next())
+            .or_else(|| fitting().rfind(|(_, (it, _))| it.is_credential));
+        let Some((at, (exchange, _))) = found else {
             let count = self.exchanges.iter().filter(|it| fits(it)).count();
             let path = place.split('?').next().unwrap_or_default();
             return Err(argument(format!(
@@ -386,7 +430,12 @@ impl Playback {
             self.given = 0;
             self.bytes = match self.moment()? {
                 Moment::Bytes(bytes) => bytes,
-                Moment::End => return Ok(0),
+                Moment::End(is_whole) => {
+                    if !is_whole {
+                        self.token.broken_off();
+                    }
+                    return Ok(0);
+                }
                 Moment::Failed(error) => return Err(error),
                 Moment::Head(..) => return Err(left_early()),
             };
@@ -412,6 +461,11 @@ impl Playback {
 
 /// Reads a recording; what is wrong with it.
 fn exchanges_of(text: &str) -> std::result::Result<Vec<Exchange>, String> {
+    // A process that was killed, or a full disk, leaves the last line as it is.
+    let text = match text.rsplit_once('\n') {
+        Some((whole, last)) if serde_json::from_str::<Value>(last).is_err() => whole,
+        _ => text,
+    };
     let mut lines = text.lines().zip(1..).map(|(line, number)| {
         serde_json::from_str::<Value>(line)
             .map_err(|error| format!("is no recording: line {number}: {error}"))
@@ -466,8 +520,8 @@ fn moment_of(line: &Value) -> Option<(Duration, Moment)> {
             Some(false) => error.not_to_be_retried(),
             None => error,
         })
-    } else if line.get("end").is_some() {
-        Moment::End
+    } else if let Some(end) = line.get("end") {
+        Moment::End(end.as_bool()?)
     } else {
         Moment::Bytes(bytes_of(line, "text")?)
     };

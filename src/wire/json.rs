@@ -26,6 +26,11 @@ pub(crate) fn check_depth(data: &[u8], limit: usize) -> Result<()> {
     }
 }
 
+/// Whether serde does not read `data` for its depth.
+pub(crate) fn is_too_deep(data: &[u8]) -> bool {
+    depth(data) > MAX_DEPTH
+}
+
 fn too_deep(limit: usize) -> Error {
     Error::new(
         ErrorKind::TooLarge,
@@ -62,7 +67,7 @@ pub(crate) fn repair(data: &[u8], error: &serde_json::Error) -> Result<Value> {
     if error.is_eof() {
         return Err(Error::new(ErrorKind::Truncated, "the answer was cut off inside an event"));
     }
-    if depth(data) > MAX_DEPTH {
+    if is_too_deep(data) {
         return Err(too_deep(MAX_DEPTH));
     }
     let text = without_lone_surrogates(&String::from_utf8_lossy(data));

@@ -45,6 +45,17 @@ static void await_line(const char *what) {
   if (fgets(line, sizeof line, stdin) == NULL) CHECK(feof(stdin));
 }
 
+/* Sets what a variable of the environment says, as KEY=VALUE. */
+static void set_from_environment(tolmach_config *config, const char *variable) {
+  char pair[1024], *value;
+  if (getenv(variable) == NULL) return;
+  strncpy(pair, getenv(variable), sizeof pair - 1);
+  pair[sizeof pair - 1] = 0;
+  value = strchr(pair, '=');
+  *value++ = 0;
+  EXPECT(TOLMACH_OK, tolmach_config_set(config, pair, value, NULL));
+}
+
 /* A client at `url`, which reaches it directly: of "openai", unless the test says other. */
 static tolmach_client *client_at(const char *url) {
   const char *key = getenv("TEST_KEY") ? getenv("TEST_KEY") : "test-key-secret";
@@ -57,14 +68,8 @@ static tolmach_client *client_at(const char *url) {
   tolmach_config_set(config, "api_key", key, NULL); /* not all want one */
   if (getenv("TEST_AUTH_URL"))
     EXPECT(TOLMACH_OK, tolmach_config_set(config, "auth_url", getenv("TEST_AUTH_URL"), NULL));
-  if (getenv("TEST_CONFIG")) {
-    char pair[256], *value;
-    strncpy(pair, getenv("TEST_CONFIG"), sizeof pair - 1);
-    pair[sizeof pair - 1] = 0;
-    value = strchr(pair, '=');
-    *value++ = 0;
-    EXPECT(TOLMACH_OK, tolmach_config_set(config, pair, value, NULL));
-  }
+  set_from_environment(config, "TEST_CONFIG");
+  set_from_environment(config, "TEST_CONFIG_2");
   EXPECT(TOLMACH_OK, tolmach_config_set(config, "proxy", "direct", NULL));
   EXPECT(TOLMACH_OK, tolmach_client_new(config, &client, &error));
   tolmach_config_free(config);
