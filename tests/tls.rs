@@ -64,6 +64,22 @@ fn private_authority_is_trusted_where_it_is_given_in_addition_or_alone() {
     assert_answered(&ask(&url, &["tls_verify=false".to_owned()]));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn authority_of_the_platform_is_trusted_where_the_platforms_are() {
+    let authority = Identity::authority();
+    let url = serve(&authority.issue("localhost", |_| {}), None, End::Proper);
+    let file = c::workshop().join("platform.pem");
+    std::fs::write(&file, authority.certificate.pem()).unwrap();
+    // Where OpenSSL, and what does as it does, has the system's certificates from.
+    let ask = |roots: &str| {
+        let program = c::program("stream").arg(&url).arg("max_retries=0").arg(roots);
+        program.env("SSL_CERT_FILE", file.to_str()).run().passed().stdout
+    };
+    assert_answered(&ask("tls_roots=platform"));
+    assert_refused(&ask("tls_roots=bundled"), "UnknownIssuer");
+}
+
 #[test]
 fn expired_certificate_is_refused() {
     let authority = Identity::authority();
