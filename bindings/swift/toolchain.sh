@@ -5,16 +5,17 @@
 set -euo pipefail
 
 main() {
-  local folder as_root=()
+  local folder place as_root=()
   mkdir -p "$1/bin" "$1/home"
   folder=$(cd "$1" && pwd)
   [ "$(id -u)" = 0 ] || as_root=(sudo)
   if [ ! -d "$folder/root" ]; then
+    place=$(mirror)
     # Only a whole root gets its name.
     "${as_root[@]}" rm -rf "$folder/root.part"
     "${as_root[@]}" debootstrap --variant=minbase \
       --include=swiftlang,g++,libstdc++-14-dev,libc6-dev,git,pkg-config,ca-certificates \
-      trixie "$folder/root.part" "$(mirror)" >"$folder/root.log" 2>&1 ||
+      trixie "$folder/root.part" ${place:+"$place"} >"$folder/root.log" 2>&1 ||
       { tail -n 20 "$folder/root.log" >&2; return 1; }
     "${as_root[@]}" rm -rf "$folder/root.part/var/cache/apt/archives"
     "${as_root[@]}" mv "$folder/root.part" "$folder/root"
@@ -24,13 +25,11 @@ main() {
   mv "$folder/bin/swift.part" "$folder/bin/swift"
 }
 
-# Where this machine has its Debian from.
+# Where this machine has its Debian from, if that is known; debootstrap knows another place.
 mirror() {
-  local found
-  found=$({ sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources
+  { sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources
     sed -n 's/^deb \(\[.*\] \)\?\([^ ]*\) .*/\2/p' /etc/apt/sources.list; } 2>/dev/null |
-    grep -v security | head -n 1) || true
-  printf '%s\n' "${found:-http://deb.debian.org/debian}"
+    grep -v security | head -n 1 || true
 }
 
 # The program lays the root's /usr over this machine's, for itself alone, and leaves all other
