@@ -33,6 +33,7 @@ int main(int argc, char **argv) {
     *value++ = '\0';
     if (tolmach_config_set(config, argv[i], value, &error) != TOLMACH_OK) {
       print_error(error);
+      tolmach_config_free(config);
       return 0;
     }
   }
