@@ -109,8 +109,10 @@ def in_thread(work: Callable[[], None]) -> threading.Thread:
 def start_script(script: str, *arguments: str) -> "subprocess.Popen[str]":
     """A Python of its own that runs `script`, with this module at hand."""
     folder = os.path.dirname(os.path.abspath(__file__))
+    # A shell has what it runs in the background ignore Ctrl-C, and all that this starts.
+    heeding = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
     return subprocess.Popen(
-        [sys.executable, "-X", "dev", "-c", script, *arguments],
+        [sys.executable, "-X", "dev", "-c", heeding + script, *arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([folder, *sys.path])},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
