@@ -82,10 +82,16 @@
  *   A `const` receiver may be used by any number of threads at once. Every other function
  *   is for one thread at a time per object, which need not be the same each time; so is
  *   tolmach_session_poll(), where a second thread gets TOLMACH_E_BUSY.
- *   tolmach_session_cancel() works from any thread at any time before free. There is no
- *   thread-local state. The library's threads block all signals; no SIGPIPE, panic,
- *   exception, output or log line of its own ever leaves it. After fork(), the child makes
- *   clients and sessions of its own, and leaves those of its parent alone.
+ *   tolmach_session_cancel() works from any thread at any time before free, and is the
+ *   one function that a signal handler may call. There is no thread-local state. The
+ *   library's threads block all signals; no SIGPIPE, panic, exception, output or log line
+ *   of its own ever leaves it. A pthread_cancel() of a thread takes effect after the call
+ *   of this library that the thread is in.
+ *
+ *   After fork(), a child makes clients and sessions of its own. Those of its parent are of
+ *   no use to it: functions return TOLMACH_E_ARGUMENT for them, and free does nothing.
+ *   Configs, requests, errors and lists of models, which no other thread was using at the
+ *   fork, remain good.
  *
  * WAITING
  *
@@ -258,6 +264,11 @@ typedef int32_t tolmach_status;
  * A bug in this library: please report it.
  */
 #define TOLMACH_E_INTERNAL -21
+
+/**
+ * The system has no more memory, threads or file descriptors.
+ */
+#define TOLMACH_E_NO_MEMORY -22
 
 /**
  * The name of a status, such as "TOLMACH_E_TIMEOUT".
@@ -1072,9 +1083,11 @@ tolmach_status tolmach_session_poll(tolmach_session *session,
  * return TOLMACH_E_CANCELLED, unless it has already returned TOLMACH_END or an error.
  *
  * `session`: not yet freed. NULL is none.
- * Blocks: no. Threads: any thread, also during poll, at any time before free. Since: 0.1.
+ * Blocks: no. Threads: any thread, also during poll, at any time before free; also in a
+ * signal handler (on Unix it takes no lock, allocates nothing and keeps `errno`). Since: 0.1.
  */
-TOLMACH_API void tolmach_session_cancel(const tolmach_session *session);
+TOLMACH_API
+void tolmach_session_cancel(const tolmach_session *session);
 
 /**
  * A descriptor for event loops (poll, epoll, kqueue, ...): readable exactly while

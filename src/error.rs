@@ -57,6 +57,8 @@ pub enum ErrorKind {
     Unsupported = -20,
     /// A bug in this library.
     Internal = -21,
+    /// The system has no more memory, threads or file descriptors.
+    NoMemory = -22,
 }
 
 impl ErrorKind {
@@ -85,6 +87,7 @@ impl ErrorKind {
             Kind::TooLarge,
             Kind::Unsupported,
             Kind::Internal,
+            Kind::NoMemory,
         ];
         all.into_iter().find(|kind| *kind as i64 == code)
     }

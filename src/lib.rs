@@ -45,6 +45,7 @@ mod ffi;
 mod log;
 mod media;
 mod model;
+mod process;
 mod prompt;
 
 mod providers;

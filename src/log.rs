@@ -3,8 +3,10 @@
 //! Lines name hosts, statuses and durations; never a credential, a header or a prompt.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+
+use arc_swap::ArcSwapOption;
 
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,14 +27,15 @@ pub enum Level {
 type Sink = dyn Fn(Level, &str, &str) + Send + Sync;
 
 static MAX_LEVEL: AtomicI32 = AtomicI32::new(0);
-static SINK: RwLock<Option<Arc<Sink>>> = RwLock::new(None);
+/// Swapped without a lock, which a fork could leave locked for ever.
+static SINK: ArcSwapOption<Box<Sink>> = ArcSwapOption::const_empty();
 
 /// Sends lines of `max_level` and below to `sink` from now on; `None` removes it.
 ///
 /// A line already on its way to the sink before may still arrive there.
-pub fn set(max_level: i32, sink: Option<Arc<Sink>>) {
+pub fn set(max_level: i32, sink: Option<Box<Sink>>) {
     MAX_LEVEL.store(if sink.is_some() { max_level } else { 0 }, Ordering::Relaxed);
-    *SINK.write().unwrap_or_else(PoisonError::into_inner) = sink;
+    SINK.store(sink.map(Arc::new));
 }
 
 /// One line for the host, formatted only when somebody listens.
@@ -40,9 +43,7 @@ pub(crate) fn line(level: Level, target: &str, message: fmt::Arguments<'_>) {
     if level as i32 > MAX_LEVEL.load(Ordering::Relaxed) {
         return;
     }
-    // The sink is called without the lock, so that it may replace itself.
-    let sink = SINK.read().unwrap_or_else(PoisonError::into_inner).clone();
-    if let Some(sink) = sink {
+    if let Some(sink) = SINK.load_full() {
         sink(level, target, &message.to_string());
     }
 }

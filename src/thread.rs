@@ -9,9 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use once_cell::race::OnceBox;
-
 use crate::error::{Error, ErrorKind, Result};
+use crate::process::PerProcess;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -22,11 +21,8 @@ const STACK_SIZE: usize = 512 * 1024;
 const IDLE: Duration = Duration::from_secs(10);
 
 /// The threads of a process.
+#[derive(Default)]
 struct Crew {
-    /// Threads do not survive a fork, and a lock that one of them held stays locked: a
-    /// child process has a crew of its own, and leaves that of its parent alone.
-    process: u32,
-    child: OnceBox<Crew>,
     state: Mutex<State>,
     /// Told when there is a job, or none will come.
     work: Condvar,
@@ -45,29 +41,9 @@ struct State {
     dismissed: bool,
 }
 
-/// The first process's; a child's hangs on its parent's. Neither is made under a lock.
-static CREW: OnceBox<Crew> = OnceBox::new();
+static CREW: PerProcess<Crew> = PerProcess::new();
 
 impl Crew {
-    fn new() -> Box<Crew> {
-        Box::new(Crew {
-            process: std::process::id(),
-            child: OnceBox::new(),
-            state: Mutex::default(),
-            work: Condvar::new(),
-            ended: Condvar::new(),
-        })
-    }
-
-    /// That of this process.
-    fn own() -> &'static Crew {
-        let mut crew = CREW.get_or_init(Crew::new);
-        while let Some(child) = crew.child.get() {
-            crew = child;
-        }
-        if crew.process == std::process::id() { crew } else { crew.child.get_or_init(Crew::new) }
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -87,7 +63,7 @@ impl Crew {
 
 /// Runs `job` on a thread of the library's own. Fails when the system gives no thread.
 pub(crate) fn spawn(name: &str, job: impl FnOnce() + Send + 'static) -> Result<()> {
-    let crew = Crew::own();
+    let crew = CREW.get();
     let mut state = crew.lock();
     if state.idle > state.jobs.len() {
         state.jobs.push_back(Box::new(job));
@@ -143,7 +119,7 @@ pub(crate) fn panicked() -> Error {
 /// Lets idle threads end, and waits for them where all are idle, but not long: a process
 /// that ends cleanly leaves none behind, one that ends in the midst of things is not held.
 pub(crate) fn dismiss(patience: Duration) {
-    let crew = Crew::own();
+    let crew = CREW.get();
     let mut state = crew.lock();
     state.dismissed = true;
     crew.work.notify_all();

@@ -3,7 +3,9 @@
 use std::ffi::{CStr, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::cancellation::Uncancelled;
 use super::error::tolmach_error;
+use super::process::Process;
 use super::status::tolmach_status;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -13,13 +15,20 @@ use crate::error::{Error, ErrorKind, Result};
 ///   where it is opaque, or to `len` readable bytes, or to a NUL-terminated string;
 /// - an object is changed or freed by one thread at a time, while no other uses it;
 /// - an output points to memory that may be written.
-pub(super) struct Caller(());
+pub(super) struct Caller(Uncancelled);
+
+/// An object that threads of the library work for, and that has locks: a fork leaves the
+/// threads behind, and may leave the locks locked.
+pub(super) trait Threaded {
+    /// The process that made it.
+    fn process(&self) -> Process;
+}
 
 impl Caller {
     /// # Safety
     /// The promises above hold for every pointer of this call until it returns.
     pub(super) unsafe fn trusted() -> Caller {
-        Caller(())
+        Caller(Uncancelled::new())
     }
 
     /// Does `work`; an error, or a panic, goes to `error` where the caller wants it.
@@ -51,6 +60,21 @@ impl Caller {
     pub(super) fn shared<T>(&self, name: &str, object: *const T) -> Result<&T> {
         // SAFETY: NULL, or a live object (see the promises above).
         unsafe { object.as_ref() }.ok_or_else(|| is_null(name))
+    }
+
+    /// The same for an object of threads, which is of use in its own process alone.
+    pub(super) fn threaded<T: Threaded>(&self, name: &str, object: *const T) -> Result<&T> {
+        let object = self.shared(name, object)?;
+        if object.process() == Process::current() {
+            return Ok(object);
+        }
+        Err(Error::new(
+            ErrorKind::Argument,
+            format!(
+                "this {name} belongs to the parent process: after fork(), the child makes \
+                 clients and sessions of its own"
+            ),
+        ))
     }
 
     /// The object behind a receiver that is this thread's alone.
@@ -110,6 +134,14 @@ impl Caller {
         }
         // SAFETY: not NULL, so `len` readable bytes (see the promises above).
         Ok(unsafe { std::slice::from_raw_parts(bytes, len) })
+    }
+
+    /// The same for an object of threads. That of a parent process is left as it is: its
+    /// locks may be locked, and its connections are the parent's.
+    pub(super) fn free_threaded<T: Threaded>(&self, object: *mut T) {
+        if self.threaded("", object.cast_const()).is_ok() {
+            self.free(object);
+        }
     }
 
     /// Takes an object back and drops it; NULL is none.

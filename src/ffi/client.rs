@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use super::caller::Caller;
+use super::caller::{Caller, Threaded};
 use super::config::tolmach_config;
 use super::error::tolmach_error;
-use super::exit;
+use super::process::{self, Process};
 use super::provider::tolmach_capabilities;
 use super::status::{TOLMACH_OK, tolmach_status};
 use super::text::{Text, tolmach_str};
@@ -16,6 +16,13 @@ use crate::error::{Error, ErrorKind, Result};
 /// Functions: tolmach_client_new(), tolmach_client_models(), tolmach_client_free().
 pub struct tolmach_client {
     pub(super) client: Client,
+    process: Process,
+}
+
+impl Threaded for tolmach_client {
+    fn process(&self) -> Process {
+        self.process
+    }
 }
 
 /// Makes a client of what `config` says now. Touches no network.
@@ -36,8 +43,8 @@ pub unsafe extern "C" fn tolmach_client_new(
     caller.call(error, || {
         let out_client = caller.output("out_client", out_client, std::ptr::null_mut())?;
         let client = Client::new(&caller.shared("config", config)?.config)?;
-        exit::tidy_up_at_exit();
-        out_client.give(&caller, tolmach_client { client });
+        process::watch();
+        out_client.give(&caller, tolmach_client { client, process: Process::current() });
         Ok(TOLMACH_OK)
     })
 }
@@ -49,7 +56,7 @@ pub unsafe extern "C" fn tolmach_client_new(
 pub unsafe extern "C" fn tolmach_client_free(client: *mut tolmach_client) {
     // SAFETY: `client` keeps the promises of the header.
     let caller = unsafe { Caller::trusted() };
-    caller.free(client);
+    caller.free_threaded(client);
 }
 
 /// A list of models, as it was when it was asked for.
@@ -93,7 +100,7 @@ pub unsafe extern "C" fn tolmach_client_models(
     let caller = unsafe { Caller::trusted() };
     caller.call(error, || {
         let out_models = caller.output("out_models", out_models, std::ptr::null_mut())?;
-        let client = caller.shared("client", client)?;
+        let client = caller.threaded("client", client)?;
         let models = client.client.models(timeout("timeout_ms", timeout_ms)?)?;
         let mut texts = Vec::with_capacity(models.len() * 3);
         let mut keep = |text: &str| {

@@ -1,5 +1,4 @@
 use std::ffi::{CStr, c_char, c_void};
-use std::sync::Arc;
 
 use super::caller::Caller;
 use super::text::{Text, tolmach_str};
@@ -61,7 +60,7 @@ pub unsafe extern "C" fn tolmach_log_set(log: tolmach_log_fn, user: *mut c_void,
             // SAFETY: the header lets `log` be called with its `user` from any thread.
             unsafe { log(user.pointer(), level as i32, target.as_str(), message.as_str()) };
         };
-        log::set(max_level, Some(Arc::new(sink)));
+        log::set(max_level, Some(Box::new(sink)));
         None
     });
 }

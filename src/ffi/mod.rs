@@ -22,4 +22,5 @@ mod text;
 
 // What they stand on.
 mod caller;
-mod exit;
+mod cancellation;
+mod process;

@@ -1,6 +1,6 @@
 use std::ffi::c_char;
 
-use once_cell::sync::Lazy;
+use once_cell::race::OnceBox;
 
 use super::caller::Caller;
 use super::text::{Text, tolmach_str};
@@ -60,28 +60,37 @@ unsafe impl Send for Providers {}
 // SAFETY: as above.
 unsafe impl Sync for Providers {}
 
-static PROVIDERS: Lazy<Providers> = Lazy::new(|| {
-    let mut texts = Vec::new();
-    let mut keep = |text: &str| {
-        let text = Text::new(text);
-        let view = text.as_str();
-        texts.push(text);
-        view
-    };
-    let views = providers::all()
-        .iter()
-        .map(|provider| tolmach_provider {
-            name: keep(provider.name),
-            label: keep(provider.label),
-            url: keep(provider.url),
-            base_url: keep(provider.base_url),
-            default_model: keep(provider.default_model),
-            api_key_env: keep(provider.api_key_env),
-            capabilities: provider.capabilities.bits(),
-        })
-        .collect();
-    Providers { views, _texts: texts }
-});
+/// Made without a lock, which a fork could leave locked for ever.
+static PROVIDERS: OnceBox<Providers> = OnceBox::new();
+
+fn table() -> &'static Providers {
+    PROVIDERS.get_or_init(|| Box::new(Providers::new()))
+}
+
+impl Providers {
+    fn new() -> Providers {
+        let mut texts = Vec::new();
+        let mut keep = |text: &str| {
+            let text = Text::new(text);
+            let view = text.as_str();
+            texts.push(text);
+            view
+        };
+        let views = providers::all()
+            .iter()
+            .map(|provider| tolmach_provider {
+                name: keep(provider.name),
+                label: keep(provider.label),
+                url: keep(provider.url),
+                base_url: keep(provider.base_url),
+                default_model: keep(provider.default_model),
+                api_key_env: keep(provider.api_key_env),
+                capabilities: provider.capabilities.bits(),
+            })
+            .collect();
+        Providers { views, _texts: texts }
+    }
+}
 
 /// How many providers this build can talk to.
 ///
@@ -89,7 +98,7 @@ static PROVIDERS: Lazy<Providers> = Lazy::new(|| {
 /// Blocks: no. Threads: any thread. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn tolmach_provider_count() -> usize {
-    PROVIDERS.views.len()
+    table().views.len()
 }
 
 /// The provider at `index`, counted from 0.
@@ -98,7 +107,7 @@ pub extern "C" fn tolmach_provider_count() -> usize {
 /// Blocks: no. Threads: any thread. Since: 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn tolmach_provider_get(index: usize) -> *const tolmach_provider {
-    PROVIDERS.views.get(index).map_or(std::ptr::null(), std::ptr::from_ref)
+    table().views.get(index).map_or(std::ptr::null(), std::ptr::from_ref)
 }
 
 /// The provider of that name.
@@ -113,6 +122,6 @@ pub unsafe extern "C" fn tolmach_provider_find(name: *const c_char) -> *const to
     caller.value(std::ptr::null(), || {
         let name = caller.string("name", name).ok()?;
         let index = providers::all().iter().position(|provider| provider.name == name)?;
-        PROVIDERS.views.get(index).map(std::ptr::from_ref)
+        table().views.get(index).map(std::ptr::from_ref)
     })
 }

@@ -1,11 +1,12 @@
 use std::ffi::c_void;
 use std::sync::{Mutex, PoisonError, TryLockError};
 
-use super::caller::Caller;
+use super::caller::{Caller, Threaded};
 use super::chunk::tolmach_chunk;
 use super::client::{timeout, tolmach_client};
 use super::error::tolmach_error;
 use super::library::User;
+use super::process::Process;
 use super::request::tolmach_request;
 use super::status::{TOLMACH_END, TOLMACH_OK, TOLMACH_PENDING, tolmach_status};
 use super::text::{Text, tolmach_str};
@@ -23,6 +24,13 @@ pub struct tolmach_session {
     poll: Mutex<Poll>,
     /// The reply as it was last asked for.
     reply: Mutex<Option<Text>>,
+    process: Process,
+}
+
+impl Threaded for tolmach_session {
+    fn process(&self) -> Process {
+        self.process
+    }
 }
 
 /// What belongs to whoever polls.
@@ -52,12 +60,12 @@ pub unsafe extern "C" fn tolmach_session_open(
     let caller = unsafe { Caller::trusted() };
     caller.call(error, || {
         let out_session = caller.output("out_session", out_session, std::ptr::null_mut())?;
-        let client = caller.shared("client", client)?;
+        let client = caller.threaded("client", client)?;
         let session = Session::open(&client.client, &caller.shared("request", request)?.request)?;
         let (control, replies) = (session.control().clone(), session.replies().clone());
         let poll = Mutex::new(Poll { session, chunk: None });
-        out_session
-            .give(&caller, tolmach_session { control, replies, poll, reply: Mutex::default() });
+        let (reply, process) = (Mutex::default(), Process::current());
+        out_session.give(&caller, tolmach_session { control, replies, poll, reply, process });
         Ok(TOLMACH_OK)
     })
 }
@@ -85,7 +93,7 @@ pub unsafe extern "C" fn tolmach_session_poll(
     caller.call(error, || {
         let out_chunk = caller.output("out_chunk", out_chunk, std::ptr::null())?;
         let timeout = timeout("timeout_ms", timeout_ms)?;
-        let handle = caller.shared("session", session.cast_const())?;
+        let handle = caller.threaded("session", session.cast_const())?;
         let mut poll = match handle.poll.try_lock() {
             Ok(poll) => poll,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -110,13 +118,14 @@ pub unsafe extern "C" fn tolmach_session_poll(
 /// return TOLMACH_E_CANCELLED, unless it has already returned TOLMACH_END or an error.
 ///
 /// `session`: not yet freed. NULL is none.
-/// Blocks: no. Threads: any thread, also during poll, at any time before free. Since: 0.1.
+/// Blocks: no. Threads: any thread, also during poll, at any time before free; also in a
+/// signal handler (on Unix it takes no lock, allocates nothing and keeps `errno`). Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tolmach_session_cancel(session: *const tolmach_session) {
     // SAFETY: `session` keeps the promises of the header.
     let caller = unsafe { Caller::trusted() };
     caller.value((), || {
-        caller.shared("session", session).ok()?.control.cancel();
+        caller.threaded("session", session).ok()?.control.cancel();
         None
     });
 }
@@ -132,7 +141,7 @@ pub unsafe extern "C" fn tolmach_session_cancel(session: *const tolmach_session)
 pub unsafe extern "C" fn tolmach_session_fd(session: *const tolmach_session) -> i32 {
     // SAFETY: `session` keeps the promises of the header.
     let caller = unsafe { Caller::trusted() };
-    caller.value(-1, || caller.shared("session", session).ok()?.control.fd())
+    caller.value(-1, || caller.threaded("session", session).ok()?.control.fd())
 }
 
 /// Is told that a session has something to poll for. Any thread may call it; it must
@@ -164,7 +173,7 @@ pub unsafe extern "C" fn tolmach_session_on_ready(
     // SAFETY: the pointers keep the promises of the header.
     let caller = unsafe { Caller::trusted() };
     caller.call(error, || {
-        let handle = caller.shared("session", session.cast_const())?;
+        let handle = caller.threaded("session", session.cast_const())?;
         let callback = Callback { user: User(user), release };
         let ready = ready.map(|ready| {
             Ready::new(move || {
@@ -202,7 +211,7 @@ pub unsafe extern "C" fn tolmach_session_reply(session: *const tolmach_session) 
     // SAFETY: `session` keeps the promises of the header.
     let caller = unsafe { Caller::trusted() };
     caller.value(tolmach_str::EMPTY, || {
-        let handle = caller.shared("session", session).ok()?;
+        let handle = caller.threaded("session", session).ok()?;
         let mut reply = handle.reply.lock().unwrap_or_else(PoisonError::into_inner);
         Some(reply.get_or_insert_with(|| Text::new(&handle.replies.to_json())).as_str())
     })
@@ -224,7 +233,7 @@ pub unsafe extern "C" fn tolmach_request_reply(
     let caller = unsafe { Caller::trusted() };
     caller.call(error, || {
         let request = caller.exclusive("request", request)?;
-        let reply = caller.shared("session", session)?.replies.to_json();
+        let reply = caller.threaded("session", session)?.replies.to_json();
         request.change(|request| request.message_json(&reply))
     })
 }
@@ -236,5 +245,5 @@ pub unsafe extern "C" fn tolmach_request_reply(
 pub unsafe extern "C" fn tolmach_session_free(session: *mut tolmach_session) {
     // SAFETY: `session` keeps the promises of the header.
     let caller = unsafe { Caller::trusted() };
-    caller.free(session);
+    caller.free_threaded(session);
 }

@@ -52,6 +52,8 @@ pub const TOLMACH_E_TOO_LARGE: tolmach_status = -19;
 pub const TOLMACH_E_UNSUPPORTED: tolmach_status = -20;
 /// A bug in this library: please report it.
 pub const TOLMACH_E_INTERNAL: tolmach_status = -21;
+/// The system has no more memory, threads or file descriptors.
+pub const TOLMACH_E_NO_MEMORY: tolmach_status = -22;
 
 /// The name of a status, such as "TOLMACH_E_TIMEOUT".
 ///
@@ -88,6 +90,7 @@ fn name(status: tolmach_status) -> &'static CStr {
         TOLMACH_E_TOO_LARGE => c"TOLMACH_E_TOO_LARGE",
         TOLMACH_E_UNSUPPORTED => c"TOLMACH_E_UNSUPPORTED",
         TOLMACH_E_INTERNAL => c"TOLMACH_E_INTERNAL",
+        TOLMACH_E_NO_MEMORY => c"TOLMACH_E_NO_MEMORY",
         _ => c"unknown status",
     }
 }

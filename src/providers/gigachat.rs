@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::media;
 use crate::model::Model;
+use crate::process::PerProcess;
 use crate::prompt::{role_of, text_of};
 use crate::request::Request;
 use crate::secret::Secret;
@@ -699,26 +700,25 @@ struct State {
     fetching: Option<Receiver<()>>,
 }
 
-/// The accounts of all clients that live, and the process each is of: what a thread of a
-/// parent process was fetching at the fork never comes.
-static ACCOUNTS: Mutex<Vec<(u32, Account, Weak<Tokens>)>> = Mutex::new(Vec::new());
+/// The accounts of all clients of this process that live.
+static ACCOUNTS: PerProcess<Mutex<Accounts>> = PerProcess::new();
+
+type Accounts = Vec<(Account, Weak<Tokens>)>;
 
 impl Tokens {
     fn of(account: &Account) -> Arc<Tokens> {
-        let mut accounts = ACCOUNTS.lock().unwrap_or_else(PoisonError::into_inner);
-        accounts.retain(|(.., tokens)| tokens.strong_count() > 0);
-        let own = std::process::id();
-        let known = accounts.iter().find(|(process, known, _)| {
-            *process == own
-                && known.url == account.url
+        let mut accounts = ACCOUNTS.get().lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.retain(|(_, tokens)| tokens.strong_count() > 0);
+        let known = accounts.iter().find(|(known, _)| {
+            known.url == account.url
                 && known.scope == account.scope
                 && known.authorization.expose() == account.authorization.expose()
         });
-        if let Some(tokens) = known.and_then(|(.., tokens)| tokens.upgrade()) {
+        if let Some(tokens) = known.and_then(|(_, tokens)| tokens.upgrade()) {
             return tokens;
         }
         let tokens = Arc::new(Tokens { state: Mutex::default() });
-        accounts.push((own, account.clone(), Arc::downgrade(&tokens)));
+        accounts.push((account.clone(), Arc::downgrade(&tokens)));
         tokens
     }
 

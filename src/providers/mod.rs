@@ -10,7 +10,7 @@ mod gigachat;
 mod openai;
 mod tags;
 
-use once_cell::sync::Lazy;
+use once_cell::race::OnceBox;
 
 use crate::call::Call;
 use crate::config::Config;
@@ -96,19 +96,19 @@ pub(crate) trait Protocol: Send + Sync {
     fn models(&self, call: &mut Call<'_>) -> Result<Vec<Model>>;
 }
 
-static PROVIDERS: Lazy<Vec<Provider>> = Lazy::new(|| {
-    vec![
-        openai::provider(),
-        gigachat::provider(),
-        ai365vip::provider(),
-        amigochat::provider(),
-        aichats::provider(),
-    ]
-});
-
 /// Every provider of this build.
 pub fn all() -> &'static [Provider] {
-    &PROVIDERS
+    // Made without a lock, which a fork could leave locked for ever.
+    static PROVIDERS: OnceBox<[Provider; 5]> = OnceBox::new();
+    PROVIDERS.get_or_init(|| {
+        Box::new([
+            openai::provider(),
+            gigachat::provider(),
+            ai365vip::provider(),
+            amigochat::provider(),
+            aichats::provider(),
+        ])
+    })
 }
 
 /// The provider of that name.

@@ -1,5 +1,6 @@
 //! [`Session`]: one answer on its way, and the worker thread behind it.
 
+mod interrupter;
 mod queue;
 mod readiness;
 mod reply;
@@ -14,6 +15,8 @@ use crate::error::Result;
 use crate::request::Request;
 use crate::thread;
 use crate::transport::Token;
+use interrupter::Place;
+pub(crate) use interrupter::end_interrupter;
 use queue::{Queue, Taken};
 pub use readiness::Ready;
 use reply::Reply;
@@ -38,6 +41,8 @@ pub struct Session {
     next: usize,
     /// How the answer ended, once the program knows.
     over: Option<Result<()>>,
+    /// Where a cancellation finds it.
+    _place: Place,
 }
 
 /// What may be done to a session from any thread, at any time.
@@ -62,6 +67,7 @@ impl Session {
             queue: Arc::new(Queue::new(client.config().queue_bytes)),
             token: Token::new(client.config().limits),
         };
+        let place = interrupter::enter(&control)?;
         let worker =
             Worker { client: client.clone(), request: request.clone(), control: control.clone() };
         thread::spawn("tolmach", move || worker.work())?;
@@ -71,6 +77,7 @@ impl Session {
             batch: Batch::default(),
             next: 0,
             over: None,
+            _place: place,
         })
     }
 
@@ -79,7 +86,11 @@ impl Session {
     /// # Errors
     /// What the answer ended with; repeated by later polls.
     pub fn poll(&mut self, timeout: Option<Duration>) -> Result<Polled<'_>> {
-        if self.next == self.batch.len() && self.over.is_none() {
+        if self.over.is_none() && self.control.token.is_cancelled() {
+            self.batch.clear();
+            self.next = 0;
+            self.over = Some(Err(queue::cancelled()));
+        } else if self.over.is_none() && self.next == self.batch.len() {
             self.batch.clear();
             self.next = 0;
             // A timeout too long for the clock is none.
@@ -89,10 +100,6 @@ impl Session {
                 Taken::Nothing => return Ok(Polled::Pending),
                 Taken::Over(outcome) => self.over = Some(outcome),
             }
-        } else if self.over.is_none() && self.control.token.is_cancelled() {
-            self.batch.clear();
-            self.next = 0;
-            self.over = Some(Err(queue::cancelled()));
         }
         if let Some(outcome) = &self.over {
             return outcome.clone().map(|()| Polled::End);
@@ -122,13 +129,20 @@ impl Drop for Session {
     fn drop(&mut self) {
         // Nobody is to be called for a session that is no more.
         self.control.on_ready(None);
-        self.control.cancel();
+        self.control.end();
     }
 }
 
 impl Control {
     /// Ends the session at once: its socket is closed, its poll returns, now and later.
+    /// A signal handler may call it: it takes no lock and allocates nothing.
     pub fn cancel(&self) {
+        self.token.set_cancelled();
+        interrupter::ring(|| self.end());
+    }
+
+    /// What a cancellation does, for who may take locks.
+    fn end(&self) {
         self.token.cancel();
         self.queue.cancel();
     }

@@ -70,28 +70,74 @@ impl Signal {
     }
 }
 
+/// Does `work` and leaves `errno` as it was: a signal handler has to.
+#[cfg(unix)]
+fn keeping_errno<T>(work: impl FnOnce() -> T) -> T {
+    let errno = nix::errno::Errno::last_raw();
+    let done = work();
+    nix::errno::Errno::set_raw(errno);
+    done
+}
+
+/// Whether `descriptor` became readable within `patience`; `None` when it cannot be waited
+/// for: the program has closed it.
+#[cfg(unix)]
+fn raised_within(
+    descriptor: std::os::fd::BorrowedFd<'_>,
+    patience: Option<std::time::Duration>,
+) -> Option<bool> {
+    use nix::errno::Errno;
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+    let timeout = patience.map_or(PollTimeout::NONE, |patience| {
+        PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX)
+    });
+    loop {
+        let mut awaited = [PollFd::new(descriptor, PollFlags::POLLIN)];
+        match poll(&mut awaited, timeout) {
+            Ok(0) => return Some(false),
+            Err(Errno::EINTR) => {}
+            Err(_) => return None,
+            Ok(_) => {
+                let [awaited] = awaited;
+                let is_open = awaited.revents().is_some_and(|is| is == PollFlags::POLLIN);
+                return is_open.then_some(true);
+            }
+        }
+    }
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod descriptor {
     use std::os::fd::{AsFd, AsRawFd};
 
+    use std::time::Duration;
+
     use nix::sys::eventfd::{EfdFlags, EventFd};
 
     /// An eventfd: readable while its count is above 0.
-    pub(super) struct Descriptor(EventFd);
+    pub(in crate::session) struct Descriptor(EventFd);
 
     impl Descriptor {
-        pub(super) fn new() -> Option<Descriptor> {
+        pub(in crate::session) fn new() -> Option<Descriptor> {
             let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
             EventFd::from_value_and_flags(0, flags).ok().map(Descriptor)
         }
 
-        /// Neither call can fail: the count goes between 0 and 1.
-        pub(super) fn raise(&self) {
-            self.0.write(1).ok();
+        /// Safe in a signal handler. It cannot fail but for a count that is raised anyway.
+        pub(in crate::session) fn raise(&self) {
+            super::keeping_errno(|| self.0.write(1).ok());
         }
 
         pub(super) fn lower(&self) {
             self.0.read().ok();
+        }
+
+        /// Waits until it is raised, and lowers it; see [`super::raised_within`].
+        pub(in crate::session) fn wait(&self, patience: Option<Duration>) -> Option<bool> {
+            let raised = super::raised_within(self.0.as_fd(), patience)?;
+            self.lower();
+            Some(raised)
         }
 
         pub(super) fn number(&self) -> i32 {
@@ -103,29 +149,38 @@ mod descriptor {
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
 mod descriptor {
     use std::io::{Read, Write};
-    use std::os::fd::AsRawFd;
+    use std::os::fd::{AsFd, AsRawFd};
     use std::os::unix::net::UnixStream;
+    use std::time::Duration;
 
     /// A pair of sockets: readable while a byte is in it.
-    pub(super) struct Descriptor {
+    pub(in crate::session) struct Descriptor {
         reader: UnixStream,
         writer: UnixStream,
     }
 
     impl Descriptor {
-        pub(super) fn new() -> Option<Descriptor> {
+        pub(in crate::session) fn new() -> Option<Descriptor> {
             let (reader, writer) = UnixStream::pair().ok()?;
             reader.set_nonblocking(true).ok()?;
             writer.set_nonblocking(true).ok()?;
             Some(Descriptor { reader, writer })
         }
 
-        pub(super) fn raise(&self) {
-            (&self.writer).write(&[1]).ok();
+        /// Safe in a signal handler. It cannot fail but for a pair that is raised anyway.
+        pub(in crate::session) fn raise(&self) {
+            super::keeping_errno(|| (&self.writer).write(&[1]).ok());
         }
 
         pub(super) fn lower(&self) {
             (&self.reader).read(&mut [0; 8]).ok();
+        }
+
+        /// Waits until it is raised, and lowers it; see [`super::raised_within`].
+        pub(in crate::session) fn wait(&self, patience: Option<Duration>) -> Option<bool> {
+            let raised = super::raised_within(self.reader.as_fd(), patience)?;
+            self.lower();
+            Some(raised)
         }
 
         pub(super) fn number(&self) -> i32 {
@@ -136,17 +191,23 @@ mod descriptor {
 
 #[cfg(not(unix))]
 mod descriptor {
+    use std::time::Duration;
+
     /// No descriptor that an event loop could wait for: the callback serves instead.
-    pub(super) struct Descriptor;
+    pub(in crate::session) struct Descriptor;
 
     impl Descriptor {
-        pub(super) fn new() -> Option<Descriptor> {
+        pub(in crate::session) fn new() -> Option<Descriptor> {
             None
         }
 
-        pub(super) fn raise(&self) {}
+        pub(in crate::session) fn raise(&self) {}
 
         pub(super) fn lower(&self) {}
+
+        pub(in crate::session) fn wait(&self, _patience: Option<Duration>) -> Option<bool> {
+            None
+        }
 
         pub(super) fn number(&self) -> i32 {
             -1
@@ -154,4 +215,4 @@ mod descriptor {
     }
 }
 
-use descriptor::Descriptor;
+pub(super) use descriptor::Descriptor;

@@ -96,6 +96,11 @@ impl Token {
         }
     }
 
+    /// Marks the call as cancelled, for a [`Token::cancel`] to come. Takes no lock.
+    pub(crate) fn set_cancelled(&self) {
+        self.cancelled.store(true, Ordering::Release);
+    }
+
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Acquire)
     }

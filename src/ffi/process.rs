@@ -1,0 +1,68 @@
+//! The host's process: its forks and its end.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::{session, thread};
+
+/// How long the end of a process may be held up by threads that are about to end.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// How many forks lie between the process that loaded the library and this one.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+/// The process in which an object was made. The object's threads and locks are of no use
+/// in a child of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Process(u32);
+
+impl Process {
+    /// This one. Costs no system call, as getpid() would: every poll asks.
+    pub(super) fn current() -> Process {
+        Process(FORKS.load(Ordering::Relaxed))
+    }
+}
+
+/// From now on forks are counted, and the library's idle threads end before the process
+/// does, so that leak checkers find none.
+pub(super) fn watch() {
+    #[cfg(unix)]
+    {
+        use std::ffi::c_int;
+
+        type Function = extern "C" fn();
+
+        unsafe extern "C" {
+            fn atexit(function: Function) -> c_int;
+            fn pthread_atfork(
+                prepare: Option<Function>,
+                parent: Option<Function>,
+                child: Option<Function>,
+            ) -> c_int;
+        }
+
+        extern "C" fn forked() {
+            FORKS.fetch_add(1, Ordering::Relaxed);
+        }
+
+        extern "C" fn tidy_up() {
+            std::panic::catch_unwind(|| {
+                session::end_interrupter();
+                thread::dismiss(PATIENCE);
+            })
+            .ok();
+        }
+
+        // Two threads may register at once, which does no harm; a lock that keeps them
+        // apart could be left locked by a fork.
+        static WATCHED: AtomicBool = AtomicBool::new(false);
+        if !WATCHED.load(Ordering::Acquire) {
+            // SAFETY: the library is never unloaded, so that the function stays where it is;
+            // a child process may call it, for it only adds to an atomic number.
+            unsafe { pthread_atfork(None, None, Some(forked)) };
+            // SAFETY: the library is never unloaded, so that the function stays where it is.
+            unsafe { atexit(tidy_up) };
+            WATCHED.store(true, Ordering::Release);
+        }
+    }
+}

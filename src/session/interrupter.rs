@@ -1,0 +1,133 @@
+//! Cancelling from anywhere, signal handlers included.
+//!
+//! A signal handler may take no lock and allocate nothing. So a cancellation only sets
+//! the session's flag and rings a bell, one `write` to a descriptor. One thread per process
+//! answers the bell and does the rest: it wakes the poll, shuts the socket and calls the
+//! program's callback. It runs while there are sessions.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use once_cell::race::OnceBox;
+
+use super::Control;
+use super::readiness::Descriptor;
+use crate::error::{Error, ErrorKind, Result};
+use crate::process::PerProcess;
+use crate::thread;
+
+/// How long the thread waits for another session before it ends.
+const IDLE: Duration = Duration::from_secs(10);
+
+static INTERRUPTER: PerProcess<Interrupter> = PerProcess::new();
+
+#[derive(Default)]
+pub(super) struct Interrupter {
+    bell: OnceBox<Descriptor>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The sessions that are not cancelled, by their numbers.
+    sessions: BTreeMap<u64, Control>,
+    next: u64,
+    /// The thread runs.
+    running: bool,
+    /// The process ends: without sessions the thread ends at once.
+    ending: bool,
+}
+
+/// A session's place among those that can be cancelled; left when it is dropped.
+pub(super) struct Place(u64);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        INTERRUPTER.get().lock().sessions.remove(&self.0);
+    }
+}
+
+/// Lets `control` be cancelled from now on.
+///
+/// # Errors
+/// [`ErrorKind::NoMemory`] when the system gives no thread or no descriptor.
+pub(super) fn enter(control: &Control) -> Result<Place> {
+    let interrupter = INTERRUPTER.get();
+    if cfg!(unix) {
+        interrupter.bell.get_or_try_init(|| Descriptor::new().map(Box::new).ok_or_else(full))?;
+    }
+    let mut state = interrupter.lock();
+    state.ending = false;
+    if cfg!(unix) && !state.running {
+        thread::spawn("tolmach", || INTERRUPTER.get().work())?;
+        state.running = true;
+    }
+    let place = Place(state.next);
+    state.next += 1;
+    state.sessions.insert(place.0, control.clone());
+    Ok(place)
+}
+
+/// Has the sessions whose flag is set cancelled. Safe in a signal handler. Without a bell,
+/// on a system without signals, the caller does it.
+pub(super) fn ring(otherwise: impl FnOnce()) {
+    match INTERRUPTER.get().bell.get() {
+        Some(bell) => bell.raise(),
+        None => otherwise(),
+    }
+}
+
+/// The process ends: the thread need not wait for more sessions.
+pub(crate) fn end_interrupter() {
+    let interrupter = INTERRUPTER.get();
+    interrupter.lock().ending = true;
+    if let Some(bell) = interrupter.bell.get() {
+        bell.raise();
+    }
+}
+
+impl Interrupter {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self) {
+        while let Some(rung) = self.bell.get().and_then(|bell| bell.wait(self.patience())) {
+            for control in self.cancelled() {
+                control.end();
+            }
+            let mut state = self.lock();
+            if state.sessions.is_empty() && (state.ending || !rung) {
+                state.running = false;
+                return;
+            }
+        }
+        self.lock().running = false;
+    }
+
+    /// How long to wait for the bell: without limit while there are sessions.
+    fn patience(&self) -> Option<Duration> {
+        self.lock().sessions.is_empty().then_some(IDLE)
+    }
+
+    /// Takes out the sessions whose flag is set.
+    fn cancelled(&self) -> Vec<Control> {
+        let mut cancelled = Vec::new();
+        self.lock().sessions.retain(|_, control| {
+            let lives = !control.token.is_cancelled();
+            if !lives {
+                cancelled.push(control.clone());
+            }
+            lives
+        });
+        cancelled
+    }
+}
+
+fn full() -> Error {
+    Error::new(
+        ErrorKind::NoMemory,
+        "the process has no more file descriptors: close some or raise its limit (ulimit -n)",
+    )
+}
