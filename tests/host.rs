@@ -26,18 +26,24 @@ fn signal_handler_may_cancel_whatever_it_interrupts() {
 
 #[test]
 fn thread_that_is_cancelled_ends_after_its_poll_and_harms_nothing() {
-    let (cancel, cancelled) = mpsc::channel::<()>();
-    let cancelled = Mutex::new(cancelled);
+    let (tell, told) = mpsc::channel::<()>();
+    let told = Mutex::new(told);
     let server = Server::start(move |exchange| {
+        let wait = || told.lock().unwrap().recv_timeout(LONG).unwrap();
         exchange.stream_head();
         exchange.chunk(openai::delta(json!({"role": "assistant"})));
-        cancelled.lock().unwrap().recv_timeout(LONG).unwrap();
-        exchange.chunk(openai::text("one") + &openai::finish("stop") + openai::DONE);
+        wait();
+        exchange.chunk(openai::text("one"));
+        wait();
+        exchange.chunk(openai::finish("stop") + openai::DONE);
         exchange.end_chunks();
     });
     let mut program = c::program("thread_cancel").arg(server.url()).spawn();
     assert_eq!(program.line(), "cancelled");
-    cancel.send(()).unwrap();
+    tell.send(()).unwrap();
+    // Nothing, where the process has been aborted.
+    assert_eq!(program.line(), "ended");
+    tell.send(()).unwrap();
     program.finish().passed();
 }
 

@@ -144,6 +144,23 @@ mod descriptor {
             self.0.as_fd().as_raw_fd()
         }
     }
+
+    #[cfg(test)]
+    mod tests {
+        use nix::errno::Errno;
+
+        use super::*;
+
+        #[test]
+        fn raising_in_a_signal_handler_leaves_errno_as_it_was() {
+            let descriptor = Descriptor::new().unwrap();
+            // No more can be added: the next write fails.
+            descriptor.0.write(u64::MAX - 1).unwrap();
+            Errno::set_raw(77);
+            descriptor.raise();
+            assert_eq!(Errno::last_raw(), 77);
+        }
+    }
 }
 
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]

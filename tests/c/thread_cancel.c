@@ -1,6 +1,7 @@
 /* thread_cancel URL: a thread is cancelled by pthread_cancel() while it polls. The poll
  * goes on to its end, the thread ends at its own next cancellation point, and its session
- * can be used on. The server sends text when it is told of the cancellation. */
+ * can be used on. The server sends a text when it is told of the cancellation, and the end
+ * of the answer when it is told of the end of the thread. */
 #include "check.h"
 
 #include <pthread.h>
@@ -32,6 +33,7 @@ int main(int argc, char **argv) {
   void *result = NULL;
 
   session = ask(client, "Hi");
+  CHECK(tolmach_session_fd(session) >= 0); /* polls read from it: a cancellation point */
   CHECK(pthread_barrier_init(&polls, NULL, 2) == 0);
   CHECK(pthread_create(&thread, NULL, poll, NULL) == 0);
   pthread_barrier_wait(&polls);
@@ -40,6 +42,8 @@ int main(int argc, char **argv) {
   fflush(stdout);
   CHECK(pthread_join(thread, &result) == 0);
   CHECK(polled == 1 && result == PTHREAD_CANCELED);
+  printf("ended\n");
+  fflush(stdout);
   EXPECT(TOLMACH_OK, tolmach_session_poll(session, -1, &chunk, NULL));
   CHECK(chunk->kind == TOLMACH_CHUNK_FINISH);
   tolmach_session_free(session);
