@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { THREADS = 3, PATIENCE_S = 60 };
+enum { THREADS = 3, PATIENCE_S = 120 };
 
 static const char *url;
 static volatile int over;
