@@ -9,51 +9,16 @@
 
 mod support;
 
+use std::sync::Mutex;
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::Duration;
 
-use support::server::{Gate, Server, now_us};
+use support::server::{Gate, Server};
 use support::{LONG, c, openai};
 
 /// The lines of tests/c/stream.c for one answer.
 fn lines(server: &Server) -> Vec<String> {
     let outcome = c::program("stream").arg(server.url()).run().passed();
     outcome.lines().into_iter().map(str::to_owned).collect()
-}
-
-#[test]
-fn chunks_arrive_within_50_ms_of_being_sent() {
-    let sent = Arc::new(Mutex::new(Vec::new()));
-    let times = Arc::clone(&sent);
-    let server = Server::start(move |exchange| {
-        exchange.stream_head();
-        for piece in ["a", "b", "c", "d", "e"] {
-            thread::sleep(Duration::from_millis(200));
-            times.lock().unwrap().push(now_us());
-            exchange.chunk(openai::text(piece));
-        }
-        exchange.chunk(openai::finish("stop") + openai::DONE);
-        exchange.end_chunks();
-    });
-    // A machine that is busy elsewhere may be late once, but not three times.
-    let slowest = (0..3).map(|_| {
-        sent.lock().unwrap().clear();
-        let mut program = c::program("latency").arg(server.url()).spawn();
-        let arrived: Vec<u128> = (0..5)
-            .map(|_| {
-                let line = program.line();
-                program.tell("go on");
-                line.split(' ').next().unwrap().parse().unwrap()
-            })
-            .collect();
-        program.finish().passed();
-        let sent = sent.lock().unwrap().clone();
-        sent.iter().zip(&arrived).map(|(sent, arrived)| arrived - sent).max().unwrap()
-    });
-    let best = slowest.min().unwrap();
-    assert!(best < 50_000, "the latest chunk came after {best} us");
 }
 
 #[test]
@@ -69,7 +34,7 @@ fn chunk_is_handed_out_before_the_next_one_is_sent() {
         exchange.chunk(openai::finish("stop") + openai::DONE);
         exchange.end_chunks();
     });
-    let mut program = c::program("latency").arg(server.url()).spawn();
+    let mut program = c::program("echo").arg(server.url()).spawn();
     for piece in ["a", "b", "c"] {
         assert!(program.line().ends_with(piece));
         program.tell("go on");

@@ -6,16 +6,22 @@
 #include <pthread.h>
 #include <unistd.h>
 
-static long switches(void) {
+/* This thread, the one that polls, the session's worker, and the one that cancels. */
+enum { THREADS = 4 };
+
+/* How often all threads but this one have waited; how many threads there are, in `threads`. */
+static long switches(int *threads) {
   char path[300], line[256];
   long sum = 0;
   struct dirent *task;
   DIR *folder = opendir("/proc/self/task");
   CHECK(folder != NULL);
+  *threads = 1;
   while ((task = readdir(folder))) {
     FILE *file;
     /* This thread counts: it is not to be counted. */
     if (atol(task->d_name) <= 0 || atol(task->d_name) == (long)getpid()) continue;
+    ++*threads;
     sprintf(path, "/proc/self/task/%.20s/status", task->d_name);
     file = fopen(path, "r");
     while (file && fgets(line, sizeof line, file))
@@ -39,14 +45,17 @@ int main(int argc, char **argv) {
   const tolmach_chunk *chunk;
   pthread_t thread;
   long before, after;
-  int i;
+  int i, threads;
 
   for (i = 0; i < 2; i++) EXPECT(TOLMACH_OK, tolmach_session_poll(session, -1, &chunk, NULL));
   CHECK(pthread_create(&thread, NULL, wait_for_ever, session) == 0);
-  for (i = 0; i < 12; i++) nanosleep(&second, NULL); /* the idle helper thread ends in the meantime */
-  before = switches();
+  do { /* until the helper that connected, and has nothing more to do, has ended */
+    nanosleep(&second, NULL);
+    before = switches(&threads);
+  } while (threads > THREADS);
   for (i = 0; i < 5; i++) nanosleep(&second, NULL);
-  after = switches();
+  after = switches(&threads);
+  CHECK(threads == THREADS);
   printf("%ld\n", after - before);
   tolmach_session_cancel(session);
   CHECK(pthread_join(thread, NULL) == 0);

@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
@@ -301,9 +301,4 @@ impl Gate {
         let (open, _) = self.0.1.wait_timeout_while(open, LONG, |open| !*open).unwrap();
         assert!(*open, "nobody opened the gate");
     }
-}
-
-/// Microseconds of the clock that all processes share.
-pub fn now_us() -> u128 {
-    SystemTime::UNIX_EPOCH.elapsed().unwrap().as_micros()
 }

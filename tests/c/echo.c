@@ -1,18 +1,14 @@
-/* latency URL: prints when each piece of text arrived, in microseconds since 1970, and
- * waits for a line of input after each. */
+/* echo URL: prints each piece of text, and waits for a line of input after each. */
 #include "check.h"
 
 int main(int argc, char **argv) {
   tolmach_client *client = client_at(argv[argc - 1]);
   tolmach_session *session = ask(client, "Hi");
   const tolmach_chunk *chunk = NULL;
-  char line[64];
 
   while (tolmach_session_poll(session, -1, &chunk, NULL) == TOLMACH_OK) {
     if (chunk->kind != TOLMACH_CHUNK_TEXT) continue;
-    printf("%lld %s\n", (long long)now_us(CLOCK_REALTIME), chunk->text.ptr);
-    fflush(stdout);
-    CHECK(fgets(line, sizeof line, stdin) != NULL);
+    await_line(chunk->text.ptr);
   }
   EXPECT(TOLMACH_END, tolmach_session_poll(session, -1, &chunk, NULL));
   tolmach_session_free(session);
