@@ -781,8 +781,9 @@ tolmach_status tolmach_request_from_json(const char *json,
  * Appends a message.
  *
  * `role`: "system", "developer", "user" or "assistant". `text`, `len`: UTF-8; `len` in
- * bytes, or TOLMACH_NUL_TERMINATED. Both are copied.
- * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8 or another role.
+ * bytes, or TOLMACH_NUL_TERMINATED; may be empty. Both are copied.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL (also with a length of 0), bad UTF-8 or
+ * another role.
  * Blocks: no. Threads: one thread at a time per request. Since: 0.1.
  */
 TOLMACH_API
@@ -797,8 +798,8 @@ tolmach_status tolmach_request_message(tolmach_request *request,
  *
  * `bytes`, `len`: the file, copied. `mime`: its media type, such as "image/png"; NULL
  * where the bytes tell it (JPEG, PNG, GIF, WebP, WAV, MP3, Ogg, FLAC, PDF).
- * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, a type that is not known or cannot be
- * attached, or when there is no user message.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, an empty file, a type that is not known
+ * or cannot be attached, or when there is no user message.
  * Blocks: no. Threads: one thread at a time per request. Since: 0.1.
  */
 TOLMACH_API
@@ -812,8 +813,8 @@ tolmach_status tolmach_request_attach(tolmach_request *request,
  * Attaches what a URL points to, to the last user message. The provider fetches it.
  *
  * `url`: NUL-terminated; http, https, or a data URL of an image or audio.
- * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, another kind of URL, or
- * when there is no user message.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, another kind of URL, a URL
+ * without a host or without data, or when there is no user message.
  * Blocks: no. Threads: one thread at a time per request. Since: 0.1.
  */
 TOLMACH_API
@@ -825,8 +826,9 @@ tolmach_status tolmach_request_attach_url(tolmach_request *request,
  * Appends the result of a tool call.
  *
  * `call_id`: the id that came with the call. `text`, `len`: the result, as text or JSON;
- * `len` in bytes, or TOLMACH_NUL_TERMINATED.
- * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8 or an empty id.
+ * `len` in bytes, or TOLMACH_NUL_TERMINATED; may be empty.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL (also with a length of 0), bad UTF-8 or
+ * an empty id.
  * Blocks: no. Threads: one thread at a time per request. Since: 0.1.
  */
 TOLMACH_API

@@ -28,6 +28,9 @@ pub(crate) fn sniff(bytes: &[u8]) -> Option<&'static str> {
 
 /// The part of a message's content that carries `bytes` (OpenAI API reference, chat).
 pub(crate) fn part(bytes: &[u8], mime: Option<&str>) -> Result<Value> {
+    if bytes.is_empty() {
+        return Err(Error::new(ErrorKind::Argument, "the attachment is empty"));
+    }
     let mime = match mime {
         Some(mime) => mime,
         None => sniff(bytes).ok_or_else(|| {
@@ -54,18 +57,34 @@ pub(crate) fn part(bytes: &[u8], mime: Option<&str>) -> Result<Value> {
 
 /// The part that points to `url`, which may be a data URL.
 pub(crate) fn part_of_url(url: &str) -> Result<Value> {
-    if let Some(audio_url) = url.strip_prefix("data:audio/") {
-        if let Some((subtype, data)) = audio_url.split_once(";base64,") {
-            return Ok(audio(subtype, data));
+    let argument = |message| Error::new(ErrorKind::Argument, message);
+    if let Some(rest) = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) {
+        return match has_host(rest) {
+            true => Ok(image(url)),
+            false => Err(argument("an attached URL names a host, as in https://host/image.png")),
+        };
+    }
+    let audio_data = url.strip_prefix("data:audio/").and_then(|rest| rest.split_once(";base64,"));
+    let image_data = url.strip_prefix("data:image/").map(|rest| rest.split_once(','));
+    match (audio_data, image_data) {
+        (Some((_, "")), _) | (_, Some(None | Some((_, "")))) => {
+            Err(argument("an attached data URL has data after its comma"))
         }
+        (Some((subtype, data)), _) => Ok(audio(subtype, data)),
+        (_, Some(_)) => Ok(image(url)),
+        _ => Err(argument(
+            "an attached URL starts with https://, http://, data:image/ or data:audio/...;base64,",
+        )),
     }
-    if ["https://", "http://", "data:image/"].iter().any(|start| url.starts_with(start)) {
-        return Ok(image(url));
-    }
-    Err(Error::new(
-        ErrorKind::Argument,
-        "an attached URL starts with https://, http://, data:image/ or data:audio/...;base64,",
-    ))
+}
+
+/// Whether what stands after `https://` begins with a host.
+fn has_host(rest: &str) -> bool {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    !host.is_empty()
+        && !host.starts_with(':')
+        && !host.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
 fn image(url: &str) -> Value {
@@ -117,6 +136,30 @@ mod tests {
             (b"", None),
         ] {
             assert_eq!(sniff(bytes), kind, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn attached_urls_name_a_host_or_hold_data() {
+        for url in ["https://h/i.png", "http://u:p@h:8/", "https://[::1]/i", "data:image/png,x"] {
+            assert!(part_of_url(url).is_ok(), "{url}");
+        }
+        for url in [
+            "https://",
+            "http://",
+            "https:///i.png",
+            "https://?q",
+            "https://:80/",
+            "https://u@/i.png",
+            "https://a b/",
+            "data:image/",
+            "data:image/png;base64,",
+            "data:audio/wav;base64,",
+            "data:audio/wav",
+            "ftp://h/i.png",
+            "",
+        ] {
+            assert_eq!(part_of_url(url).unwrap_err().kind(), ErrorKind::Argument, "{url}");
         }
     }
 }

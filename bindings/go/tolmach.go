@@ -60,7 +60,11 @@ func text(given C.tolmach_str) string {
 }
 
 // chars and size are a string for a parameter of pointer and length. The library copies it.
+// chars is never NULL, which the library refuses also where the length is 0.
 func chars(text string) *C.char {
+	if text == "" {
+		text = "\x00"
+	}
 	return (*C.char)(unsafe.Pointer(unsafe.StringData(text)))
 }
 

@@ -113,7 +113,7 @@ impl Caller {
         utf8(name, string.to_bytes()).map(Some)
     }
 
-    /// Text of a given length, or up to its NUL; NULL of length 0 is empty.
+    /// Text of a given length, or up to its NUL.
     pub(super) fn text(&self, name: &str, text: *const c_char, len: usize) -> Result<&str> {
         match len {
             usize::MAX => self.string(name, text),
@@ -121,10 +121,10 @@ impl Caller {
         }
     }
 
-    /// Bytes of a given length; NULL of length 0 is none.
+    /// Bytes of a given length, which may be 0; NULL is an error whatever the length.
     pub(super) fn bytes(&self, name: &str, bytes: *const u8, len: usize) -> Result<&[u8]> {
         if bytes.is_null() {
-            return if len == 0 { Ok(&[]) } else { Err(is_null(name)) };
+            return Err(is_null(name));
         }
         if len > isize::MAX.unsigned_abs() {
             return Err(Error::new(
