@@ -49,7 +49,9 @@ impl Model {
             ["context_length", "context_window", "max_context_length", "max_model_len"]
                 .iter()
                 .chain(&["max_input_tokens", "inputTokenLimit"])
-                .find_map(|key| entry.get(key)?.as_u64());
+                .find_map(|key| entry.get(key)?.as_u64())
+                // llama-server's, which is what it serves and not what the model was made for.
+                .or_else(|| entry.pointer("/meta/n_ctx")?.as_u64());
         Some(Model {
             id: id.to_owned(),
             owner: owner.unwrap_or_default().to_owned(),
@@ -132,6 +134,15 @@ mod tests {
         assert!(model.capabilities.has(Capabilities::VISION));
         assert!(model.capabilities.has(Capabilities::TOOLS));
         assert!(!model.capabilities.has(Capabilities::IMAGES));
+    }
+
+    #[test]
+    fn context_of_llama_server_is_what_it_serves() {
+        let entry = |meta: Value| json!({"id": "m", "owned_by": "llamacpp", "meta": meta});
+        let context = |meta: Value| Model::from_entry(&entry(meta)).unwrap().context_length;
+        assert_eq!(context(json!({"n_ctx_train": 131_072, "n_ctx": 4096})), Some(4096));
+        assert_eq!(context(json!({"n_ctx_train": 131_072})), None);
+        assert_eq!(context(json!(null)), None);
     }
 
     #[test]
