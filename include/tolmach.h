@@ -842,8 +842,8 @@ tolmach_status tolmach_request_tool_result(tolmach_request *request,
  * Sets any field of the request: "temperature" to "0.2", "tools" to a list. The last
  * writer wins; the value null removes the field.
  *
- * `name`: NUL-terminated. `json`, `len`: the value as JSON; `len` in bytes, or
- * TOLMACH_NUL_TERMINATED.
+ * `name`: NUL-terminated. `json`, `len`: the value as JSON, where a string has its quotes:
+ * "\"auto\""; `len` in bytes, or TOLMACH_NUL_TERMINATED.
  * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, bad JSON, or a wrong type
  * of "messages", "model" or "stream". On failure the request is as it was.
  * Blocks: no. Threads: one thread at a time per request. Since: 0.1.

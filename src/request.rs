@@ -132,7 +132,12 @@ impl Request {
     /// # Errors
     /// [`ErrorKind::Argument`] when `json` is not JSON or of a wrong type for the field.
     pub fn set(&mut self, name: &str, json: &str) -> Result<()> {
-        let value = parse(&format!("the value of {name:?}"), json)?;
+        let value = parse(&format!("the value of {name:?}"), json).map_err(|error| {
+            match is_bare_word(json.trim()) {
+                true => argument(format!("{}; {}", error.message(), quotes_for(json.trim()))),
+                false => error,
+            }
+        })?;
         self.set_value(name, value)
     }
 
@@ -196,6 +201,18 @@ impl Request {
 
 fn parse(what: &str, json: &str) -> Result<Value> {
     serde_json::from_str(json).map_err(|error| argument(format!("{what} is not JSON: {error}")))
+}
+
+/// Whether `text` looks like a string that was given without its quotes.
+fn is_bare_word(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-.:/".contains(c);
+    text.len() <= 64
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(is_plain)
+}
+
+fn quotes_for(word: &str) -> String {
+    format!("a JSON string has quotes: \"{word}\", which C source code spells \"\\\"{word}\\\"\"")
 }
 
 fn check_message(message: &Value) -> Result<()> {
@@ -277,6 +294,24 @@ mod tests {
         ] {
             assert_eq!(request.set(name, json).unwrap_err().message(), complaint);
         }
+        for (json, complaint) in [
+            (
+                " auto",
+                "the value of \"tool_choice\" is not JSON: expected value at line 1 column 2; a JSON \
+                 string has quotes: \"auto\", which C source code spells \"\\\"auto\\\"\"",
+            ),
+            (
+                "{auto}",
+                "the value of \"tool_choice\" is not JSON: key must be a string at line 1 column 2",
+            ),
+            (
+                "1 2",
+                "the value of \"tool_choice\" is not JSON: trailing characters at line 1 column 3",
+            ),
+        ] {
+            assert_eq!(request.set("tool_choice", json).unwrap_err().message(), complaint);
+        }
+        request.set("tool_choice", "\"auto\"").unwrap();
         let deep = "[".repeat(100_000);
         assert_eq!(request.set("tools", &deep).unwrap_err().kind(), ErrorKind::Argument);
     }

@@ -155,6 +155,10 @@ static void wrong_requests_are_refused(void) {
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_request_set(request, "temperature", NULL, 0, &error));
   CHECK(strstr(tolmach_error_message(error).ptr, "NULL") != NULL);
   failed(&error, NULL);
+  EXPECT(TOLMACH_E_ARGUMENT, tolmach_request_set(request, "tool_choice", "auto", 4, &error));
+  CHECK(strstr(tolmach_error_message(error).ptr, "\"\\\"auto\\\"\"") != NULL);
+  failed(&error, NULL);
+  EXPECT(TOLMACH_OK, tolmach_request_set(request, "tool_choice", "\"auto\"", 6, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_request_set(request, "", "1", 1, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_request_set(request, "tools", deep, 100000, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_request_reply(request, NULL, NULL));
