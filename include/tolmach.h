@@ -1122,18 +1122,24 @@ tolmach_status tolmach_session_on_ready(tolmach_session *session,
 
 /**
  * What has been polled so far, put together: the assistant's message as JSON, ready to be
- * sent back. tolmach_request_reply() appends it to a request.
+ * sent back. tolmach_request_reply() appends it to a request. After a cancel or an error it
+ * is what arrived before; tool calls whose arguments did not arrive whole are left out.
  *
- * Returns: JSON, valid until the next poll or free of this session; empty for NULL.
+ * Returns: JSON, valid until the next poll or free of this session; empty (length 0) while
+ * there is no text, refusal, audio or tool call to send back, and for NULL.
  * Blocks: no. Threads: any thread, while none polls. Since: 0.1.
  */
-TOLMACH_API tolmach_str tolmach_session_reply(const tolmach_session *session);
+TOLMACH_API
+tolmach_str tolmach_session_reply(const tolmach_session *session);
 
 /**
  * Appends what `session` has answered so far, the assistant's message with its tool
- * calls: the next turn of a conversation.
+ * calls: the next turn of a conversation. What is appended is tolmach_session_reply(), so
+ * that the request can always be sent: where that is empty, as after an error before the
+ * first text, nothing is appended, and the request is as it was. Providers want a result
+ * (tolmach_request_tool_result()) for each tool call before the next message.
  *
- * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL.
+ * Returns: TOLMACH_OK, also when there was nothing to append; TOLMACH_E_ARGUMENT for NULL.
  * Blocks: no. Threads: one thread at a time per request; the session may be in use.
  * Since: 0.1.
  */

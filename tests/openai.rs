@@ -708,7 +708,7 @@ fn conversation_of_three_turns_with_a_tool_call_goes_through() {
         json!([
             {"role": "system", "content": "Be brief."},
             {"role": "user", "content": "Weather in Oslo?"},
-            {"role": "assistant", "content": null, "tool_calls": [{"id": "c1", "type": "function",
+            {"role": "assistant", "content": "", "tool_calls": [{"id": "c1", "type": "function",
                 "function": {"name": "weather", "arguments": "{\"city\":\"Oslo\"}"}}]},
             {"role": "tool", "tool_call_id": "c1", "content": "{\"temp\":3}"},
             {"role": "assistant", "content": "Three degrees."},
@@ -720,6 +720,65 @@ fn conversation_of_three_turns_with_a_tool_call_goes_through() {
     );
     assert_eq!(server.requests()[2].json()["temperature"], 0.5);
     assert_eq!(server.requests()[2].json()["tools"][0]["function"]["name"], "weather");
+}
+
+/// How a first turn ended that said `first`, its reply, and what the next turn sent.
+fn next_turn(first: impl Fn(&mut Exchange) + Send + Sync + 'static) -> (String, String, Value) {
+    let server = Server::start(move |exchange| match exchange.number {
+        0 => first(exchange),
+        _ => exchange.stream(openai::stream(&["Hi"])),
+    });
+    let program = c::program("next_turn").arg(server.url());
+    let out = program.env("TEST_CONFIG", Some("max_retries=0")).run().passed().stdout;
+    let mut lines = out.lines().map(str::to_owned);
+    let (status, reply) = (lines.next().unwrap(), lines.next().unwrap());
+    let mut requests = server.requests();
+    (status, reply, requests.remove(1).json()["messages"].take())
+}
+
+#[test]
+fn turn_that_failed_before_its_first_text_appends_nothing() {
+    for (first, ended) in [
+        ("data: {\"error\":{\"message\":\"broken\"}}\n\n".to_owned(), "TOLMACH_E_PROVIDER"),
+        (openai::delta(json!({"role": "assistant", "content": ""})), "TOLMACH_E_TRUNCATED"),
+        (openai::delta(json!({"reasoning_content": "hm"})), "TOLMACH_E_TRUNCATED"),
+        (openai::text("") + &openai::finish("stop") + openai::DONE, "TOLMACH_END"),
+    ] {
+        let (status, reply, messages) = next_turn(move |exchange| exchange.stream(&*first));
+        assert_eq!((&*status, &*reply), (ended, ""));
+        let user = |text| json!({"role": "user", "content": text});
+        assert_eq!(messages, json!([user("Hi"), user("Go on")]));
+    }
+}
+
+#[test]
+fn turn_that_was_cancelled_in_a_tool_call_sends_back_what_arrived_whole() {
+    let (status, _, messages) = next_turn(|exchange| {
+        exchange.stream_head();
+        for (index, id, arguments) in [(0, "a", "{\"x\":1}"), (1, "b", "{\"x\":")] {
+            exchange.chunk(tool_calls(
+                json!([{"index": index, "id": id, "function": {"name": "f", "arguments": arguments}}]),
+            ));
+        }
+        exchange.wait_for_close();
+    });
+    assert_eq!(status, "TOLMACH_E_CANCELLED");
+    assert_eq!(
+        messages[1],
+        json!({"role": "assistant", "content": "", "tool_calls": [
+            {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{\"x\":1}"}}]})
+    );
+}
+
+#[test]
+fn arguments_cut_by_the_length_limit_are_not_sent_back() {
+    let body = openai::text("Let me see.")
+        + &tool_calls(
+            json!([{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{\"x"}}]),
+        )
+        + &openai::finish("length")
+        + openai::DONE;
+    assert_eq!(reply(&body), json!({"role": "assistant", "content": "Let me see."}));
 }
 
 const CAT: &str = "{\"role\":\"user\",\"content\":\"A cat\"}";

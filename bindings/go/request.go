@@ -128,7 +128,7 @@ func (r *Request) AttachURL(url string) error {
 }
 
 // Reply appends what session has answered so far, tool calls included: the next turn of the
-// conversation. The session may be in use, or cut short, but not closed.
+// conversation; nothing where there is nothing to send back. The session may be in use, or cut short, but not closed.
 func (r *Request) Reply(session *Session) error {
 	if !session.core.enter() {
 		return ErrClosed

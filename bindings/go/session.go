@@ -180,8 +180,9 @@ func (s *Session) Answer() (*Answer, error) {
 	return s.core.gathered.whole(), failure
 }
 
-// Reply is what has been polled so far, put together: the assistant's message as JSON. Most
-// programs want [Request.Reply], which appends it to a request.
+// Reply is what has been polled so far, put together: the assistant's message as JSON; empty
+// while there is nothing to send back. Most programs want [Request.Reply], which appends it to
+// a request.
 func (s *Session) Reply() (string, error) {
 	if !s.core.enter() {
 		return "", ErrClosed

@@ -202,9 +202,11 @@ impl Drop for Callback {
 }
 
 /// What has been polled so far, put together: the assistant's message as JSON, ready to be
-/// sent back. tolmach_request_reply() appends it to a request.
+/// sent back. tolmach_request_reply() appends it to a request. After a cancel or an error it
+/// is what arrived before; tool calls whose arguments did not arrive whole are left out.
 ///
-/// Returns: JSON, valid until the next poll or free of this session; empty for NULL.
+/// Returns: JSON, valid until the next poll or free of this session; empty (length 0) while
+/// there is no text, refusal, audio or tool call to send back, and for NULL.
 /// Blocks: no. Threads: any thread, while none polls. Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tolmach_session_reply(session: *const tolmach_session) -> tolmach_str {
@@ -218,9 +220,12 @@ pub unsafe extern "C" fn tolmach_session_reply(session: *const tolmach_session) 
 }
 
 /// Appends what `session` has answered so far, the assistant's message with its tool
-/// calls: the next turn of a conversation.
+/// calls: the next turn of a conversation. What is appended is tolmach_session_reply(), so
+/// that the request can always be sent: where that is empty, as after an error before the
+/// first text, nothing is appended, and the request is as it was. Providers want a result
+/// (tolmach_request_tool_result()) for each tool call before the next message.
 ///
-/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL.
+/// Returns: TOLMACH_OK, also when there was nothing to append; TOLMACH_E_ARGUMENT for NULL.
 /// Blocks: no. Threads: one thread at a time per request; the session may be in use.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
@@ -234,6 +239,9 @@ pub unsafe extern "C" fn tolmach_request_reply(
     caller.call(error, || {
         let request = caller.exclusive("request", request)?;
         let reply = caller.threaded("session", session)?.replies.to_json();
+        if reply.is_empty() {
+            return Ok(TOLMACH_OK);
+        }
         request.change(|request| request.message_json(&reply))
     })
 }

@@ -164,7 +164,7 @@ impl Replies {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The assistant's message so far, as JSON.
+    /// The assistant's message so far, as JSON; empty where there is none to send back.
     pub fn to_json(&self) -> String {
         self.lock().to_json()
     }

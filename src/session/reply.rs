@@ -1,5 +1,6 @@
 //! What an answer comes to, put together: the assistant's message for the next turn.
 
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
 use crate::chunk::{Chunk, ChunkKind};
@@ -16,6 +17,8 @@ pub(crate) struct Reply {
     audio: String,
     /// What the provider wants back, as fields of the message.
     state: Map<String, Value>,
+    /// The answer came to its end: nothing of it is still missing.
+    finished: bool,
 }
 
 #[derive(Default)]
@@ -59,18 +62,27 @@ impl Reply {
                     self.state.extend(state);
                 }
             }
+            ChunkKind::Finish => self.finished = true,
             _ => {}
         }
     }
 
-    /// The message as OpenAI's chat request takes it.
+    /// The message as OpenAI's chat request takes it; empty where there is nothing that a
+    /// provider would take. Tool calls that did not arrive whole are left out.
     pub(crate) fn to_json(&self) -> String {
+        let calls: Vec<Value> =
+            self.calls.iter().filter_map(|call| call.to_json(self.finished)).collect();
+        let says_nothing = self.text.trim().is_empty()
+            && self.refusal.is_empty()
+            && self.audio.is_empty()
+            && calls.is_empty();
+        if says_nothing {
+            return String::new();
+        }
         let mut message = Map::new();
         message.insert("role".to_owned(), json!("assistant"));
-        let silent = self.text.is_empty()
-            && (!self.calls.is_empty() || !self.refusal.is_empty() || !self.audio.is_empty());
-        let content = if silent { Value::Null } else { json!(self.text) };
-        message.insert("content".to_owned(), content);
+        // Empty, never null: some servers fail at null beside tool calls.
+        message.insert("content".to_owned(), json!(self.text));
         // Some providers want their reasoning back, in the field it came in (pitfall 20).
         if matches!(&*self.reasoning_field, "reasoning_content" | "reasoning") {
             message.insert(self.reasoning_field.clone(), json!(self.reasoning));
@@ -78,8 +90,7 @@ impl Reply {
         if !self.refusal.is_empty() {
             message.insert("refusal".to_owned(), json!(self.refusal));
         }
-        if !self.calls.is_empty() {
-            let calls = self.calls.iter().map(Call::to_json).collect();
+        if !calls.is_empty() {
             message.insert("tool_calls".to_owned(), Value::Array(calls));
         }
         if !self.audio.is_empty() {
@@ -91,12 +102,21 @@ impl Reply {
 }
 
 impl Call {
-    fn to_json(&self) -> Value {
-        let arguments = if self.arguments.is_empty() { "{}" } else { &self.arguments };
-        json!({
-            "id": self.id,
-            "type": "function",
-            "function": {"name": self.name, "arguments": arguments}
+    /// The call, if it arrived whole: its arguments are JSON then, or were left empty for
+    /// none. No part of an object is JSON, but a part of a number is.
+    fn to_json(&self, finished: bool) -> Option<Value> {
+        let arguments = match self.arguments.trim() {
+            "" if finished => "{}",
+            given => given,
+        };
+        let is_json = serde_json::from_str::<IgnoredAny>(arguments).is_ok();
+        let is_whole = is_json && (finished || arguments.starts_with('{'));
+        (is_whole && !self.name.is_empty()).then(|| {
+            json!({
+                "id": self.id,
+                "type": "function",
+                "function": {"name": self.name, "arguments": arguments}
+            })
         })
     }
 }
@@ -117,6 +137,7 @@ mod tests {
             Chunk { id: "a", name: "f", text: "{\"x\":", ..call },
             Chunk { id: "b", name: "g", index: 1, ..call },
             Chunk { text: "1}", ..call },
+            Chunk { text: "tool_calls", ..Chunk::new(ChunkKind::Finish) },
         ] {
             reply.take(&chunk);
         }
@@ -128,5 +149,51 @@ mod tests {
                 {"id": "b", "type": "function", "function": {"name": "g", "arguments": "{}"}},
             ]})
         );
+    }
+
+    fn reply_of(chunks: &[Chunk<'_>]) -> Reply {
+        let mut reply = Reply::default();
+        chunks.iter().for_each(|chunk| reply.take(chunk));
+        reply
+    }
+
+    #[test]
+    fn nothing_to_say_is_no_message() {
+        let kind = |kind, text| Chunk { text, ..Chunk::new(kind) };
+        for chunks in [
+            &[][..],
+            &[kind(ChunkKind::Start, "id")],
+            &[kind(ChunkKind::Reasoning, "hm")],
+            &[kind(ChunkKind::Text, " \n"), kind(ChunkKind::Finish, "stop")],
+            &[kind(ChunkKind::State, "{\"conversation\":7}")],
+            &[Chunk { id: "a", name: "f", text: "{\"x\":", ..Chunk::new(ChunkKind::ToolCall) }],
+            &[Chunk { choice: 1, ..kind(ChunkKind::Text, "other") }],
+        ] {
+            assert_eq!(reply_of(chunks).to_json(), "", "{chunks:?}");
+        }
+    }
+
+    #[test]
+    fn calls_that_did_not_arrive_whole_are_left_out() {
+        let call = |name, text| Chunk { id: "a", name, text, ..Chunk::new(ChunkKind::ToolCall) };
+        let end = Chunk { text: "length", ..Chunk::new(ChunkKind::Finish) };
+        let arguments = |chunks: &[Chunk<'_>]| {
+            let message = reply_of(chunks).to_json();
+            let message: Value = serde_json::from_str(&message).unwrap_or_default();
+            message.pointer("/tool_calls/0/function/arguments").cloned()
+        };
+        for (given, cut, finished) in [
+            ("{\"x\":1}", Some("{\"x\":1}"), Some("{\"x\":1}")),
+            ("{\"x\":1", None, None),
+            ("{\"x\":1}}", None, None),
+            ("", None, Some("{}")),
+            (" ", None, Some("{}")),
+            ("12", None, Some("12")),
+            ("nul", None, None),
+        ] {
+            assert_eq!(arguments(&[call("f", given)]), cut.map(Value::from), "{given:?}");
+            assert_eq!(arguments(&[call("f", given), end]), finished.map(Value::from), "{given:?}");
+        }
+        assert_eq!(arguments(&[call("", "{}"), end]), None);
     }
 }

@@ -848,7 +848,8 @@ class session {
   }
 
   /// What has been read so far, put together: the assistant's message as JSON, good until
-  /// the next poll. request::reply() appends it to a request.
+  /// the next poll; empty while there is nothing to send back. request::reply() appends it
+  /// to a request.
   [[nodiscard]] std::string_view reply() const noexcept {
     return detail::view(tolmach_session_reply(native()));
   }

@@ -63,6 +63,15 @@ class Conversation(TestCase):
                     break
         self.assertEqual(stream.reply, {"role": "assistant", "content": "first "})
 
+    def test_an_answer_of_which_nothing_came_is_no_message(self) -> None:
+        request = ask("held", "an answer that nobody reads")
+        before = request.to_dict()
+        with scripted() as client, client.stream(request) as stream:
+            self.assertEqual(stream.reply, {})
+            self.assertEqual(request.reply(stream).to_dict(), before)
+        self.assertEqual(stream.reply, {})
+        self.assertEqual(request.reply(stream).to_dict(), before)
+
     def test_a_request_is_a_dict_and_back(self) -> None:
         request = Request("words").system("Be brief.").user("a\0b 👋").set("temperature", 0.5)
         as_dict = request.to_dict()

@@ -84,9 +84,11 @@ class Request:
     def reply(self, session: Session) -> Request:
         """Appends what `session` has answered so far, tool calls included: the next turn.
 
-        The session may be closed.
+        Nothing where there is nothing to send back. The session may be closed.
         """
         if session.closed:
+            if not session.reply:
+                return self
             messages = self.to_dict().get("messages", [])
             return self.set("messages", [*messages, session.reply])
         with session._handle as pointer:

@@ -62,13 +62,14 @@ class Session:
     def reply(self) -> dict[str, Any]:
         """The assistant's message so far, put together, in OpenAI's chat format.
 
+        Empty while there is nothing to send back: no text, refusal, audio or whole tool call.
         `Request.reply()` appends it to a request.
         """
         reply = self._end.reply
         if reply is None:
             with self._turn() as session:
                 reply = str(lib.tolmach_session_reply(session))
-        message: dict[str, Any] = json.loads(reply)
+        message: dict[str, Any] = json.loads(reply) if reply else {}
         return message
 
     def fileno(self) -> int:

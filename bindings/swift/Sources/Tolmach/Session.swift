@@ -41,8 +41,9 @@ public final class Session: AsyncSequence, Sendable {
   /// once the answer has ended.
   public var toolCalls: [ToolCall] { drawn.use { $0 } }
 
-  /// What has been read so far, put together: the assistant's message as JSON. To go on with
-  /// the conversation, append the session to its request.
+  /// What has been read so far, put together: the assistant's message as JSON; empty while
+  /// there is nothing to send back. To go on with the conversation, append the session to its
+  /// request.
   public var reply: String {
     get throws {
       let handle = try handle.get()

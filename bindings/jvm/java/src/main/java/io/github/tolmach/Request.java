@@ -114,7 +114,8 @@ public final class Request implements AutoCloseable {
 
     /**
      * Appends what {@code session} has answered so far, the assistant's message with its tool
-     * calls: the next turn of a conversation. The session must not be closed yet.
+     * calls: the next turn of a conversation. Nothing where there is nothing to send back. The
+     * session must not be closed yet.
      */
     public Request reply(Session session) {
         return change(request -> session.use(answer -> Native.requestReply(request, answer)));

@@ -144,7 +144,8 @@ public final class Session implements Iterable<Chunk>, AutoCloseable {
     }
 
     /**
-     * What has been taken so far, put together: the assistant's message as JSON.
+     * What has been taken so far, put together: the assistant's message as JSON; empty while
+     * there is nothing to send back.
      *
      * @see Request#reply(Session)
      * @throws IllegalStateException when the session is closed
