@@ -432,6 +432,11 @@ impl<'a> Call<'a> {
         self.batch.push(chunk);
     }
 
+    /// Something of the answer arrived that makes no chunk yet: the idle limit counts anew.
+    pub(crate) fn goes_on(&self) {
+        self.token.progress();
+    }
+
     /// Whether a chunk was taken.
     pub(crate) fn answered(&self) -> bool {
         self.answered

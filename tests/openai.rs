@@ -227,6 +227,71 @@ fn tool_calls_without_index_or_with_the_same_one_are_told_apart() {
     assert_eq!(calls[3]["function"], json!({"name": "g", "arguments": "{}"}));
 }
 
+/// llama-cpp-python sends every call in both fields.
+#[test]
+fn function_call_is_ignored_where_tool_calls_are() {
+    let function = |arguments: &str| json!({"name": "f", "arguments": arguments});
+    let tool = |arguments: &str| json!([{"index": 0, "id": "a", "type": "function", "function": function(arguments)}]);
+    let both = |arguments: &str| {
+        openai::delta(json!({"function_call": function(arguments), "tool_calls": tool(arguments)}))
+    };
+    let only = |field: &str, value: Value| openai::delta(json!({field: value}));
+    let end = openai::finish("tool_calls") + openai::DONE;
+    let piece = |text: &str, rest: &str| format!("tool 0 0 \"{text}\"{rest}");
+    let (began, named) = (" id=\"a\" name=\"f\"", "{\\\"x\\\":1}");
+    let whole = vec![piece(named, began)];
+    for (body, calls) in [
+        (both("{\"x\"") + &both(":1}"), vec![piece("{\\\"x\\\"", began), piece(":1}", "")]),
+        (
+            only("tool_calls", tool("{\"x\":1}")) + &only("function_call", function("{\"x\":1}")),
+            whole.clone(),
+        ),
+        (
+            only("function_call", function("{\"x\":1}")) + &only("tool_calls", tool("{\"x\":1}")),
+            whole.clone(),
+        ),
+    ] {
+        let mut lines = chunks(SSE, body + &end);
+        lines.retain(|line| line.starts_with("tool "));
+        assert_eq!(lines, calls);
+    }
+    let message = json!({"content": null, "function_call": function("{\"x\":1}"), "tool_calls": tool("{\"x\":1}")});
+    let answer = json!({"choices": [{"message": message, "finish_reason": "tool_calls"}]});
+    assert_eq!(chunks(JSON, answer.to_string())[0], whole[0]);
+}
+
+#[test]
+fn function_call_alone_is_a_tool_call() {
+    let piece = |name: &str, arguments: &str| {
+        openai::delta(json!({"function_call": {"name": name, "arguments": arguments}}))
+    };
+    let long = "y".repeat(100_000);
+    for middle in ["1", &*long] {
+        let body = piece("f", "{\"x\":\"") + &piece("", middle) + &piece("", "\"}");
+        let reply = reply(&(body + &openai::finish("function_call") + openai::DONE));
+        let calls = reply["tool_calls"].as_array().unwrap();
+        assert_eq!(calls.len(), 1);
+        let arguments = format!("{{\"x\":\"{middle}\"}}");
+        assert_eq!(calls[0]["function"], json!({"name": "f", "arguments": arguments}));
+    }
+}
+
+#[test]
+fn pieces_of_a_function_call_keep_an_answer_alive() {
+    let server = Server::start(|exchange| {
+        exchange.stream_head();
+        for _ in 0..24 {
+            exchange
+                .chunk(openai::delta(json!({"function_call": {"name": "f", "arguments": "[],"}})));
+            thread::sleep(Duration::from_millis(100));
+        }
+        exchange.chunk(openai::finish("function_call") + openai::DONE);
+        exchange.end_chunks();
+    });
+    let lines = lines(&server, &["idle_timeout_ms=2000"]);
+    assert!(lines.contains(&"end".to_owned()), "{lines:?}");
+}
+
 #[test]
 fn stop_with_tool_calls_is_called_tool_calls_and_the_providers_word_is_kept() {
     let body = tool_calls(json!([{"id": "a", "function": {"name": "f"}}]))

@@ -339,6 +339,8 @@ pub(super) struct Answer {
     /// The reason that each finished choice gave.
     finishes: Vec<(i32, String)>,
     calls: Vec<ToolCall>,
+    /// The function call of each choice, held while tool calls may come instead of it.
+    functions: Vec<FunctionCall>,
     usage: Option<Usage>,
     cited: bool,
     /// Files that the text shows, in their order.
@@ -358,6 +360,21 @@ struct ToolCall {
     index: i32,
     named: bool,
 }
+
+/// A call in the legacy field `function_call`. Some servers send it in addition to the same
+/// call in `tool_calls`, which is then the one that counts.
+struct FunctionCall {
+    choice: i32,
+    id: String,
+    name: String,
+    arguments: String,
+}
+
+/// The wire index of a function call among tool calls, which have none below 0.
+const FUNCTION_CALL: i64 = -1;
+
+/// Longer arguments of a function call are not held: no tool calls come after so much.
+const LONGEST_HELD: usize = 64 * 1024;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -547,6 +564,7 @@ impl Answer {
             choices: Vec::new(),
             finishes: Vec::new(),
             calls: Vec::new(),
+            functions: Vec::new(),
             usage: None,
             cited: false,
             files: Vec::new(),
@@ -689,10 +707,12 @@ impl Answer {
         call.refusal(choice, &message.refusal);
         for piece in message.tool_calls.iter() {
             let function = piece.function.0.as_ref();
-            self.take_tool_call(choice, piece.index.0, &piece.id, function, call);
+            let name = function.map_or("", |function| &*function.name);
+            let text = function.map_or("", |function| &*function.arguments.0);
+            self.take_tool_call(choice, piece.index.0, &piece.id, name, text, call);
         }
         if let Some(function) = message.function_call.0.as_deref() {
-            self.take_tool_call(choice, Some(0), &message.functions_state_id, Some(function), call);
+            self.take_function_call(choice, &message.functions_state_id, function, call);
         }
         if let Some(audio) = &message.audio.0 {
             let bytes = self.audio_of(&audio.data);
@@ -719,11 +739,10 @@ impl Answer {
         choice: i32,
         wire_index: Option<i64>,
         wire_id: &str,
-        function: Option<&Function<'_>>,
+        name: &str,
+        text: &str,
         call: &mut Call<'_>,
     ) {
-        let name = function.map_or("", |function| &*function.name);
-        let text = function.map_or("", |function| &*function.arguments.0);
         let ours = |known: &&mut ToolCall| known.choice == choice;
         let known = self.calls.iter_mut().rev().filter(ours).find(|known| match wire_index {
             Some(_) => known.wire_index == wire_index,
@@ -762,6 +781,52 @@ impl Answer {
             named: !name.is_empty(),
         });
         call.take(&Chunk { choice, index, text, id, name, ..Chunk::new(ChunkKind::ToolCall) });
+    }
+
+    /// Holds a piece of a function call, unless the choice makes tool calls.
+    fn take_function_call(
+        &mut self,
+        choice: i32,
+        id: &str,
+        function: &Function<'_>,
+        call: &mut Call<'_>,
+    ) {
+        if self.calls_tools(choice) {
+            return;
+        }
+        // It makes no chunk yet, but the answer goes on.
+        call.goes_on();
+        let at = self.functions.iter().position(|held| held.choice == choice);
+        let at = at.unwrap_or(self.functions.len());
+        if at == self.functions.len() {
+            let (id, name, arguments) = Default::default();
+            self.functions.push(FunctionCall { choice, id, name, arguments });
+        }
+        let Some(held) = self.functions.get_mut(at) else { return };
+        if held.id.is_empty() {
+            held.id.push_str(id);
+        }
+        if held.name.is_empty() {
+            held.name.push_str(&function.name);
+        }
+        held.arguments.push_str(&function.arguments.0);
+        if held.arguments.len() > LONGEST_HELD {
+            let held = self.functions.swap_remove(at);
+            self.give_function_call(&held, call);
+        }
+    }
+
+    /// Gives a function call as a tool call, unless the choice made tool calls.
+    fn give_function_call(&mut self, held: &FunctionCall, call: &mut Call<'_>) {
+        if !self.calls_tools(held.choice) {
+            let index = Some(FUNCTION_CALL);
+            self.take_tool_call(held.choice, index, &held.id, &held.name, &held.arguments, call);
+        }
+    }
+
+    fn calls_tools(&self, choice: i32) -> bool {
+        let is_function = |known: &ToolCall| known.wire_index == Some(FUNCTION_CALL);
+        self.calls.iter().any(|known| known.choice == choice && !is_function(known))
     }
 
     /// Perplexity and xAI repeat their sources in every event.
@@ -812,6 +877,9 @@ impl Answer {
                     think.end(|inside, text| thought_or_text(inside, *choice, text, call));
                 }
             }
+        }
+        for held in std::mem::take(&mut self.functions) {
+            self.give_function_call(&held, call);
         }
         let is_finished =
             |choice: &i32| self.finishes.iter().any(|(finished, _)| finished == choice);
