@@ -346,6 +346,27 @@ fn choices_are_finished_each() {
 }
 
 #[test]
+fn answer_that_leaves_a_choice_open_is_truncated_without_the_end_mark() {
+    let choice = |index: u32, reason: Value| {
+        openai::event(
+            &json!({"id": "1", "choices": [{"index": index, "delta": {"content": "a"}, "finish_reason": reason}]}),
+        )
+    };
+    for finished in [0, 1] {
+        let open = 1 - finished;
+        let body = choice(finished, json!("stop")) + &choice(open, Value::Null);
+        let cut = chunks(SSE, &*body);
+        assert!(cut[2].starts_with("error TOLMACH_E_TRUNCATED"), "{cut:?}");
+        // The end mark ends every choice, also those that gave no reason.
+        let ended = chunks(SSE, body + openai::DONE);
+        let mut finishes = ["finish 0 0 \"stop\"", "finish 1 0 \"stop\""].map(str::to_owned);
+        finishes[finished as usize] += " name=\"stop\"";
+        assert_eq!(ended[2..4], finishes);
+        assert_eq!(ended[4], "end");
+    }
+}
+
+#[test]
 fn images_and_audio_come_as_bytes_and_sources_once() {
     let body = [
         openai::delta(json!({"images": [{"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,iVBORw0KGgo="}},
