@@ -18,6 +18,7 @@ use crate::prompt;
 use crate::request::Request;
 use crate::secret::Secret;
 use crate::transport::{Body, Headers, HttpRequest, Token, Transport};
+use crate::wire::halves::{self, Halves};
 use crate::wire::{Decoder, Event, Step, json};
 
 /// Who takes the chunks of a call.
@@ -32,6 +33,8 @@ pub(crate) struct Call<'a> {
     token: &'a Arc<Token>,
     sink: &'a dyn Sink,
     batch: Batch,
+    /// Once the answer held half a character: those that wait for their other half.
+    halves: Option<Halves<Stream>>,
     /// A chunk was taken: what comes now is no longer to be asked for again.
     answered: bool,
     /// What usage is estimated from, where the config asks for that (providers.md 1.6).
@@ -44,6 +47,9 @@ pub(crate) struct Call<'a> {
     /// The answered response, whose connection may yet be of use.
     spent: Option<Body>,
 }
+
+/// A text whose pieces follow one another: its kind, choice, index, and name.
+type Stream = (ChunkKind, i32, i32, String);
 
 /// A response of status 2xx, whose body is still to come.
 pub(crate) struct Response {
@@ -85,6 +91,7 @@ impl<'a> Call<'a> {
             token,
             sink,
             batch: Batch::default(),
+            halves: None,
             answered: false,
             estimate: None,
             secrets: config.secrets(),
@@ -299,7 +306,24 @@ impl<'a> Call<'a> {
 
     /// The error that stands in `value`, if one does.
     pub(crate) fn error_in(&self, value: &serde_json::Value) -> Option<Error> {
-        fault::in_event(&self.host, value).map(|error| self.redacted(error))
+        let settled = self.halves.as_ref().map(|_| halves::settle(&value.to_string()));
+        let settled = settled.and_then(|text| serde_json::from_str(&text).ok());
+        let error = fault::in_event(&self.host, settled.as_ref().unwrap_or(value));
+        error.map(|error| self.redacted(error))
+    }
+
+    /// What an event is that serde refused with `error`, repaired. Characters that it cuts in
+    /// two are joined with what comes.
+    pub(crate) fn repair(
+        &mut self,
+        data: &[u8],
+        error: &serde_json::Error,
+    ) -> Result<serde_json::Value> {
+        let value = json::repair(data, error)?;
+        if self.halves.is_none() && halves::are_in(&value.to_string()) {
+            self.halves = Some(Halves::default());
+        }
+        Ok(value)
     }
 
     /// The error that an event of that name is.
@@ -413,12 +437,14 @@ impl<'a> Call<'a> {
 
     /// Token counts.
     pub(crate) fn usage(&mut self, usage: Usage) {
+        self.end_texts();
         self.estimate = None;
         self.take(&Chunk { usage, ..Chunk::new(ChunkKind::Usage) });
     }
 
     /// The end of one choice. Usage comes before it: told, else estimated where asked for.
     pub(crate) fn finish(&mut self, choice: i32, reason: &str, raw: &str) {
+        self.end_texts();
         if let Some(mut usage) = self.estimate.take() {
             usage.total = usage.input + usage.output;
             self.usage(usage);
@@ -429,7 +455,18 @@ impl<'a> Call<'a> {
     /// Any chunk.
     pub(crate) fn take(&mut self, chunk: &Chunk<'_>) {
         self.answered = true;
-        self.batch.push(chunk);
+        match &mut self.halves {
+            None => self.batch.push(chunk),
+            Some(halves) => push_joined(chunk, halves, &mut self.batch),
+        }
+    }
+
+    /// No more text comes: what waits for the other half of a character waits in vain.
+    pub(crate) fn end_texts(&mut self) {
+        for (kind, choice, index, name) in self.halves.iter_mut().flat_map(Halves::take) {
+            let text = "\u{fffd}";
+            self.batch.push(&Chunk { choice, index, text, name: &name, ..Chunk::new(kind) });
+        }
     }
 
     /// Something of the answer arrived that makes no chunk yet: the idle limit counts anew.
@@ -459,6 +496,23 @@ impl<'a> Call<'a> {
         if let Some(body) = self.spent.take() {
             body.finish();
         }
+    }
+}
+
+/// Puts `chunk` into `batch`, its text joined with what came before and without marks.
+fn push_joined(chunk: &Chunk<'_>, halves: &mut Halves<Stream>, batch: &mut Batch) {
+    let (kind, choice, index) = (chunk.kind, chunk.choice, chunk.index);
+    let (id, name) = (halves::settle(chunk.id), halves::settle(chunk.name));
+    let chunk = Chunk { id: &id, name: &name, ..*chunk };
+    let streams = [ChunkKind::Text, ChunkKind::Reasoning, ChunkKind::Refusal, ChunkKind::ToolCall];
+    if !streams.contains(&kind) {
+        return batch.push(&Chunk { text: &halves::settle(chunk.text), ..chunk });
+    }
+    let field = if kind == ChunkKind::Reasoning { name.clone() } else { String::new() };
+    let is_same = |known: &Stream| (known.0, known.1, known.2) == (kind, choice, index);
+    let text = halves.join((kind, choice, index, field), is_same, chunk.text);
+    if !text.is_empty() || !id.is_empty() || kind == ChunkKind::ToolCall && !name.is_empty() {
+        batch.push(&Chunk { text: &text, ..chunk });
     }
 }
 

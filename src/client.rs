@@ -82,6 +82,7 @@ impl Client {
             call.asked(request);
             let outcome = self.0.protocol.run(request, call);
             // What came before an error is part of the answer.
+            call.end_texts();
             outcome.and(call.flush())
         })
     }

@@ -614,10 +614,21 @@ fn second_version_speaks_in_parts_and_named_events() {
 fn second_version_bears_what_the_first_does() {
     let done = "data: {\"finish_reason\":\"stop\"}\n\n";
     let sber = Sber::streaming(
-        "data:\n\ndata: {\"messages\":[{\"content\":\"a\\ud83d\"},{\"content\":[{\"files\":[{}]}]}]}\n\n".to_owned() + done,
+        "data:\n\ndata: {\"messages\":[{\"content\":\"a\\ud83d\"},{\"content\":[{\"files\":[{}]}]}]}\n\n".to_owned()
+            + "data: {\"messages\":[{\"content\":\"\\ude42\"},{\"content\":\"\\ude42\"}]}\n\n"
+            + done,
     );
     let lines = sber.lines(&["api_version=v2"]);
-    assert_eq!(lines[1..4], ["text 0 0 \"a\u{fffd}\"", "finish 0 0 \"stop\" name=\"stop\"", "end"]);
+    assert_eq!(
+        lines[1..6],
+        [
+            "text 0 0 \"a\"",
+            "text 0 0 \"\u{1f642}\"",
+            "text 0 0 \"\u{fffd}\"",
+            "finish 0 0 \"stop\" name=\"stop\"",
+            "end"
+        ]
+    );
     let cut = Sber::answering(|exchange| exchange.whole(200, JSON, "{\"messages\":[{\"cont"));
     let lines = cut.lines(&["api_version=v2"]);
     assert!(lines[0].starts_with("error TOLMACH_E_TRUNCATED"), "{lines:?}");

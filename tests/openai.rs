@@ -456,12 +456,74 @@ fn strange_but_harmless_events_do_not_fail_an_answer() {
     assert_eq!(
         chunks(SSE, body.concat()),
         [
-            "text 0 0 \"a\u{fffd}\"",
-            "text 0 0 \"b\"",
+            "text 0 0 \"a\"",
+            "text 0 0 \"\u{fffd}b\"",
             "finish 0 0 \"new_reason\" name=\"new_reason\"",
             "end"
         ]
     );
+}
+
+/// Servers in JavaScript cut text where they like.
+#[test]
+fn character_cut_in_two_events_is_whole() {
+    let delta = |choice: u32, delta: &str| {
+        format!("data: {{\"choices\":[{{\"index\":{choice},\"delta\":{{{delta}}}}}]}}\n\n")
+    };
+    let tool = |index: u32, arguments: &str| {
+        format!(
+            "\"tool_calls\":[{{\"index\":{index},\"id\":\"c{index}\",\"function\":{{\"name\":\"f\",\"arguments\":\"{arguments}\"}}}}]"
+        )
+    };
+    let body = [
+        delta(0, "\"reasoning_content\":\"hm\\ud83e\""),
+        delta(0, "\"reasoning_content\":\"\\udd14\""),
+        delta(0, "\"content\":\"a\\ud83d\""),
+        delta(1, "\"content\":\"\\ude42\""),
+        delta(0, "\"content\":\"\""),
+        delta(0, "\"refusal\":\"\\ud83d\""),
+        delta(0, "\"content\":\"\\ude42b\""),
+        delta(0, "\"refusal\":\"\\ude43\""),
+        delta(0, &tool(0, "\\\"\\ud83d")),
+        delta(0, &tool(1, "\\\"\\ud83d")),
+        delta(0, &tool(0, "\\ude42\\\"")),
+        delta(0, &tool(1, "x\\\"")),
+        delta(0, "\"content\":\"\\ud83d\\ude42\\ud83d\""),
+        delta(0, "\"content\":\"\\ud83d\""),
+        "data: [DONE]\n\n".to_owned(),
+    ];
+    let lines = chunks(SSE, body.concat());
+    assert_eq!(
+        lines[..13],
+        [
+            "reasoning 0 0 \"hm\" name=\"reasoning_content\"",
+            "reasoning 0 0 \"\u{1f914}\" name=\"reasoning_content\"",
+            "text 0 0 \"a\"",
+            "text 1 0 \"\u{fffd}\"",
+            "text 0 0 \"\u{1f642}b\"",
+            "refusal 0 0 \"\u{1f643}\"",
+            "tool 0 0 \"\\\"\" id=\"c0\" name=\"f\"",
+            "tool 0 1 \"\\\"\" id=\"c1\" name=\"f\"",
+            "tool 0 0 \"\u{1f642}\\\"\"",
+            "tool 0 1 \"\u{fffd}x\\\"\"",
+            "text 0 0 \"\u{1f642}\"",
+            "text 0 0 \"\u{fffd}\"",
+            "text 0 0 \"\u{fffd}\"",
+        ]
+    );
+    assert!(lines[13].starts_with("finish 0 0"), "{lines:?}");
+}
+
+#[test]
+fn half_a_character_before_an_error_is_not_lost() {
+    let half = "data: {\"choices\":[{\"delta\":{\"content\":\"\\ud83d\"}}]}\n\n";
+    let broken = "data: {\"error\":{\"message\":\"broken\\ud83d\"}}\n\n";
+    for end in ["", broken] {
+        let lines = chunks(SSE, format!("{half}{end}"));
+        assert_eq!(lines[0], "text 0 0 \"\u{fffd}\"");
+        assert!(lines[1].starts_with("error "), "{lines:?}");
+        assert!(end.is_empty() || lines[1].contains("broken\u{fffd}"), "{lines:?}");
+    }
 }
 
 #[test]

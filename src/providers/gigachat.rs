@@ -24,7 +24,6 @@ use crate::prompt::{role_of, text_of};
 use crate::request::Request;
 use crate::secret::Secret;
 use crate::transport::{Headers, HttpRequest};
-use crate::wire::json;
 
 const AUTH_URL: &str = "https://ngw.devices.sberbank.ru:9443/api/v2/oauth";
 
@@ -358,7 +357,7 @@ impl GigaChat {
                 continue;
             }
             let event: Value =
-                serde_json::from_slice(data).or_else(|error| json::repair(data, &error))?;
+                serde_json::from_slice(data).or_else(|error| call.repair(data, &error))?;
             if let Some(error) = call.error_in(&event) {
                 return Err(error);
             }

@@ -21,7 +21,7 @@ use crate::prompt;
 use crate::request::Request;
 use crate::secret::Secret;
 use crate::transport::{Headers, HttpRequest};
-use crate::wire::json::{self, Content, Int, List, Maybe, Text, TextOrJson};
+use crate::wire::json::{Content, Int, List, Maybe, Text, TextOrJson};
 
 pub(super) fn provider() -> Provider {
     Provider {
@@ -612,18 +612,14 @@ impl Answer {
         if data.trim_ascii().is_empty() {
             return Ok(());
         }
-        let error = match serde_json::from_slice::<Maybe<Event<'_>>>(data) {
-            Ok(Maybe(Some(event))) if !event.may_be_error() => {
+        if let Ok(Maybe(Some(event))) = serde_json::from_slice::<Maybe<Event<'_>>>(data) {
+            if !event.may_be_error() {
                 return self.take_event(&event, call);
             }
-            Ok(_) => None,
-            Err(error) => Some(error),
-        };
+        }
         // An error, something that is no event, or JSON that has to be mended.
-        let value: Value = match error {
-            None => serde_json::from_slice(data).unwrap_or_default(),
-            Some(error) => json::repair(data, &error)?,
-        };
+        let value: Value =
+            serde_json::from_slice(data).or_else(|error| call.repair(data, &error))?;
         // Some put the whole answer in a list.
         let value = match value {
             Value::Array(items) => items.into_iter().next().unwrap_or_default(),

@@ -13,6 +13,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
+use super::halves;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The deepest that JSON is read, here and by serde.
@@ -60,7 +61,8 @@ fn depth(data: &[u8]) -> usize {
 
 /// What JSON serde takes only in repair comes to, as a value.
 ///
-/// Repairable are bytes that are no UTF-8, halves of surrogate pairs, and repeated keys.
+/// Repairable are bytes that are no UTF-8, halves of surrogate pairs, and repeated keys. A
+/// half whose other one may stand in another event is marked as such ([`halves::mark`]).
 /// What stays no JSON is an answer cut off where it ends too early, and otherwise no
 /// answer of this protocol.
 pub(crate) fn repair(data: &[u8], error: &serde_json::Error) -> Result<Value> {
@@ -76,7 +78,8 @@ pub(crate) fn repair(data: &[u8], error: &serde_json::Error) -> Result<Value> {
     })
 }
 
-/// Replaces every `\uD800`-like escape that has no other half by the replacement character.
+/// Replaces every `\uD800`-like escape that has no other half by the replacement character,
+/// or by its mark at that end of a string where the other half may follow or precede.
 fn without_lone_surrogates(text: &str) -> String {
     let mut mended = String::with_capacity(text.len());
     let mut rest = text;
@@ -89,7 +92,15 @@ fn without_lone_surrogates(text: &str) -> String {
             _ => (escape.chars().take(2).map(char::len_utf8).sum(), true),
         };
         let (escape, after) = escape.split_at(length);
-        mended.push_str(if keep { escape } else { "\\ufffd" });
+        let is_cut = match unit(escape) {
+            Some(0xd800..=0xdbff) => after.starts_with('"'),
+            _ => before.ends_with('"'),
+        };
+        match unit(escape).filter(|_| is_cut).and_then(halves::mark) {
+            _ if keep => mended.push_str(escape),
+            Some(mark) => mended.extend(mark),
+            None => mended.push_str("\\ufffd"),
+        }
         rest = after;
     }
     mended.push_str(rest);
@@ -426,12 +437,28 @@ mod tests {
             (&b"{\"text\":\"a\\ud83d\"}"[..], "a\u{fffd}"),
             (b"{\"text\":\"\\ude00\\ud83d\\ude00\"}", "\u{fffd}\u{1f600}"),
             (b"{\"text\":\"\\\\ud83d\\ud83d\"}", "\\ud83d\u{fffd}"),
+            (b"{\"text\":\"\\\"\\ude00\\ud83d\\\"\"}", "\"\u{fffd}\u{fffd}\""),
             (b"{\"text\":\"\xff\"}", "\u{fffd}"),
             (b"{\"text\":\"a\",\"text\":\"b\"}", "b"),
         ] {
             let error = serde_json::from_slice::<Sample<'_>>(json).unwrap_err();
             let value = repair(json, &error).unwrap();
-            assert_eq!(&*Sample::deserialize(&value).unwrap().text, text);
+            assert_eq!(halves::settle(&Sample::deserialize(&value).unwrap().text), text);
+        }
+    }
+
+    #[test]
+    fn halves_are_marked_at_the_ends_of_strings_alone() {
+        for (json, marked) in [
+            (&b"{\"text\":\"a\\ud83d\"}"[..], true),
+            (b"{\"text\":\"\\ude42a\"}", true),
+            (b"{\"text\":\"a\\ude42\"}", false),
+            (b"{\"text\":\"\\ud83da\"}", false),
+            (b"{\"text\":\"\\\"\\ude42\\ud83d\\\"\"}", false),
+        ] {
+            let error = serde_json::from_slice::<Sample<'_>>(json).unwrap_err();
+            let value = repair(json, &error).unwrap();
+            assert_eq!(halves::are_in(&value.to_string()), marked, "{value}");
         }
     }
 

@@ -5,6 +5,7 @@
 //! Server-Sent Events were asked for, and the reverse (dialects.md 3.2).
 
 mod decoder;
+pub(crate) mod halves;
 pub(crate) mod json;
 
 pub(crate) use decoder::{Decoder, Event, Step};
