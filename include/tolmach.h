@@ -545,7 +545,11 @@ TOLMACH_API const tolmach_provider *tolmach_provider_find(const char *name);
  * - tls_roots: "bundled" (default), "platform" or "only_ca"
  * - tls_verify: "false" trusts any server; for tests only
  * - tls_pins: SHA-256 hashes of public keys (SPKI) in base64, with commas between, as curl
- *   takes them but without "sha256//"; of a chain that is trusted, one has to be among them
+ *   takes them but without "sha256//". One of them has to be the key of the server's own
+ *   certificate, or of an intermediate or root certificate that it was validated by; other
+ *   certificates that the server sends do not count. With tls_verify "false" nothing is
+ *   validated, and only the server's own certificate counts. Pins hold for every server
+ *   that the client connects to over TLS, also one that tokens come from, and a proxy
  * - client_cert, client_key: PEM, or the path of a PEM file
  * - connect_timeout_ms: resolve, connect, proxy and TLS together (default 15000)
  * - first_byte_timeout_ms: from the request to the first chunk (default 300000)

@@ -15,9 +15,16 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use rcgen::{CertificateParams, KeyPair, date_time_ymd};
-use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
+use rustls::crypto::ring::{default_provider, sign};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::version::{TLS12, TLS13};
+use rustls::{
+    ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion,
+    server::ParsedCertificate,
+};
 use support::tls::{self, End, Identity};
 use support::{c, openai};
 
@@ -106,17 +113,99 @@ fn certificate_that_signed_itself_is_refused() {
     assert_refused(&ask(&url, &[]), "UnknownIssuer");
 }
 
+/// The hash of the public key of `identity`.
+fn pin(identity: &Identity) -> String {
+    let parsed = ParsedCertificate::try_from(identity.certificate.der()).unwrap();
+    let hash = ring::digest::digest(&ring::digest::SHA256, &parsed.subject_public_key_info());
+    base64::Engine::encode(&base64::engine::general_purpose::STANDARD, hash)
+}
+
+/// Shows one chain to every client, whether its key is that of the chain or not.
+#[derive(Debug)]
+struct Shows(Arc<CertifiedKey>);
+
+impl ResolvesServerCert for Shows {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+}
+
+/// A server that shows `chain`, signs with `key` and speaks `version` of TLS; its URL.
+fn serve_chain(
+    chain: &[&Identity],
+    key: &KeyPair,
+    version: &'static SupportedProtocolVersion,
+) -> String {
+    let chain: Vec<CertificateDer<'static>> = chain.iter().map(|identity| identity.der()).collect();
+    let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+    let key = sign::any_supported_type(&key.into()).unwrap();
+    let shows = Shows(Arc::new(CertifiedKey::new(chain, key)));
+    let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(&[version])
+        .unwrap();
+    let config = builder.with_no_client_auth().with_cert_resolver(Arc::new(shows));
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
+    tls::serve_by(config, format!("{head}{}", openai::stream(&["Hi"])), End::Proper)
+}
+
+#[test]
+fn pinned_certificate_that_is_only_sent_along_does_not_count() {
+    let authority = Identity::authority();
+    let genuine = authority.issue("localhost", |_| {});
+    let issued_by_mistake = authority.issue("localhost", |_| {});
+    let pinned = vec![format!("tls_pins={}", pin(&genuine))];
+    for version in [&TLS12, &TLS13] {
+        let url = serve_chain(&[&issued_by_mistake, &genuine], &issued_by_mistake.key, version);
+        assert_refused(&ask(&url, &[trusting(&authority), pinned.clone()].concat()), "tls_pins");
+        let blind = [vec!["tls_verify=false".to_owned()], pinned.clone()].concat();
+        assert_refused(&ask(&url, &blind), "tls_pins");
+    }
+}
+
+#[test]
+fn pinned_certificate_is_refused_of_a_server_without_its_key() {
+    let authority = Identity::authority();
+    let genuine = authority.issue("localhost", |_| {});
+    let pinned = vec![format!("tls_pins={}", pin(&genuine))];
+    for version in [&TLS12, &TLS13] {
+        let url = serve_chain(&[&genuine], &KeyPair::generate().unwrap(), version);
+        assert_refused(&ask(&url, &[trusting(&authority), pinned.clone()].concat()), "Signature");
+        let blind = [vec!["tls_verify=false".to_owned()], pinned.clone()].concat();
+        assert_refused(&ask(&url, &blind), "Signature");
+    }
+}
+
+#[test]
+fn pin_of_an_authority_that_the_certificate_was_validated_by_counts() {
+    let root = Identity::authority();
+    let between = root.issue("Between", |params| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    });
+    let server = between.issue("localhost", |_| {});
+    let other = root.issue("Other", |params| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    });
+    let url = serve_chain(&[&server, &between, &other], &server.key, &TLS13);
+    let pinned = |pinned: &Identity, more: Vec<String>| {
+        ask(&url, &[vec![format!("tls_pins={}", pin(pinned))], more].concat())
+    };
+    for proven in [&server, &between, &root] {
+        assert_answered(&pinned(proven, trusting(&root)));
+    }
+    assert_refused(&pinned(&other, trusting(&root)), "tls_pins");
+    // Nothing is validated here: an authority's certificate proves nothing.
+    let blind = vec!["tls_verify=false".to_owned()];
+    assert_answered(&pinned(&server, blind.clone()));
+    for unproven in [&between, &root] {
+        assert_refused(&pinned(unproven, blind.clone()), "tls_pins");
+    }
+}
+
 #[test]
 fn server_without_a_pinned_key_is_refused_though_it_is_trusted() {
     let authority = Identity::authority();
     let identity = authority.issue("localhost", |_| {});
     let url = serve(&identity, None, End::Proper);
-    let pin = |identity: &Identity| {
-        let parsed =
-            rustls::server::ParsedCertificate::try_from(identity.certificate.der()).unwrap();
-        let hash = ring::digest::digest(&ring::digest::SHA256, &parsed.subject_public_key_info());
-        base64::Engine::encode(&base64::engine::general_purpose::STANDARD, hash)
-    };
     let pinned = |pins: String| {
         ask(&url, &[trusting(&authority), vec![format!("tls_pins={pins}")]].concat())
     };

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ring::digest::{SHA256, digest};
+use ring::digest::{Context, SHA256};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -30,7 +30,7 @@ pub(crate) struct TlsOptions {
     /// More certificates to trust, in PEM.
     pub(crate) extra_ca_pem: Vec<Vec<u8>>,
     pub(crate) verify: bool,
-    /// Where there are any, the chain has to have a public key of one of these hashes.
+    /// Where there are any, the validated chain has a public key of one of these hashes.
     pub(crate) pins: Vec<[u8; 32]>,
     /// Certificate chain and key of this client, in PEM.
     pub(crate) client_identity: Option<(Vec<u8>, Vec<u8>)>,
@@ -102,31 +102,92 @@ fn wrong(key: &str, what: &str) -> Error {
 /// What is asked of a server's certificate where it is not just to be trusted.
 struct Check {
     /// `None` is what `tls_verify` "false" asks for: any certificate will do.
-    trusted: Option<Arc<WebPkiServerVerifier>>,
-    /// Where there are any, the chain has one of these public keys (RFC 7469, 2.6).
+    trusted: Option<Trusted>,
+    /// Hashes of public keys, one of which the server has to prove (RFC 7469, 2.6).
     pins: Vec<[u8; 32]>,
     provider: Arc<CryptoProvider>,
+}
+
+struct Trusted {
+    roots: Arc<RootCertStore>,
+    verifier: Arc<WebPkiServerVerifier>,
 }
 
 impl Check {
     fn new(options: &TlsOptions, provider: Arc<CryptoProvider>) -> Result<Check> {
         let trusted = if options.verify {
             let roots = Arc::new(roots(options)?);
-            let trusted = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
-            let trusted = trusted.build();
-            Some(trusted.map_err(|error| wrong("tls_roots", &format!("cannot be used: {error}")))?)
+            let verifier = WebPkiServerVerifier::builder_with_provider(
+                Arc::clone(&roots),
+                Arc::clone(&provider),
+            );
+            let verifier = verifier
+                .build()
+                .map_err(|error| wrong("tls_roots", &format!("cannot be used: {error}")))?;
+            Some(Trusted { roots, verifier })
         } else {
             None
         };
         Ok(Check { trusted, pins: options.pins.clone(), provider })
     }
 
-    fn is_pinned(&self, certificate: &CertificateDer<'_>) -> bool {
-        let parsed = ParsedCertificate::try_from(certificate);
-        parsed.is_ok_and(|parsed| {
-            let hash = digest(&SHA256, &parsed.subject_public_key_info());
-            self.pins.iter().any(|pin| pin == hash.as_ref())
-        })
+    /// Whether the server proves a pinned key. A certificate counts only if it is part of
+    /// the proof: anybody can send a copy of somebody else's along with their own.
+    ///
+    /// The key of the server's own certificate is proven by the signature of the handshake,
+    /// the others by the path from it to a trusted root. Where nothing is trusted there is no
+    /// such path.
+    fn is_pinned(
+        &self,
+        certificate: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> bool {
+        let Ok(leaf) = EndEntityCert::try_from(certificate) else { return false };
+        if self.has(&[&leaf.subject_public_key_info()]) {
+            return true;
+        }
+        let Some(trusted) = &self.trusted else { return false };
+        // Of several paths to a root, one with a pinned key is looked for.
+        let has_pin = |path: &VerifiedPath<'_>| {
+            let anchor = &path.anchor().subject_public_key_info;
+            let mut between = path.intermediate_certificates();
+            match between.any(|certificate| self.has(&[&certificate.subject_public_key_info()]))
+                || self.has(&[&sequence_header(anchor.len()), anchor])
+            {
+                true => Ok(()),
+                false => Err(webpki::Error::UnknownIssuer),
+            }
+        };
+        let path = leaf.verify_for_usage(
+            self.provider.signature_verification_algorithms.all,
+            &trusted.roots.roots,
+            chain,
+            now,
+            KeyUsage::server_auth(),
+            None,
+            Some(&has_pin),
+        );
+        path.is_ok()
+    }
+
+    /// Whether the public key (SPKI, in pieces) is a pinned one.
+    fn has(&self, key: &[&[u8]]) -> bool {
+        let mut hash = Context::new(&SHA256);
+        key.iter().for_each(|piece| hash.update(piece));
+        let hash = hash.finish();
+        self.pins.iter().any(|pin| pin == hash.as_ref())
+    }
+}
+
+/// The tag and length of a DER sequence of `length` bytes: trusted roots are kept without.
+fn sequence_header(length: usize) -> Vec<u8> {
+    let bytes = length.to_be_bytes();
+    let bytes: Vec<u8> = bytes.into_iter().skip_while(|byte| *byte == 0).collect();
+    match (bytes.as_slice(), u8::try_from(bytes.len())) {
+        ([], _) => vec![0x30, 0],
+        ([short @ ..=0x7f], _) => vec![0x30, *short],
+        (long, count) => [&[0x30, 0x80 | count.unwrap_or_default()], long].concat(),
     }
 }
 
@@ -146,13 +207,14 @@ impl ServerCertVerifier for Check {
         now: UnixTime,
     ) -> std::result::Result<ServerCertVerified, rustls::Error> {
         if let Some(trusted) = &self.trusted {
-            trusted.verify_server_cert(certificate, chain, name, ocsp, now)?;
+            trusted.verifier.verify_server_cert(certificate, chain, name, ocsp, now)?;
         }
-        let mut all = [certificate].into_iter().chain(chain);
-        if self.pins.is_empty() || all.any(|certificate| self.is_pinned(certificate)) {
+        if self.pins.is_empty() || self.is_pinned(certificate, chain, now) {
             return Ok(ServerCertVerified::assertion());
         }
-        Err(rustls::Error::General("no public key of the server is among tls_pins".to_owned()))
+        Err(rustls::Error::General(
+            "no public key that the server proves is among tls_pins".to_owned(),
+        ))
     }
 
     fn verify_tls12_signature(
@@ -177,5 +239,30 @@ impl ServerCertVerifier for Check {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::server::ParsedCertificate;
+
+    use super::*;
+
+    #[test]
+    fn trusted_root_has_the_key_of_its_certificate() {
+        // An RSA key: the length of its sequence takes several bytes.
+        let pem = include_bytes!("../providers/gigachat_root.pem");
+        let certificate = certificates("ca_pem", pem).unwrap().remove(0);
+        let mut store = RootCertStore::empty();
+        store.add(certificate.clone()).unwrap();
+        let anchor = &store.roots[0].subject_public_key_info;
+        let key = [&sequence_header(anchor.len()), &anchor[..]].concat();
+        let parsed = ParsedCertificate::try_from(&certificate).unwrap();
+        assert_eq!(key, parsed.subject_public_key_info().as_ref());
+        for (length, header) in
+            [(0, &[0x30, 0][..]), (127, &[0x30, 127]), (128, &[0x30, 0x81, 128])]
+        {
+            assert_eq!(sequence_header(length), header);
+        }
     }
 }

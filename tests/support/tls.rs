@@ -66,7 +66,12 @@ pub fn serve(identity: &Identity, clients: Option<&Identity>, answer: String, en
         }
     };
     let key = PrivatePkcs8KeyDer::from(identity.key.serialize_der());
-    let config = Arc::new(builder.with_single_cert(vec![identity.der()], key.into()).unwrap());
+    serve_by(builder.with_single_cert(vec![identity.der()], key.into()).unwrap(), answer, end)
+}
+
+/// A server of that config, which answers every request with `answer` and closes; its URL.
+pub fn serve_by(config: ServerConfig, answer: String, end: End) -> String {
+    let config = Arc::new(config);
     let answer = Arc::new(answer);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
