@@ -8,8 +8,8 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection};
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
@@ -17,6 +17,7 @@ use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTi
 
 use super::dial;
 use super::proxy::Proxies;
+use super::secure::Secure;
 use super::token::Token;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -139,14 +140,13 @@ impl Dialler {
         Ok(connection)
     }
 
-    fn handshake(&self, host: &str, line: &mut Line) -> Result<Box<ClientConnection>> {
+    fn handshake(&self, host: &str, line: &mut Line) -> Result<Box<Secure>> {
         let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let failed = |what: &dyn fmt::Display| {
             Error::new(ErrorKind::Tls, format!("no TLS connection to {host}: {what}"))
         };
         let name = ServerName::try_from(name).map_err(|error| failed(&error))?;
-        let mut tls =
-            ClientConnection::new(Arc::clone(&self.tls), name).map_err(|error| failed(&error))?;
+        let mut tls = Secure::new(&self.tls, name).map_err(|error| failed(&error))?;
         while tls.is_handshaking() {
             let step = if tls.wants_write() { tls.write_tls(line) } else { tls.read_tls(line) };
             match step {
@@ -177,13 +177,13 @@ fn ours(error: &io::Error) -> Option<Error> {
 /// What a connection's bytes go over: a socket, or TLS to a proxy over it.
 struct Line {
     wire: Wire,
-    proxy_tls: Option<Box<ClientConnection>>,
+    proxy_tls: Option<Box<Secure>>,
 }
 
 impl Read for Line {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.proxy_tls {
-            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.wire).read(buffer),
+            Some(tls) => tls.read(&mut self.wire, buffer),
             None => self.wire.read(buffer),
         }
     }
@@ -192,11 +192,7 @@ impl Read for Line {
 impl Write for Line {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.proxy_tls {
-            Some(tls) => {
-                let mut stream = rustls::Stream::new(&mut **tls, &mut self.wire);
-                let count = stream.write(bytes)?;
-                stream.flush().map(|()| count)
-            }
+            Some(tls) => tls.write_all(&mut self.wire, bytes).map(|()| bytes.len()),
             None => self.wire.write(bytes),
         }
     }
@@ -304,7 +300,7 @@ impl Write for Wire {
 /// A connection as ureq sees it.
 pub(super) struct Connection {
     line: Line,
-    tls: Option<Box<ClientConnection>>,
+    tls: Option<Box<Secure>>,
     buffers: GrowingBuffers,
     /// Sending failed. The server may have answered before it stopped to listen: a big
     /// upload that it refuses. The failure counts if there is no answer.
@@ -320,42 +316,23 @@ impl fmt::Debug for Connection {
 impl Connection {
     fn send(&mut self, amount: usize) -> io::Result<()> {
         let bytes = self.buffers.output.get(..amount).unwrap_or_default();
-        let Some(tls) = &mut self.tls else { return self.line.write_all(bytes) };
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let count = tls.writer().write(rest)?;
-            rest = rest.get(count..).unwrap_or_default();
-            while tls.wants_write() {
-                tls.write_tls(&mut self.line)?;
-            }
+        match &mut self.tls {
+            Some(tls) => tls.write_all(&mut self.line, bytes),
+            None => self.line.write_all(bytes),
         }
-        Ok(())
     }
 
     fn receive(&mut self) -> io::Result<usize> {
         let space = self.buffers.space()?;
         let Some(tls) = &mut self.tls else { return self.line.read(space) };
-        loop {
-            match tls.reader().read(space) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // Many servers end without saying so to TLS: whether the answer is whole is
-                // for its protocol to tell, where it can.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    self.line.wire.token().map_err(io::Error::other)?.broken_off();
-                    return Ok(0);
-                }
-                read => return read,
+        match tls.read(&mut self.line, space) {
+            // Many servers end without saying so to TLS: whether the answer is whole is
+            // for its protocol to tell, where it can.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.line.wire.token().map_err(io::Error::other)?.broken_off();
+                Ok(0)
             }
-            while tls.wants_write() {
-                tls.write_tls(&mut self.line)?;
-            }
-            tls.read_tls(&mut self.line)?;
-            tls.process_new_packets().map_err(|error| {
-                io::Error::other(Error::new(
-                    ErrorKind::Tls,
-                    format!("the TLS connection broke: {error}"),
-                ))
-            })?;
+            read => read,
         }
     }
 }
@@ -415,7 +392,11 @@ impl Transport for Connection {
                 peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock),
             )
         };
-        self.send_failure.is_none() && quiet().unwrap_or(false)
+        let nothing_held = [&mut self.line.proxy_tls, &mut self.tls]
+            .into_iter()
+            .flatten()
+            .all(|tls| tls.holds_nothing());
+        self.send_failure.is_none() && nothing_held && quiet().unwrap_or(false)
     }
 
     fn is_tls(&self) -> bool {

@@ -11,6 +11,7 @@ mod dial;
 mod gzip;
 mod headers;
 mod proxy;
+mod secure;
 mod tape;
 mod tls;
 mod token;

@@ -590,6 +590,95 @@ fn certificates_are_believed_for_a_reason() {
     }
 }
 
+/// What a server sends in one piece with its first answer, over TLS.
+#[derive(Clone, Copy, Debug)]
+enum Along {
+    Nothing,
+    /// Another answer.
+    Record,
+    /// Another answer, whose end it holds back until the next request.
+    HalfARecord,
+    /// The end of TLS, but not of the connection.
+    End,
+}
+
+/// An answer of that letter that fills a record, and the room there is to read one.
+fn record_of(letter: char) -> String {
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 16000\r\nX: ";
+    let filler = "x".repeat((1 << 14) - head.len() - 4 - 16_000);
+    format!("{head}{filler}\r\n\r\n{}", String::from(letter).repeat(16_000))
+}
+
+/// Writes an answer of `a`, and `along` behind it; what is held back of it.
+fn answer_with(along: Along, tls: &mut ServerConnection, stream: &mut TcpStream) -> Vec<u8> {
+    tls.writer().write_all(record_of('a').as_bytes()).unwrap();
+    let mut bytes = Vec::new();
+    tls.write_tls(&mut bytes).unwrap();
+    let one = bytes.len();
+    match along {
+        Along::Nothing => {}
+        Along::Record | Along::HalfARecord => {
+            tls.writer().write_all(OK.as_bytes()).unwrap();
+        }
+        Along::End => tls.send_close_notify(),
+    }
+    while tls.wants_write() {
+        tls.write_tls(&mut bytes).unwrap();
+    }
+    let half = one + (bytes.len() - one) / 2;
+    let end = if matches!(along, Along::HalfARecord) { half } else { bytes.len() };
+    stream.write_all(&bytes[..end]).unwrap();
+    bytes.split_off(end)
+}
+
+/// Asks twice of a server that sends `along` with its first answer; how many requests it
+/// had on every connection. With `proxied` the TLS is that to a proxy.
+fn requests_for_two_answers(along: Along, proxied: bool) -> Vec<usize> {
+    let (pem, _, config) = certificate();
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let counts = Arc::clone(&requests);
+    let address = serve(move |number, stream| {
+        counts.lock().unwrap().push(0);
+        let mut stream = secured(&config, stream);
+        if proxied {
+            head(&mut stream);
+            say(&mut stream, "HTTP/1.1 200 OK\r\n\r\n");
+        }
+        let mut held = Vec::new();
+        let mut along = if number == 0 { along } else { Along::Nothing };
+        while !head(&mut stream).is_empty() {
+            counts.lock().unwrap()[number] += 1;
+            if held.is_empty() {
+                held = answer_with(along, &mut stream.conn, &mut stream.sock);
+            } else {
+                stream.sock.write_all(&held).unwrap();
+            }
+            along = Along::Nothing;
+        }
+    });
+    let tls = TlsOptions { extra_ca_pem: vec![pem], ..tls_options() };
+    let (proxy, url) = match proxied {
+        true => (ProxyChoice::Url(format!("https://{address}")), "http://far.invalid/".to_owned()),
+        false => (ProxyChoice::Direct, format!("https://{address}/")),
+    };
+    let transport = transport(proxy, tls);
+    for _ in 0..2 {
+        let answer = transport.send(&get(&url), &Token::new(limits())).unwrap();
+        assert!(text(answer).starts_with('a'), "{along:?} {proxied}");
+    }
+    requests.lock().unwrap().clone()
+}
+
+#[test]
+fn what_comes_over_tls_behind_an_answer_is_not_the_next_one() {
+    for proxied in [false, true] {
+        assert_eq!(requests_for_two_answers(Along::Nothing, proxied), [2]);
+        for along in [Along::Record, Along::HalfARecord, Along::End] {
+            assert_eq!(requests_for_two_answers(along, proxied), [1, 1], "{along:?} {proxied}");
+        }
+    }
+}
+
 #[test]
 fn cancel_amid_the_body_over_tls() {
     let (pem, _, config) = certificate();
