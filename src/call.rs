@@ -17,7 +17,7 @@ use crate::media;
 use crate::prompt;
 use crate::request::Request;
 use crate::secret::Secret;
-use crate::transport::{Body, Headers, HttpRequest, Token, Transport};
+use crate::transport::{Body, Headers, HttpRequest, Token, Transport, Url};
 use crate::wire::halves::{self, Halves};
 use crate::wire::{Decoder, Event, Step, json};
 
@@ -131,12 +131,14 @@ impl<'a> Call<'a> {
 
     /// Whether `url` is of a host that the config's headers are meant for.
     fn is_own_host(&self, url: &str) -> bool {
+        let Ok(url) = Url::parse(url) else { return false };
         let own = [Some(&*self.config.base_url), self.config.option("endpoint")];
-        own.into_iter().flatten().any(|own| is_same_origin(own, url))
+        let own = own.into_iter().flatten();
+        own.filter_map(|own| Url::parse(own).ok()).any(|own| own.is_of_same_origin(&url))
     }
 
     fn exchange(&mut self, request: &HttpRequest) -> Result<Response> {
-        self.host = host(&request.url);
+        self.host = Url::parse(&request.url).map(|url| url.place()).unwrap_or_default();
         self.request_id.clear();
         log::line(log::Level::Debug, "http", format_args!("asking {}", self.host));
         let mut response = self.transport.send(request, self.token)?;
@@ -519,36 +521,4 @@ fn push_joined(chunk: &Chunk<'_>, halves: &mut Halves<Stream>, batch: &mut Batch
 /// A token is four bytes, more or less.
 fn tokens_of(bytes: usize) -> i64 {
     i64::try_from(bytes / 4).unwrap_or(i64::MAX)
-}
-
-/// Whether both are of one scheme, host and port: what goes to one may go to the other.
-fn is_same_origin(one: &str, other: &str) -> bool {
-    let scheme = |url: &str| url.split_once("://").map(|(scheme, _)| scheme.to_owned());
-    scheme(one) == scheme(other) && host(one) == host(other)
-}
-
-/// The host and port of `url`, without anything that could be secret.
-fn host(url: &str) -> String {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn origin_is_scheme_host_and_port() {
-        let own = "https://api.example.org/v1";
-        assert!(is_same_origin(own, "https://api.example.org/i.png"));
-        for other in [
-            "http://api.example.org/i.png",
-            "https://api.example.org:8443/i.png",
-            "https://example.org/i.png",
-            "https://api.example.org@evil.org/i.png",
-        ] {
-            assert!(!is_same_origin(own, other), "{other}");
-        }
-    }
 }

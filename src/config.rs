@@ -12,7 +12,7 @@ use crate::media;
 use crate::providers::{self, Provider};
 use crate::request::Request;
 use crate::secret::Secret;
-use crate::transport::{Headers, Limits, ProxyChoice, Roots, TapeChoice};
+use crate::transport::{self, Headers, Limits, ProxyChoice, Roots, TapeChoice, Url};
 use crate::wire::json;
 
 /// The keys that every provider understands; each adds its own ([`Provider::keys`]).
@@ -53,7 +53,7 @@ const COMMON_KEYS: &[&str] = &[
 pub struct Config {
     pub(crate) provider: &'static Provider,
     pub(crate) api_key: Option<Secret>,
-    /// Without a slash at its end.
+    /// Without a slash at the end of its path; for a URL below it see [`Config::url`].
     pub(crate) base_url: String,
     pub(crate) model: String,
     pub(crate) headers: Headers,
@@ -153,10 +153,14 @@ impl Config {
         let default = Config::new(self.provider.name)?;
         let limits = &mut self.limits;
         match key {
-            "base_url" => self.base_url = or(value, default.base_url, |v| url(key, v))?,
+            "base_url" => {
+                self.base_url = or(value, default.base_url, |v| {
+                    url(key, v).map(|url| transport::join(&url, ""))
+                })?;
+            }
             "model" => self.model = or(value, default.model, text)?,
             "headers" => self.headers = or(value, default.headers, headers)?,
-            "proxy" => self.proxy = or(value, default.proxy, proxy)?,
+            "proxy" => self.proxy = or(value, default.proxy, |v| proxy(key, v))?,
             "ca_file" => self.ca_file = value.map(str::to_owned),
             "ca_pem" => self.ca_pem = value.map(str::to_owned),
             "tls_roots" => self.roots = or(value, default.roots, |v| roots(key, v))?,
@@ -264,6 +268,11 @@ impl Config {
         }
     }
 
+    /// The URL of `path` below the base URL, whose query it keeps.
+    pub(crate) fn url(&self, path: &str) -> String {
+        transport::join(&self.base_url, path)
+    }
+
     /// The value of one of the provider's own keys.
     pub(crate) fn option(&self, key: &str) -> Option<&str> {
         self.options.get(key).map(Secret::expose)
@@ -352,15 +361,13 @@ fn text(value: &str) -> Result<String> {
 }
 
 fn url(key: &str, value: &str) -> Result<String> {
-    let host = value.strip_prefix("https://").or_else(|| value.strip_prefix("http://"));
-    let plain = |c: char| !c.is_whitespace() && !c.is_control();
-    match host {
-        Some(host) if !host.is_empty() && !host.starts_with('/') && host.chars().all(plain) => {
-            Ok(value.trim_end_matches('/').to_owned())
-        }
-        // A URL may hold a password or a key, and is not shown.
-        _ => Err(argument(format!("{key:?} is a URL such as https://api.example.org/v1"))),
-    }
+    let wrong = match Url::parse(value) {
+        Ok(url) if url.has_fragment() => "has a fragment (#), which no server gets",
+        Ok(_) => return Ok(value.to_owned()),
+        Err(wrong) => wrong,
+    };
+    // A URL may hold a password or a key, and is not shown.
+    Err(argument(format!("{key:?} {wrong}; it is a URL such as https://api.example.org/v1")))
 }
 
 fn headers(value: &str) -> Result<Headers> {
@@ -392,12 +399,12 @@ fn aliases(value: &str) -> Result<Map<String, Value>> {
     }
 }
 
-fn proxy(value: &str) -> Result<ProxyChoice> {
-    Ok(match value {
-        "direct" => ProxyChoice::Direct,
-        "" | "environment" => ProxyChoice::Environment,
-        url => ProxyChoice::Url(url.to_owned()),
-    })
+fn proxy(key: &str, value: &str) -> Result<ProxyChoice> {
+    match value {
+        "direct" => Ok(ProxyChoice::Direct),
+        "" | "environment" => Ok(ProxyChoice::Environment),
+        url => ProxyChoice::of(key, url),
+    }
 }
 
 fn pins(key: &str, value: &str) -> Result<Vec<[u8; 32]>> {
@@ -501,6 +508,10 @@ mod tests {
         assert!(message(config.set("idle_timeout_ms", Some("soon"))).contains("-1 for no limit"));
         assert!(message(config.set("base_url", Some("api.openai.com"))).contains("https://"));
         assert!(message(config.set("headers", Some("[]"))).contains("JSON object"));
+        for proxy in ["http://proxy:99999", "socks5h://proxy:", "http://a b", "gopher://proxy"] {
+            assert!(message(config.set("proxy", Some(proxy))).contains("socks5h://"), "{proxy}");
+        }
+        assert_eq!(config.proxy, ProxyChoice::Environment);
         assert!(Config::new("openia").err().unwrap().message().contains("openai"));
     }
 

@@ -147,6 +147,45 @@ fn ready_token_or_user_and_password_serve_as_well() {
     assert!(sber.requests("/oauth").is_empty());
 }
 
+#[test]
+fn query_of_the_base_url_follows_every_path() {
+    let file = "<img src=\"f-1\" fuse=\"true\"/>";
+    let paths = |args: &[&str]| {
+        let sber = Sber::answering(move |exchange| match &exchange.request.path {
+            path if path.contains("/token") => {
+                let token = json!({"tok": "t", "exp": in_seconds(1800)});
+                exchange.whole(200, JSON, token.to_string());
+            }
+            path if path.contains("/chat/") => exchange.stream(answer(file)),
+            _ => exchange.whole(200, JSON, "{}"),
+        });
+        let base_url = format!("base_url={}/v1/?x=1", sber.server.url());
+        sber.lines(&[&[&*base_url, "user=u", "password=p"], args].concat());
+        let requests = sber.server.requests();
+        requests.into_iter().map(|request| request.path).collect::<Vec<String>>()
+    };
+    let (token, chat, file) =
+        ("/v1/token?x=1", "/v1/chat/completions?x=1", "/v1/files/f-1/content?x=1");
+    assert_eq!(paths(&[]), [token, chat, file]);
+    assert_eq!(paths(&["api_version=v2"]), [token, "/v2/chat/completions?x=1"]);
+    let image =
+        json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}});
+    let request = json!({"messages": [{"role": "user", "content": [image]}]});
+    assert_eq!(paths(&[&format!("@{request}")]), [token, "/v1/files?x=1"]);
+}
+
+#[test]
+fn wrong_url_of_tokens_is_refused_when_it_is_set() {
+    let sber = Sber::streaming(answer("Hi"));
+    for wrong in ["http://127.0.0.1:99999/oauth", "http://user:secret@127.0.0.1/oauth", "https://"]
+    {
+        let error = sber.lines(&[&format!("auth_url={wrong}")]).remove(0);
+        assert!(error.starts_with("error TOLMACH_E_ARGUMENT"), "{error}");
+        assert!(error.contains("auth_url") && !error.contains("secret"), "{error}");
+    }
+    assert!(sber.server.requests().is_empty());
+}
+
 /// How many tokens two turns of one client take.
 fn tokens_of_two_turns(token: impl Fn(usize) -> Value + Send + Sync + 'static) -> usize {
     let sber =

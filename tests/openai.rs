@@ -114,6 +114,51 @@ fn endpoint_beats_base_url_and_slashes_do_not_double() {
 }
 
 #[test]
+fn query_of_the_base_url_follows_every_path() {
+    let server = Server::answering(SSE, openai::stream(&["Hi"]));
+    lines(&server, &[&format!("base_url={}/v1/?api-version=1&b=/", server.url())]);
+    c::program("models").arg(format!("{}?x=1", server.url())).arg("60000").run();
+    lines(
+        &server,
+        &[
+            &format!("base_url={}?x=1", server.url()),
+            "@{\"model\":\"dall-e-3\",\"messages\":[{\"role\":\"user\",\"content\":\"A cat\"}]}",
+        ],
+    );
+    let paths: Vec<String> = server.requests().into_iter().map(|request| request.path).collect();
+    assert_eq!(paths[0], "/v1/chat/completions?api-version=1&b=/");
+    assert_eq!(paths[1..], ["/models?x=1", "/images/generations?x=1"]);
+}
+
+#[test]
+fn wrong_urls_are_refused_when_they_are_set_and_not_shown() {
+    let server = Server::answering(SSE, openai::stream(&["Hi"]));
+    let host = server.address().ip();
+    let refused = |key: &str, url: &str, why: &str| {
+        let error = lines(&server, &[&format!("{key}={url}")]).remove(0);
+        assert!(error.starts_with("error TOLMACH_E_ARGUMENT"), "{key} {url}: {error}");
+        assert!(error.contains(&format!("\\\"{key}\\\"")) && error.contains(why), "{error}");
+        assert!(!error.contains("secret") && !error.contains(&host.to_string()), "{error}");
+    };
+    for key in ["base_url", "endpoint", "proxy"] {
+        for port in ["99999", "80a", "-1", "+80", "0", ""] {
+            refused(key, &format!("http://{host}:{port}/secret"), "from 1 to 65535");
+        }
+        refused(key, "https://", "no host");
+        refused(key, "http://:80/", "no host");
+        refused(key, "http://[::1", "IPv6");
+        refused(key, "http://sec ret/", "");
+        refused(key, "ftp://secret", "https");
+    }
+    for key in ["base_url", "endpoint"] {
+        refused(key, &format!("http://user:secret@{host}/"), "api_key");
+        refused(key, &format!("http://{host}/#secret"), "fragment");
+        refused(key, &format!("http://{host}/se cret"), "white space");
+    }
+    assert!(server.requests().is_empty());
+}
+
+#[test]
 fn empty_key_sends_none_and_no_key_names_both_its_places() {
     let server = Server::answering(SSE, openai::stream(&["Hi"]));
     lines(&server, &["api_key="]);

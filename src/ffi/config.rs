@@ -10,7 +10,8 @@ use crate::config::Config;
 ///
 /// Keys of every provider (durations in milliseconds, -1 for no limit):
 ///
-/// - base_url: where the API is
+/// - base_url: where the API is; if it has a query, every request has it. An http or https
+///   URL without user, password and fragment; a port is a number from 1 to 65535
 /// - model: asked when the request names none
 /// - headers: a JSON object of strings, sent with every request
 /// - proxy: a URL (http, https, socks5 or socks5h, with user:password@ where it wants them),

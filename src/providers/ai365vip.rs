@@ -67,7 +67,7 @@ impl Ai365Vip {
     fn new(config: &Config) -> Result<Ai365Vip> {
         Ok(Ai365Vip {
             config: config.clone(),
-            chat_url: format!("{}/api/chat", config.base_url),
+            chat_url: config.url("/api/chat"),
             headers: web_headers(HEADERS, config)?,
         })
     }

@@ -64,7 +64,7 @@ impl AiChats {
     fn new(config: &Config) -> Result<AiChats> {
         Ok(AiChats {
             config: config.clone(),
-            url: format!("{}/chat/send2/", config.base_url),
+            url: config.url("/chat/send2/"),
             headers: web_headers(HEADERS, config)?,
         })
     }

@@ -23,7 +23,7 @@ use crate::process::PerProcess;
 use crate::prompt::{role_of, text_of};
 use crate::request::Request;
 use crate::secret::Secret;
-use crate::transport::{Headers, HttpRequest};
+use crate::transport::{self, Headers, HttpRequest};
 
 const AUTH_URL: &str = "https://ngw.devices.sberbank.ru:9443/api/v2/oauth";
 
@@ -91,8 +91,9 @@ struct Account {
 impl GigaChat {
     fn new(config: &Config) -> Result<GigaChat> {
         let second = config.option("api_version") == Some("v2");
-        let base = match config.base_url.strip_suffix("/v1") {
-            Some(origin) if second => format!("{origin}/v2"),
+        let (place, query) = transport::cut_query(&config.base_url);
+        let base = match place.strip_suffix("/v1") {
+            Some(origin) if second => format!("{origin}/v2{query}"),
             _ => config.base_url.clone(),
         };
         Ok(GigaChat { config: config.clone(), base, second, access: Access::new(config)? })
@@ -122,7 +123,7 @@ impl GigaChat {
         body: &Value,
         call: &mut Call<'_>,
     ) -> Result<Response> {
-        let url = format!("{}{path}", self.base);
+        let url = transport::join(&self.base, path);
         self.send(call, |mut headers| {
             headers.put("Content-Type", "application/json");
             headers.put("Accept", if stream { "text/event-stream" } else { "application/json" });
@@ -150,7 +151,7 @@ impl GigaChat {
     /// A file that the answer shows: an image that the model made.
     fn download(&self, id: &str, call: &mut Call<'_>) -> Result<Vec<u8>> {
         let id = utf8_percent_encode(id, NON_ALPHANUMERIC).to_string().replace("%2D", "-");
-        let url = format!("{}/files/{id}/content", self.config.base_url);
+        let url = self.config.url(&format!("/files/{id}/content"));
         let response = self.send(call, |mut headers| {
             headers.put("Accept", "application/jpg");
             HttpRequest::get(&url, headers)
@@ -187,7 +188,7 @@ impl GigaChat {
              Content-Type: {mime}\r\n\r\n"
         );
         let body = [head.as_bytes(), &bytes, format!("\r\n--{boundary}--\r\n").as_bytes()].concat();
-        let url = format!("{}/files", self.config.base_url);
+        let url = self.config.url("/files");
         let response = self.send(call, |mut headers| {
             headers.put("Accept", "application/json");
             headers.put("Content-Type", &format!("multipart/form-data; boundary={boundary}"));
@@ -392,7 +393,7 @@ impl Protocol for GigaChat {
     }
 
     fn models(&self, call: &mut Call<'_>) -> Result<Vec<Model>> {
-        let url = format!("{}/models", self.config.base_url);
+        let url = self.config.url("/models");
         let response = self.send(call, |mut headers| {
             headers.put("Accept", "application/json");
             HttpRequest::get(&url, headers)
@@ -648,7 +649,7 @@ impl Access {
         }
         let account = match (config.option("user"), config.option("password")) {
             (Some(user), Some(password)) => Account {
-                url: format!("{}/token", config.base_url),
+                url: config.url("/token"),
                 authorization: Secret::new(&format!(
                     "Basic {}",
                     BASE64.encode(format!("{user}:{password}"))

@@ -62,7 +62,7 @@ impl OpenAi {
         let endpoint = config.option("endpoint").map(str::to_owned);
         Ok(OpenAi {
             config: config.clone(),
-            chat_url: endpoint.unwrap_or_else(|| format!("{}/chat/completions", config.base_url)),
+            chat_url: endpoint.unwrap_or_else(|| config.url("/chat/completions")),
             api_key: config.credentials()?,
             without_usage: Mutex::default(),
             painters: Mutex::default(),
@@ -182,7 +182,7 @@ impl OpenAi {
             body.entry("width").or_insert(width.into());
             body.entry("height").or_insert(height.into());
         }
-        let url = format!("{}/images/generations", self.config.base_url);
+        let url = self.config.url("/images/generations");
         let response = self.post(&url, "application/json", &body, call)?;
         let answer = call.document(response)?;
         take_images(&answer, model, call)
@@ -201,7 +201,7 @@ impl OpenAi {
     }
 
     fn list(&self, call: &mut Call<'_>) -> Result<Vec<Model>> {
-        let url = format!("{}/models", self.config.base_url);
+        let url = self.config.url("/models");
         let response = call.send(HttpRequest::get(&url, self.headers("application/json")?))?;
         let list = call.aside(response)?;
         let entries = list.get("data").or_else(|| list.get("models")).unwrap_or(&list);

@@ -19,6 +19,7 @@ use super::dial;
 use super::proxy::Proxies;
 use super::secure::Secure;
 use super::token::Token;
+use super::url::{Authority, default_port};
 use crate::error::{Error, ErrorKind, Result};
 
 thread_local! {
@@ -106,8 +107,11 @@ impl Dialler {
     fn dial(&self, uri: &Uri, https: bool) -> Result<Connection> {
         let token = current()?;
         token.connecting();
-        let host = uri.host().unwrap_or_default();
-        let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
+        let place = uri.authority().map_or("", |authority| authority.as_str());
+        let place = Authority::parse(place)
+            .map_err(|wrong| Error::new(ErrorKind::Argument, format!("the URL {wrong}")))?;
+        let host = place.host.as_str();
+        let port = place.port.unwrap_or(default_port(https));
         let proxy = self.proxies.find(https, host, port);
         let socket = match proxy {
             Some(proxy) => dial::connect(&proxy.host, proxy.port, &token)?,

@@ -15,6 +15,7 @@ mod secure;
 mod tape;
 mod tls;
 mod token;
+mod url;
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub(crate) use tape::TapeChoice;
 use tape::{Playback, Tape, Track};
 pub(crate) use tls::{Roots, TlsOptions};
 pub(crate) use token::{Limits, Token};
+pub(crate) use url::{Url, cut_query, join};
 
 /// How much of a spent body is read so that its connection can be used again (pitfall 12).
 const MAX_LEFTOVER: usize = 64 * 1024;
@@ -145,6 +147,8 @@ impl Transport {
 
     /// Sends `request` and waits for the head of its response, of whatever status.
     pub(crate) fn send(&self, request: &HttpRequest, token: &Arc<Token>) -> Result<HttpResponse> {
+        Url::parse(&request.url)
+            .map_err(|wrong| Error::new(ErrorKind::Argument, format!("the URL {wrong}")))?;
         match &self.tape {
             Tape::Off => self.ask(request, token),
             Tape::Recording(recorder) => {

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use percent_encoding::percent_decode_str;
 
+use super::url::{Authority, authority_of, default_port};
 use super::{dial, token::Token};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -20,6 +21,17 @@ pub(crate) enum ProxyChoice {
     Environment,
     Direct,
     Url(String),
+}
+
+impl ProxyChoice {
+    /// The proxy of that URL.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`] when it is not the URL of a proxy.
+    pub(crate) fn of(key: &str, url: &str) -> Result<ProxyChoice> {
+        Proxy::parse(key, url)?;
+        Ok(ProxyChoice::Url(url.to_owned()))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,27 +156,17 @@ impl Proxy {
             "socks5h" => Scheme::Socks5h,
             _ => return Err(wrong("has a scheme other than http, https, socks5 and socks5h")),
         };
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let (userinfo, place) = match authority.rsplit_once('@') {
-            Some((userinfo, place)) => (Some(userinfo), place),
-            None => (None, authority),
-        };
-        let (host, port) = match place.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => {
-                (host, port.parse().map_err(|_| wrong("has a wrong port"))?)
-            }
-            _ if scheme == Scheme::Https => (place, 443),
-            _ => (place, 1080),
-        };
-        if host.is_empty() {
-            return Err(wrong("names no host"));
-        }
+        let place = Authority::parse(authority_of(rest)).map_err(wrong)?;
+        let port = place.port.unwrap_or(match scheme {
+            Scheme::Https => default_port(true),
+            _ => 1080,
+        });
         let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-        let credentials = userinfo.map(|userinfo| {
-            let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+        let credentials = place.userinfo.map(|userinfo| {
+            let (user, password) = userinfo.split_once(':').unwrap_or((&userinfo, ""));
             (decode(user), decode(password))
         });
-        Ok(Proxy { scheme, host: host.to_owned(), port, credentials })
+        Ok(Proxy { scheme, host: place.host, port, credentials })
     }
 
     /// Whether this proxy is itself spoken to over TLS.

@@ -438,6 +438,9 @@ fn wrong_urls_are_refused_without_showing_their_secrets() {
         "ftp://user:SECRET@host.example/?key=SECRET",
         "host.example?key=SECRET",
         "http://user:SECRET@/",
+        "http://user:SECRET@host.example/",
+        "http://127.0.0.1:99999/?key=SECRET",
+        "http://127.0.0.1:80a/?key=SECRET",
         "http://a b/?key=SECRET",
     ] {
         let error = direct().send(&get(url), &Token::new(limits())).err().unwrap();

@@ -1,0 +1,243 @@
+//! URLs: the one place that takes them apart, for the config, requests and proxies.
+//!
+//! What is wrong with one is told as the end of a sentence that names the URL by its key: a
+//! URL may hold a password or a key, and is never shown.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use ureq::http;
+
+/// An http or https URL that can be requested.
+pub(crate) struct Url {
+    is_https: bool,
+    authority: Authority,
+    has_fragment: bool,
+}
+
+impl Url {
+    /// # Errors
+    /// What is wrong with `text`.
+    pub(crate) fn parse(text: &str) -> Result<Url, &'static str> {
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("has white space, or a character that has to be percent-encoded");
+        }
+        let is_https = match text.split_once("://") {
+            Some((scheme, _)) if scheme.eq_ignore_ascii_case("https") => true,
+            Some((scheme, _)) if scheme.eq_ignore_ascii_case("http") => false,
+            _ => return Err("starts with neither https:// nor http://"),
+        };
+        let (_, rest) = text.split_once("://").unwrap_or_default();
+        let authority = Authority::parse(authority_of(rest))?;
+        if authority.userinfo.is_some() {
+            return Err("has a user or a password, which are not sent: \
+                 credentials go into \"api_key\" or \"headers\"");
+        }
+        if text.parse::<http::Uri>().is_err() {
+            return Err("has a character that has to be percent-encoded");
+        }
+        Ok(Url { is_https, authority, has_fragment: rest.contains('#') })
+    }
+
+    /// The part after a `#`, which no server gets.
+    pub(crate) fn has_fragment(&self) -> bool {
+        self.has_fragment
+    }
+
+    /// The host in lower case, with the port if the URL names one.
+    pub(crate) fn place(&self) -> String {
+        match self.authority.port {
+            Some(port) => format!("{}:{port}", self.authority.host),
+            None => self.authority.host.clone(),
+        }
+    }
+
+    /// Whether both are of one scheme, host and port: what goes to one may go to the other.
+    pub(crate) fn is_of_same_origin(&self, other: &Url) -> bool {
+        let port = |url: &Url| url.authority.port.unwrap_or(default_port(url.is_https));
+        self.is_https == other.is_https
+            && self.authority.host == other.authority.host
+            && port(self) == port(other)
+    }
+}
+
+pub(super) fn default_port(https: bool) -> u16 {
+    if https { 443 } else { 80 }
+}
+
+/// The authority that `rest`, which is a URL without its scheme, begins with.
+pub(super) fn authority_of(rest: &str) -> &str {
+    rest.split(['/', '?', '#']).next().unwrap_or_default()
+}
+
+/// A host as it stands in a URL, and what may stand around it.
+pub(super) struct Authority {
+    /// As it is, percent-encoded.
+    pub(super) userinfo: Option<String>,
+    /// In lower case; an IPv6 address in brackets.
+    pub(super) host: String,
+    pub(super) port: Option<u16>,
+}
+
+impl Authority {
+    /// # Errors
+    /// What is wrong with `text`.
+    pub(super) fn parse(text: &str) -> Result<Authority, &'static str> {
+        let (userinfo, place) = match text.rsplit_once('@') {
+            Some((userinfo, place)) => (Some(userinfo.to_owned()), place),
+            None => (None, text),
+        };
+        let colon = match place.strip_prefix('[') {
+            Some(_) => place.find(']').map_or(place.len(), |end| end + 1),
+            None => place.find(':').unwrap_or(place.len()),
+        };
+        let (host, port) = place.split_at_checked(colon).unwrap_or((place, ""));
+        check_host(host)?;
+        let port = match port.strip_prefix(':') {
+            _ if port.is_empty() => None,
+            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Some(digits.parse().ok().filter(|port| *port != 0).ok_or(WRONG_PORT)?)
+            }
+            _ => return Err(WRONG_PORT),
+        };
+        Ok(Authority { userinfo, host: host.to_ascii_lowercase(), port })
+    }
+}
+
+const WRONG_PORT: &str = "has a wrong port: ports are numbers from 1 to 65535";
+
+fn check_host(host: &str) -> Result<(), &'static str> {
+    if let Some(bracketed) = host.strip_prefix('[') {
+        let address = bracketed.strip_suffix(']').and_then(|text| text.parse::<Ipv6Addr>().ok());
+        return address.map(|_| ()).ok_or("has a wrong IPv6 address");
+    }
+    if host.is_empty() {
+        return Err("names no host");
+    }
+    if !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
+        return Err("has a host with a character that names of hosts do not have");
+    }
+    // What looks like a number is one to resolvers, each in its own way: 127.1, 0x7f.0.0.1.
+    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let is_number = last.bytes().all(|byte| byte.is_ascii_digit())
+        || last.starts_with("0x")
+        || last.starts_with("0X");
+    if is_number && host.parse::<Ipv4Addr>().is_err() {
+        return Err("has a wrong IPv4 address: it is four numbers, such as 127.0.0.1");
+    }
+    Ok(())
+}
+
+/// Path and the rest of `url`, cut where its query begins.
+pub(crate) fn cut_query(url: &str) -> (&str, &str) {
+    url.find('?').and_then(|at| url.split_at_checked(at)).unwrap_or((url, ""))
+}
+
+/// The URL of `path` below `base`, which keeps its query.
+pub(crate) fn join(base: &str, path: &str) -> String {
+    let (place, query) = cut_query(base);
+    format!("{}{path}{query}", place.trim_end_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_urls_are_told_apart() {
+        for (url, why) in [
+            ("https://", "no host"),
+            ("https:///v1", "no host"),
+            ("https://:8080/v1", "no host"),
+            ("https://?x=1", "no host"),
+            ("api.example.org", "https://"),
+            ("ftp://example.org", "https://"),
+            ("//example.org", "https://"),
+            ("https://example.org:99999/v1", "from 1 to 65535"),
+            ("https://example.org:65536", "from 1 to 65535"),
+            ("https://example.org:80a", "from 1 to 65535"),
+            ("https://example.org:-1", "from 1 to 65535"),
+            ("https://example.org:+80", "from 1 to 65535"),
+            ("https://example.org:0", "from 1 to 65535"),
+            ("https://example.org:", "from 1 to 65535"),
+            ("https://example.org:80:80", "from 1 to 65535"),
+            ("https://[::1]:99999", "from 1 to 65535"),
+            ("https://[::1]80", "from 1 to 65535"),
+            ("https://[::1", "IPv6"),
+            ("https://[]", "IPv6"),
+            ("https://[localhost]", "IPv6"),
+            ("https://[fe80::1%25eth0]", "IPv6"),
+            ("https://::1/", "no host"),
+            ("https://127.1", "IPv4"),
+            ("https://2130706433", "IPv4"),
+            ("https://0x7f.0.0.1", "IPv4"),
+            ("https://0177.0.0.1", "IPv4"),
+            ("https://1.2.3.4.", "IPv4"),
+            ("https://example.0x1", "IPv4"),
+            ("https://user:pass@example.org", "api_key"),
+            ("https://user@example.org", "api_key"),
+            ("https://@example.org", "api_key"),
+            ("https://example.org\\@evil.org/", "api_key"),
+            ("https://exa mple.org", "white space"),
+            (" https://example.org", "white space"),
+            ("https://example.org/\n", "white space"),
+            ("https://example.org/\u{e9}", "percent-encoded"),
+            ("https://b\u{fc}cher.example/", "percent-encoded"),
+            ("https://ex%61mple.org", "character"),
+            ("https://example.org\\x", "character"),
+            ("https://example.org/<>", "percent-encoded"),
+        ] {
+            let wrong = Url::parse(url).err().unwrap_or_default();
+            assert!(wrong.contains(why), "{url}: {wrong:?}");
+        }
+    }
+
+    #[test]
+    fn right_urls_have_their_host_and_port() {
+        for (url, place) in [
+            ("https://api.example.org/v1", "api.example.org"),
+            ("HTTPS://API.Example.org", "api.example.org"),
+            ("http://127.0.0.1:8080?x=1", "127.0.0.1:8080"),
+            ("http://[::1]:1/", "[::1]:1"),
+            ("http://[2001:DB8::1]", "[2001:db8::1]"),
+            ("http://my_host:65535/a:b@c", "my_host:65535"),
+            ("http://example.org./", "example.org."),
+            ("http://1.example/", "1.example"),
+        ] {
+            assert_eq!(Url::parse(url).map(|url| url.place()), Ok(place.to_owned()), "{url}");
+        }
+        assert!(Url::parse("http://a/b#c").unwrap().has_fragment());
+        assert!(!Url::parse("http://a/b?c").unwrap().has_fragment());
+    }
+
+    #[test]
+    fn origin_is_scheme_host_and_port() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        let own = url("https://api.example.org/v1");
+        for same in ["https://api.example.org/i.png", "HTTPS://API.example.org:443?x"] {
+            assert!(own.is_of_same_origin(&url(same)), "{same}");
+        }
+        for other in [
+            "http://api.example.org/i.png",
+            "http://api.example.org:443/i.png",
+            "https://api.example.org:8443/i.png",
+            "https://example.org/i.png",
+            "https://api.example.org./i.png",
+        ] {
+            assert!(!own.is_of_same_origin(&url(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn path_joins_before_the_query() {
+        for (base, joined) in [
+            ("https://a/v1", "https://a/v1/models"),
+            ("https://a", "https://a/models"),
+            ("https://a/v1//", "https://a/v1/models"),
+            ("https://a/v1?x=1", "https://a/v1/models?x=1"),
+            ("https://a/v1/?x=/", "https://a/v1/models?x=/"),
+            ("https://a?x=1", "https://a/models?x=1"),
+        ] {
+            assert_eq!(join(base, "/models"), joined);
+        }
+    }
+}
