@@ -2,7 +2,9 @@ package io.github.tolmach;
 
 import java.lang.ref.Reference;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.Objects;
@@ -10,8 +12,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongFunction;
 
 /**
@@ -23,14 +25,16 @@ import java.util.function.LongFunction;
  * any time. One that is dropped without being closed is ended some time after.
  */
 public final class Session implements Iterable<Chunk>, AutoCloseable {
-    /** Whether a thread is taking a chunk. */
-    private final AtomicBoolean taking = new AtomicBoolean();
-
     private final Core core;
 
-    // Of the thread that is taking.
+    /** Held for a moment by each look at the native session, never while a thread waits. */
+    private final ReentrantLock turn = new ReentrantLock();
+
+    // Guarded by the turn.
     private Chunk peeked;
     private boolean ended;
+    /** Whether a thread waits in next(): others are Busy meanwhile. */
+    private boolean awaited;
 
     Session(long client, long request) {
         long id = Core.IDS.incrementAndGet();
@@ -72,7 +76,15 @@ public final class Session implements Iterable<Chunk>, AutoCloseable {
         enter();
         try {
             while (!peek()) {
-                if (!core.await(end)) throw new TimeoutException("no chunk within the time given");
+                if (end - System.nanoTime() <= 0) throw new TimeoutException("no chunk within the time given");
+                awaited = true;
+                turn.unlock();
+                try {
+                    core.await(turn, end);
+                } finally {
+                    turn.lock();
+                    awaited = false;
+                }
             }
             Chunk next = peeked;
             peeked = null;
@@ -105,11 +117,18 @@ public final class Session implements Iterable<Chunk>, AutoCloseable {
 
     /**
      * Has {@code wake} run once, as soon as {@link #isReady()} is worth asking again; before
-     * this returns, where it is so now. It replaces the one before, must return soon, and is run
-     * on a thread that belongs to all sessions.
+     * this returns, where it is so now. Any number of them may wait, beside a thread in
+     * {@link #next()}: a chunk, the end, {@link #cancel()} and {@link #close()} wake all. Each
+     * must return soon, and is run on a thread that belongs to all sessions, or on the one that
+     * cancels or closes.
      */
     public void onReady(Runnable wake) {
-        core.onReady(Objects.requireNonNull(wake, "wake"));
+        core.onReady(turn, Objects.requireNonNull(wake, "wake"));
+    }
+
+    /** Withdraws a {@code wake} that {@link #onReady(Runnable)} was given; it may be running. */
+    public void removeOnReady(Runnable wake) {
+        core.remove(Objects.requireNonNull(wake, "wake"));
     }
 
     /**
@@ -156,7 +175,7 @@ public final class Session implements Iterable<Chunk>, AutoCloseable {
         try {
             return use(session -> Native.string(Native.sessionReply(session)));
         } finally {
-            taking.set(false);
+            turn.unlock();
         }
     }
 
@@ -168,6 +187,7 @@ public final class Session implements Iterable<Chunk>, AutoCloseable {
         if (!core.enter()) return;
         try {
             Native.sessionCancel(core.pointer());
+            core.signal();
         } finally {
             core.exit();
             Reference.reachabilityFence(this);
@@ -197,21 +217,22 @@ public final class Session implements Iterable<Chunk>, AutoCloseable {
     }
 
     private void begin() {
-        if (!taking.compareAndSet(false, true)) {
-            throw TolmachException.busy("another thread is taking chunks of this session");
-        }
+        turn.lock();
+        if (!awaited) return;
+        turn.unlock();
+        throw TolmachException.busy("another thread is taking chunks of this session");
     }
 
     private void enter() {
         begin();
         if (core.enter()) return;
-        taking.set(false);
+        turn.unlock();
         throw TolmachException.cancelled("the session is closed", null);
     }
 
     private void exit() {
+        turn.unlock();
         core.exit();
-        taking.set(false);
         Reference.reachabilityFence(this);
     }
 
@@ -219,15 +240,15 @@ public final class Session implements Iterable<Chunk>, AutoCloseable {
     private static final class Core extends Handle {
         static final AtomicLong IDS = new AtomicLong();
         private static final Map<Long, Core> CORES = new ConcurrentHashMap<>();
-        /** Stands for a signal that nobody has seen yet. */
-        private static final Runnable SIGNALLED = () -> {};
 
         static {
             Native.daemon("tolmach-ready", Core::dispatch).start();
         }
 
-        /** Null, SIGNALLED, or who waits: run by the next signal. */
-        private final AtomicReference<Runnable> waiting = new AtomicReference<>(SIGNALLED);
+        /** Those who wait: each is run by the next signal, all of them by the same. */
+        private final List<Runnable> waiters = new ArrayList<>();
+        /** Whether there was a signal since the last look. Both are guarded by `waiters`. */
+        private boolean signalled = true;
 
         Core(Session session, long id, long pointer) {
             super(session, "session", pointer, freed -> {
@@ -246,42 +267,72 @@ public final class Session implements Iterable<Chunk>, AutoCloseable {
             }
         }
 
-        private void signal() {
-            Runnable waiter = waiting.getAndSet(SIGNALLED);
-            if (waiter != null) Native.runForUser(waiter);
+        void signal() {
+            List<Runnable> woken;
+            synchronized (waiters) {
+                signalled = true;
+                woken = new ArrayList<>(waiters);
+                waiters.clear();
+            }
+            woken.forEach(Native::runForUser);
         }
 
         /** Before a poll, so that a signal that comes later is seen. */
         void lower() {
-            waiting.compareAndSet(SIGNALLED, null);
+            synchronized (waiters) {
+                signalled = false;
+            }
         }
 
         /** After a poll that found something: the library is silent until one finds nothing. */
         void raise() {
-            waiting.compareAndSet(null, SIGNALLED);
+            synchronized (waiters) {
+                signalled = true;
+            }
         }
 
-        /** Has `waiter` run by the next signal; here, where there is one already. */
-        void onReady(Runnable waiter) {
-            Runnable before = waiting.getAndUpdate(now -> now == SIGNALLED ? now : waiter);
-            if (before == SIGNALLED) waiter.run();
-        }
-
-        /** Waits for a signal; false when none came before `end`. */
-        boolean await(long end) throws InterruptedException {
-            Thread thread = Thread.currentThread();
-            Runnable waiter = () -> LockSupport.unpark(thread);
-            onReady(waiter);
+        /**
+         * Has `waiter` run by the next signal; here, where there is one already. Not amid a poll
+         * of another thread, which has lowered what it may find up.
+         */
+        void onReady(ReentrantLock turn, Runnable waiter) {
+            boolean isReady;
+            turn.lock();
             try {
-                while (waiting.get() == waiter) {
+                synchronized (waiters) {
+                    isReady = signalled;
+                    if (!isReady) waiters.add(waiter);
+                }
+            } finally {
+                turn.unlock();
+            }
+            if (isReady) waiter.run();
+        }
+
+        void remove(Runnable waiter) {
+            synchronized (waiters) {
+                waiters.remove(waiter);
+            }
+        }
+
+        /** Waits for a signal, but no longer than until `end`. */
+        void await(ReentrantLock turn, long end) throws InterruptedException {
+            Thread thread = Thread.currentThread();
+            AtomicBoolean woken = new AtomicBoolean();
+            Runnable waiter = () -> {
+                woken.set(true);
+                LockSupport.unpark(thread);
+            };
+            onReady(turn, waiter);
+            try {
+                while (!woken.get()) {
                     if (Thread.interrupted()) throw new InterruptedException();
                     long left = end - System.nanoTime();
-                    if (left <= 0) return false;
+                    if (left <= 0) return;
                     LockSupport.parkNanos(this, left);
                 }
-                return true;
             } finally {
-                waiting.compareAndSet(waiter, null);
+                remove(waiter);
             }
         }
 

@@ -9,11 +9,13 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeoutException;
 import java.util.function.BiConsumer;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 
 class CancellingTest {
@@ -131,6 +133,22 @@ class CancellingTest {
             woken.acquire();
             assertTrue(session.isReady());
             assertThrows(TolmachException.Cancelled.class, session::next);
+        }
+    }
+
+    /** Wakes of different users and a thread in next(), none of which may lose its turn to another. */
+    @Test
+    void cancelAndCloseWakeAllWhoWait() throws Exception {
+        List<Consumer<Session>> ends = List.of(Session::cancel, Session::close);
+        for (Consumer<Session> end : ends) {
+            Semaphore woken = new Semaphore(0);
+            Throwable why = endWait(Session::next, (session, waiter) -> {
+                session.onReady(woken::release);
+                session.onReady(woken::release);
+                end.accept(session);
+            });
+            assertInstanceOf(TolmachException.Cancelled.class, why);
+            woken.acquire(2);
         }
     }
 

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeoutException;
 import org.junit.jupiter.api.Test;
@@ -101,6 +102,41 @@ class StreamingTest {
                 if (session.isReady() && chunk == null) break;
             }
             assertEquals(List.of("first ", "second"), texts);
+        }
+    }
+
+    @Test
+    void chunkWakesAllWhoWait() throws Exception {
+        String message = Stage.unique();
+        Semaphore woken = new Semaphore(0);
+        CompletableFuture<String> text = new CompletableFuture<>();
+        try (Client client = Stage.client(); Session session = Stage.open(client, "gated", message)) {
+            assertEquals("first ", Stage.nextText(session));
+            assertFalse(session.isReady());
+            session.onReady(woken::release);
+            Thread waiter = new Thread(() -> text.complete(Stage.textOf(session)));
+            waiter.start();
+            Stage.awaitWaiting(waiter);
+            session.onReady(woken::release);
+            Stage.play(client, "open", message);
+            woken.acquire(2);
+            assertEquals("second", text.get());
+        }
+    }
+
+    @Test
+    void withdrawnWakeDoesNotRun() throws Exception {
+        Semaphore woken = new Semaphore(0);
+        try (Client client = Stage.client()) {
+            Session session = Stage.open(client, "held", Stage.unique());
+            assertEquals("first ", Stage.nextText(session));
+            assertFalse(session.isReady());
+            Runnable withdrawn = () -> woken.release(100);
+            session.onReady(withdrawn);
+            session.onReady(woken::release);
+            session.removeOnReady(withdrawn);
+            session.close();
+            assertEquals(1, woken.availablePermits());
         }
     }
 

@@ -6,6 +6,7 @@ import io.github.tolmach.Client
 import io.github.tolmach.Model
 import io.github.tolmach.Request
 import io.github.tolmach.Session
+import java.util.concurrent.TimeoutException
 import kotlin.coroutines.resume
 import kotlin.time.Duration
 import kotlin.time.toJavaDuration
@@ -41,12 +42,25 @@ public fun Session.chunks(): Flow<Chunk> = flow {
     while (true) emit(receive() ?: break)
 }
 
-/** Suspends until the next chunk is there; null at the end of the answer. */
+/**
+ * Suspends until the next chunk is there; null at the end of the answer. Where several coroutines
+ * receive from one session, each chunk goes to one of them, and the end to all.
+ */
 public suspend fun Session.receive(): Chunk? {
-    while (!isReady) {
-        suspendCancellableCoroutine { waiter -> onReady { waiter.resume(Unit) } }
+    while (true) {
+        if (isReady) {
+            try {
+                return next(java.time.Duration.ZERO)
+            } catch (_: TimeoutException) {
+                // Another coroutine has taken it.
+            }
+        }
+        suspendCancellableCoroutine { waiter ->
+            val wake = Runnable { waiter.resume(Unit) }
+            onReady(wake)
+            waiter.invokeOnCancellation { removeOnReady(wake) }
+        }
     }
-    return next()
 }
 
 /**

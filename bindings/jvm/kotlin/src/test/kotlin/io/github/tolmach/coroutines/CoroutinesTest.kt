@@ -8,12 +8,14 @@ import io.github.tolmach.TolmachException
 import java.net.InetAddress
 import java.net.ServerSocket
 import java.util.UUID
+import java.util.concurrent.ConcurrentLinkedQueue
 import java.util.concurrent.Executors
 import java.util.concurrent.TimeUnit
 import kotlin.time.Duration.Companion.days
 import kotlin.time.Duration.Companion.milliseconds
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.asCoroutineDispatcher
 import kotlinx.coroutines.async
@@ -25,6 +27,7 @@ import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.flow.map
 import kotlinx.coroutines.flow.onEach
 import kotlinx.coroutines.flow.toList
+import kotlinx.coroutines.joinAll
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withContext
@@ -173,6 +176,53 @@ class CoroutinesTest {
                 end(session)
                 assertTrue(flow.await().exceptionOrNull() is TolmachException.Cancelled)
                 session.close()
+            }
+        }
+    }
+
+    /** On one thread, so that each has run up to its wait when the next line does. */
+    @Test
+    fun cancelAndCloseEndTheWaitOfEachCoroutine() = runBlocking {
+        client().use { client ->
+            for (end in listOf(Session::cancel, Session::close)) {
+                val session = request("held", unique()).use { client.open(it) }
+                assertEquals("first ", session.chunks().texts().first())
+                val waits = List(3) {
+                    async(start = CoroutineStart.UNDISPATCHED) { runCatching { session.receive() } }
+                }
+                assertTrue(waits.all { it.isActive })
+                end(session)
+                for (failure in waits.awaitAll()) {
+                    assertTrue(failure.exceptionOrNull() is TolmachException.Cancelled, "$failure")
+                }
+                session.close()
+            }
+        }
+    }
+
+    @Test
+    fun coroutinesShareTheChunksOfASession() = runBlocking(Dispatchers.Default) {
+        val message = unique()
+        val seen = ConcurrentLinkedQueue<String>()
+        client().use { client ->
+            request("many", message).use { client.open(it) }.use { session ->
+                List(4) { launch { session.chunks().texts().collect { seen += it } } }.joinAll()
+            }
+        }
+        assertEquals((0 until 20_000).toList(), seen.map { it.trim().toInt() }.sorted())
+    }
+
+    @Test
+    fun chunkWakesEachCoroutineThatWaits() = runBlocking {
+        val message = unique()
+        client().use { client ->
+            request("gated", message).use { client.open(it) }.use { session ->
+                assertEquals("first ", session.chunks().texts().first())
+                val texts = List(3) {
+                    async(start = CoroutineStart.UNDISPATCHED) { session.chunks().texts().toList() }
+                }
+                client.play("open", message)
+                assertEquals(listOf("second"), texts.awaitAll().flatten())
             }
         }
     }
