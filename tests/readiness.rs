@@ -22,6 +22,26 @@ fn watching_loses_no_memory() {
     }
 }
 
+/// With a name to look up as well, where the resolver's own error would hide the reason.
+#[cfg(target_os = "linux")]
+#[test]
+fn process_without_descriptors_is_told_so() {
+    let port = Server::answering("text/event-stream", openai::stream(&["Hi"])).address().port();
+    let urls = ["127.0.0.1", "localhost", "no-such-host.invalid"]
+        .map(|host| format!("http://{host}:{port}/v1"));
+    let outcome = urls.iter().fold(c::program("descriptors"), c::Program::arg).run().passed();
+    assert_eq!(outcome.lines().len(), urls.len());
+    for line in outcome.lines() {
+        assert!(
+            line.starts_with("error TOLMACH_E_CONNECT") || line.starts_with("error TOLMACH_E_DNS")
+        );
+        assert!(
+            line.contains("no file descriptors left: close sessions, or raise its limit"),
+            "{line}"
+        );
+    }
+}
+
 /// Gives the program more whenever it waits, and checks what it makes of that.
 fn follow(program: c::Program) {
     let (ask, asked) = mpsc::channel::<()>();

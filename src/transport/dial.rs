@@ -2,7 +2,7 @@
 //! itself when its call is cancelled. It holds nothing of the call's.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, after, bounded, never, select};
@@ -69,7 +69,7 @@ fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
     let name = host.trim_start_matches('[').trim_end_matches(']');
     let unknown =
         |what: &str| Error::new(ErrorKind::Dns, format!("{host} cannot be resolved: {what}"));
-    let found = (name, port).to_socket_addrs().map_err(|error| unknown(&error.to_string()))?;
+    let found = (name, port).to_socket_addrs().map_err(|error| unknown(&reason(&error)))?;
     let (first, second): (Vec<_>, Vec<_>) = {
         let found: Vec<SocketAddr> = found.collect();
         let Some(leading) = found.first().map(SocketAddr::is_ipv6) else {
@@ -137,5 +137,27 @@ fn attempt(address: SocketAddr, deadline: Instant) -> io::Result<TcpStream> {
 }
 
 fn unreachable(host: &str, port: u16, error: &io::Error) -> Error {
-    Error::new(ErrorKind::Connect, format!("no connection to {host}:{port}: {error}"))
+    Error::new(ErrorKind::Connect, format!("no connection to {host}:{port}: {}", reason(error)))
+}
+
+/// Why a lookup or a connect failed. A process without file descriptors can do neither, and
+/// a resolver reports that as a failure of its own: so one more is tried.
+fn reason(error: &io::Error) -> String {
+    let tried = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0));
+    if is_out_of_descriptors(error) || tried.is_err_and(|error| is_out_of_descriptors(&error)) {
+        return "the process has no file descriptors left: close sessions, or raise its limit (ulimit -n)"
+            .to_owned();
+    }
+    error.to_string()
+}
+
+#[cfg(unix)]
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(nix::libc::EMFILE)
+}
+
+/// Windows has no such limit.
+#[cfg(not(unix))]
+fn is_out_of_descriptors(_: &io::Error) -> bool {
+    false
 }
