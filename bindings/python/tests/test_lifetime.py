@@ -1,12 +1,15 @@
 import asyncio
+import copy
 import gc
 import logging
 import os
+import pickle
 import signal
 import sys
 import tracemalloc
 import unittest
 import warnings
+from typing import Any
 
 import tolmach
 from support import (
@@ -80,6 +83,66 @@ class Misuse(TestCase):
             shown = f"{client!r} {client} {stream!r} {vars(client)} {ask('words')!r}"
         self.assertIn("openai", shown)
         self.assertNotIn(os.environ["TOLMACH_TEST_KEY"], shown)
+
+
+class Copies(TestCase):
+    def copies(self, original: Any) -> "list[Any]":
+        protocols = range(pickle.HIGHEST_PROTOCOL + 1)
+        pickled = [pickle.loads(pickle.dumps(original, protocol)) for protocol in protocols]
+        return [copy.copy(original), copy.deepcopy(original), *pickled]
+
+    def test_a_copy_of_a_request_goes_its_own_way(self) -> None:
+        original = ask("words", "a\0b 👩‍👩‍👧").attach(PIXEL).set("temperature", 0.1)
+        before = original.to_dict()
+        copies = self.copies(original)
+        original.user("more")
+        for each in copies:
+            self.assertEqual(each.to_dict(), before)
+        after = original.to_dict()
+        with scripted() as client:
+            for each in copies:
+                each.user("other")
+                with client.stream(each) as stream:
+                    self.assertEqual(text_of(stream), "One two three.")
+        self.assertEqual(original.to_dict(), after)
+        del original
+        gc.collect()
+        self.assertEqual(copies[0].to_dict()["messages"][1]["content"], "other")
+
+    def test_a_copy_of_a_subclass_keeps_what_is_its_own(self) -> None:
+        original = Titled("words")
+        original.titles = ["one"]
+        for each in self.copies(original):
+            self.assertIsInstance(each, Titled)
+            self.assertEqual((each.titles, each.to_dict()), (["one"], original.to_dict()))
+        self.assertIs(copy.copy(original).titles, original.titles)
+        self.assertIsNot(copy.deepcopy(original).titles, original.titles)
+
+    def test_a_client_and_a_session_are_not_copied(self) -> None:
+        with scripted() as client, client.stream(ask("words")) as stream:
+            for original in (client, stream, client._handle):
+                name = type(original).__name__
+                for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+                    with self.assertRaisesRegex(TypeError, f"{name} can be neither copied nor"):
+                        copied(original)
+            self.assertEqual(text_of(stream), "One two three.")
+
+    def test_what_is_a_value_is_copied(self) -> None:
+        with scripted(max_retries=0) as client:
+            with client.stream(ask("words")) as stream:
+                values = [*stream, *tolmach.providers(), *client.models()]
+            for each in self.copies(values):
+                self.assertEqual(each, values)
+            with self.assertRaises(TolmachError) as raised:
+                read(client, "status-429")
+        error = raised.exception
+        for each in self.copies(error):
+            self.assertIs(type(each), type(error))
+            self.assertEqual((str(each), vars(each)), (str(error), vars(error)))
+
+
+class Titled(Request):
+    titles: "list[str]"
 
 
 async def anext_of(stream: tolmach.Session) -> tolmach.Chunk:
@@ -306,6 +369,62 @@ print(text_of(stream))
 stream.close()
 """,
             message,
+        )
+        self.assertEqual(output, "second\n")
+
+    def test_a_process_without_descriptors_is_told_so(self) -> None:
+        output = self.run_script(
+            """
+import asyncio, errno, os, resource, sys
+from support import ask, auntil_text, read, scripted, until_text, without_descriptors
+from tolmach import ConnectError
+
+async def one(client, begun):
+    async with client.stream(ask("gated", sys.argv[1])) as stream:
+        try:
+            return await auntil_text(stream)
+        finally:
+            begun.append(stream)
+            while len(begun) < 300:
+                await asyncio.sleep(0.01)
+
+async def many():
+    async with scripted(max_retries=0) as client:
+        begun = []
+        tasks = [one(client, begun) for _ in range(300)]
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+outcomes = asyncio.run(many())
+errors = [outcome for outcome in outcomes if outcome != "first "]
+assert 0 < len(errors) < 300, len(errors)
+for error in errors:
+    assert type(error) is ConnectError, error
+    assert "no file descriptors left: close sessions, or raise" in str(error), error
+
+# One whose wait has no descriptor says so where it is asked for it, and goes on all the same.
+message = sys.argv[1] + " alone"
+with scripted() as client, client.stream(ask("gated", message)) as stream:
+    with without_descriptors():
+        until_text(stream)
+    taken = []
+    try:
+        while True:
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        assert error.errno == errno.EMFILE
+    try:
+        stream.fileno()
+    except OSError as error:
+        assert error.errno == errno.EMFILE and "ulimit -n" in str(error), error
+    else:
+        raise AssertionError("a descriptor beyond the limit")
+    for descriptor in taken:
+        os.close(descriptor)
+    read(client, "open", message)
+    print(until_text(stream))
+""",
+            unique(),
         )
         self.assertEqual(output, "second\n")
 

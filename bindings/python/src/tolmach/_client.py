@@ -13,7 +13,7 @@ from typing import Any, Optional, Union
 
 from ._call import call, make, string
 from ._errors import ArgumentError
-from ._handle import Handle, net
+from ._handle import Handle, Unique, net
 from ._native import lib
 from ._request import Request
 from ._session import Session
@@ -27,11 +27,13 @@ commas between its members; None leaves the key at its default."""
 _UNINTERRUPTED = 0.1 if os.name == "nt" else None
 
 
-class Client:
+class Client(Unique):
     """A provider bound to its config, with its open connections.
 
     Make one and share it: any number of threads and tasks may use it at once.
     """
+
+    _instead = "share it between threads, and make one in each process"
 
     def __init__(self, provider: str, /, **config: ConfigValue) -> None:
         """Touches no network.

@@ -7,12 +7,22 @@ import os
 import threading
 import weakref
 from types import TracebackType
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NoReturn, Optional
 
 from ._errors import ArgumentError, TolmachError
 
 
-class Handle:
+class Unique:
+    """What there is once: copies would share, and free, the one C object."""
+
+    _instead = "share it"
+
+    def __reduce__(self) -> NoReturn:
+        name = f"tolmach.{type(self).__name__}"
+        raise TypeError(f"a {name} can be neither copied nor pickled: {self._instead}")
+
+
+class Handle(Unique):
     """Owns a C object. `with handle as pointer` uses it, in any thread, several at once.
 
     Closing bars new uses, and the last one under way frees the object.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import threading
 from typing import TYPE_CHECKING, Any, Mapping, Optional, Union
@@ -18,33 +19,45 @@ class Request:
     """A conversation so far and how to answer it, in OpenAI's chat format.
 
     It is translated for every provider. Keep it and append to it: a session copies it when
-    it is opened. Its methods return the request itself.
+    it is opened. Its methods return the request itself. It can be copied and pickled.
     """
 
     def __init__(self, model: Optional[str] = None) -> None:
         """Without messages. None asks the client's model, else the provider's default."""
-        self._pointer = make(lib.tolmach_request_new, string(model))
-        self._own()
+        self._own(make(lib.tolmach_request_new, string(model)))
 
     @classmethod
     def from_dict(cls, request: Mapping[str, Any]) -> Request:
         """A whole request in OpenAI's chat format."""
-        encoded = _encode(request)
         made = cls.__new__(cls)
-        made._pointer = make(lib.tolmach_request_from_json, encoded, len(encoded))
-        made._own()
+        made._own(_parse(_encode(request)))
         return made
 
-    def _own(self) -> None:
+    def _own(self, pointer: ctypes.c_void_p) -> None:
+        self._pointer = pointer
         self._lock = threading.RLock()
-        net(self, lib.tolmach_request_free, self._pointer)
+        net(self, lib.tolmach_request_free, pointer)
+
+    def _json(self) -> str:
+        with self._lock:
+            return str(lib.tolmach_request_json(self._pointer))
 
     def to_dict(self) -> dict[str, Any]:
         """The request as it stands, in OpenAI's chat format."""
-        with self._lock:
-            request = str(lib.tolmach_request_json(self._pointer))
-        decoded: dict[str, Any] = json.loads(request)
+        decoded: dict[str, Any] = json.loads(self._json())
         return decoded
+
+    # A copy, a deep one or a pickled one goes its own way: it is made anew of the JSON.
+
+    def __getstate__(self) -> tuple[str, dict[str, Any]]:
+        of_subclasses = {**vars(self)}
+        del of_subclasses["_pointer"], of_subclasses["_lock"]
+        return self._json(), of_subclasses
+
+    def __setstate__(self, state: tuple[str, dict[str, Any]]) -> None:
+        request, of_subclasses = state
+        self._own(_parse(request.encode()))
+        vars(self).update(of_subclasses)
 
     def message(self, role: str, text: str) -> Request:
         """Appends a message of "system", "developer", "user" or "assistant"."""
@@ -106,6 +119,10 @@ class Request:
 
     def __repr__(self) -> str:
         return f"<tolmach.Request at {id(self):#x}>"
+
+
+def _parse(request: bytes) -> ctypes.c_void_p:
+    return make(lib.tolmach_request_from_json, request, len(request))
 
 
 def _encode(value: object) -> bytes:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import errno
 import itertools
 import json
+import os
 import select
 import threading
 import warnings
@@ -16,7 +18,7 @@ from typing import Any, Optional
 from . import _native
 from ._call import call
 from ._errors import BusyError, SessionCancelledError, TolmachError
-from ._handle import Handle, net
+from ._handle import Handle, Unique, net
 from ._native import END, OK, PENDING, lib
 from ._types import Chunk, copy_chunk
 
@@ -24,13 +26,15 @@ from ._types import Chunk, copy_chunk
 _FAIR_SHARE = 64
 
 
-class Session:
+class Session(Unique):
     """One answer on its way, made by `Client.stream()`: an iterator over its chunks.
 
     Iterate with `for` or `async for`; one thread or task at a time. Close it, best by `with`
     or `async with`: what is left of the answer then ends at once. An answer that is not
     whole raises: an iteration that ends has seen everything.
     """
+
+    _instead = "its chunks and its `reply` can"
 
     def __init__(self, pointer: ctypes.c_void_p) -> None:
         self._end = _End()
@@ -75,11 +79,18 @@ class Session:
     def fileno(self) -> int:
         """A descriptor for select, poll and event loops; -1 where there is none (Windows).
 
-        It is readable while `next()` would not wait. Neither read nor close it.
+        It is readable while `next()` would not wait. Neither read nor close it. Where the
+        process may have no more of them, that is an OSError (EMFILE); iterating goes on.
         """
         with self._handle as session:
             descriptor: int = lib.tolmach_session_fd(session)
-            return descriptor
+        if descriptor < 0 and os.name != "nt":
+            raise OSError(
+                errno.EMFILE,
+                "the process has no file descriptors left: close sessions, or raise its limit"
+                " (ulimit -n)",
+            )
+        return descriptor
 
     def cancel(self) -> None:
         """Ends the session at once. Any thread may, at any time.
