@@ -23,8 +23,9 @@
 //
 // ERRORS
 //
-//   What can fail returns tolmach::expected<T>: std::expected<T, tolmach::error> where the
-//   library has it, else a class of the same manners. Nothing throws but the allocator. With
+//   What can fail returns tolmach::expected<T>: a std::expected<T, tolmach::error> where the
+//   library has it, else a class of the same manners. Give it a name and look at it: of a
+//   temporary, `*` and `->` do not compile. Nothing throws but the allocator. With
 //   TOLMACH_EXCEPTIONS defined, value_or_throw() turns an error into an exception whose type
 //   names its class.
 //
@@ -233,9 +234,6 @@ class error {
 
 #if defined(__cpp_lib_expected)
 
-template <class T>
-using expected = std::expected<T, error>;
-
 /// What a function of your own returns to fail: return tolmach::unexpected(why).
 using unexpected = std::unexpected<error>;
 
@@ -246,16 +244,178 @@ class unexpected {
  public:
   explicit unexpected(tolmach::error why) noexcept : error_(std::move(why)) {}
   [[nodiscard]] const tolmach::error& error() const& noexcept { return error_; }
-  [[nodiscard]] tolmach::error&& error() && noexcept { return std::move(error_); }
+  [[nodiscard]] tolmach::error error() && noexcept { return std::move(error_); }
 
  private:
   tolmach::error error_;
 };
 
+#endif
+
+template <class T>
+class expected;
+
+namespace detail {
+
+/// Calls `next` with the value that `self` has, as what `self` is: moved where it is a
+/// temporary.
+template <class Self, class Next>
+decltype(auto) call_with_value(Self&& self, Next&& next) {
+  if constexpr (std::is_void_v<typename std::decay_t<Self>::value_type>) {
+    return std::invoke(std::forward<Next>(next));
+  } else if constexpr (std::is_lvalue_reference_v<Self>) {
+    return std::invoke(std::forward<Next>(next), *self);
+  } else {
+    return std::invoke(std::forward<Next>(next), std::move(*self));
+  }
+}
+
+template <class Self, class Next>
+using called_with_value =
+    std::decay_t<decltype(call_with_value(std::declval<Self>(), std::declval<Next>()))>;
+
+template <class Self, class Next>
+auto and_then(Self&& self, Next&& next) {
+  using result = called_with_value<Self, Next>;
+  if (!self.has_value()) return result(unexpected(std::forward<Self>(self).error()));
+  return result(call_with_value(std::forward<Self>(self), std::forward<Next>(next)));
+}
+
+template <class Self, class Next>
+auto transform(Self&& self, Next&& next) {
+  using value = called_with_value<Self, Next>;
+  using result = expected<value>;
+  if (!self.has_value()) return result(unexpected(std::forward<Self>(self).error()));
+  if constexpr (std::is_void_v<value>) {
+    call_with_value(std::forward<Self>(self), std::forward<Next>(next));
+    return result();
+  } else {
+    return result(call_with_value(std::forward<Self>(self), std::forward<Next>(next)));
+  }
+}
+
+template <class Self, class Next>
+auto or_else(Self&& self, Next&& next) {
+  using result = std::decay_t<Self>;
+  if (self.has_value()) return result(std::forward<Self>(self));
+  return result(std::invoke(std::forward<Next>(next), std::forward<Self>(self).error()));
+}
+
+/// The members of an expected that go on from it, as std::expected has them in C++23.
+template <class Self>
+class chained {
+ public:
+  /// What `next`, called with the value, returns: an expected; or one of the same error.
+  template <class Next>
+  auto and_then(Next&& next) & {
+    return detail::and_then(self(), std::forward<Next>(next));
+  }
+  template <class Next>
+  auto and_then(Next&& next) const& {
+    return detail::and_then(self(), std::forward<Next>(next));
+  }
+  template <class Next>
+  auto and_then(Next&& next) && {
+    return detail::and_then(std::move(self()), std::forward<Next>(next));
+  }
+
+  /// An expected of what `next`, called with the value, returns; or one of the same error.
+  template <class Next>
+  auto transform(Next&& next) & {
+    return detail::transform(self(), std::forward<Next>(next));
+  }
+  template <class Next>
+  auto transform(Next&& next) const& {
+    return detail::transform(self(), std::forward<Next>(next));
+  }
+  template <class Next>
+  auto transform(Next&& next) && {
+    return detail::transform(std::move(self()), std::forward<Next>(next));
+  }
+
+  /// The same value; or what `next`, called with the error, returns: an expected of that type.
+  template <class Next>
+  auto or_else(Next&& next) & {
+    return detail::or_else(self(), std::forward<Next>(next));
+  }
+  template <class Next>
+  auto or_else(Next&& next) const& {
+    return detail::or_else(self(), std::forward<Next>(next));
+  }
+  template <class Next>
+  auto or_else(Next&& next) && {
+    return detail::or_else(std::move(self()), std::forward<Next>(next));
+  }
+
+ private:
+  Self& self() noexcept { return static_cast<Self&>(*this); }
+  const Self& self() const noexcept { return static_cast<const Self&>(*this); }
+};
+
+}  // namespace detail
+
+// A temporary lends nothing: what `*` or `->` of one gives would be gone with the statement,
+// `for (auto& chunk : *client.open(question))` would read what is no more, and nobody has
+// asked whether there is a value. So that does not compile. Give the result a name and look
+// at it; `std::move(*result)` then takes the value out.
+
+#if defined(__cpp_lib_expected)
+
+/// A value, or why there is none: a std::expected, of which a temporary lends nothing.
+template <class T>
+class [[nodiscard]] expected : public std::expected<T, tolmach::error>,
+                               public detail::chained<expected<T>> {
+  using base = std::expected<T, tolmach::error>;
+
+ public:
+  using base::base;
+  expected() = default;
+  expected(base whole) : base(std::move(whole)) {}
+
+  using detail::chained<expected>::and_then;
+  using detail::chained<expected>::transform;
+  using detail::chained<expected>::or_else;
+
+  [[nodiscard]] T& operator*() & noexcept { return base::operator*(); }
+  [[nodiscard]] const T& operator*() const& noexcept { return base::operator*(); }
+  void operator*() const&& = delete;
+  [[nodiscard]] T* operator->() & noexcept { return base::operator->(); }
+  [[nodiscard]] const T* operator->() const& noexcept { return base::operator->(); }
+  void operator->() const&& = delete;
+
+  [[nodiscard]] T& value() & { return base::value(); }
+  [[nodiscard]] const T& value() const& { return base::value(); }
+  [[nodiscard]] T value() && { return std::move(*this).base::value(); }
+
+  [[nodiscard]] const tolmach::error& error() const& noexcept { return base::error(); }
+  [[nodiscard]] tolmach::error error() && noexcept { return std::move(*this).base::error(); }
+};
+
+/// Success, or why there is none: a std::expected, of which a temporary lends nothing.
+template <>
+class [[nodiscard]] expected<void> : public std::expected<void, tolmach::error>,
+                                     public detail::chained<expected<void>> {
+  using base = std::expected<void, tolmach::error>;
+
+ public:
+  using base::base;
+  expected() = default;
+  expected(base whole) : base(std::move(whole)) {}
+
+  using detail::chained<expected>::and_then;
+  using detail::chained<expected>::transform;
+  using detail::chained<expected>::or_else;
+
+  [[nodiscard]] const tolmach::error& error() const& noexcept { return base::error(); }
+  [[nodiscard]] tolmach::error error() && noexcept { return std::move(*this).base::error(); }
+};
+
+#else
+
 /// A value, or why there is none: as much of std::expected as C++17 has a use for. `*` and
 /// `->` ask for a value, error() for its absence; the wrong one is undefined.
 template <class T>
-class [[nodiscard]] expected {
+class [[nodiscard]] expected : public detail::chained<expected<T>> {
  public:
   using value_type = T;
   using error_type = tolmach::error;
@@ -271,14 +431,13 @@ class [[nodiscard]] expected {
 
   [[nodiscard]] T& operator*() & noexcept { return *std::get_if<0>(&state_); }
   [[nodiscard]] const T& operator*() const& noexcept { return *std::get_if<0>(&state_); }
-  [[nodiscard]] T&& operator*() && noexcept { return std::move(*std::get_if<0>(&state_)); }
-  [[nodiscard]] T* operator->() noexcept { return std::get_if<0>(&state_); }
-  [[nodiscard]] const T* operator->() const noexcept { return std::get_if<0>(&state_); }
+  void operator*() const&& = delete;
+  [[nodiscard]] T* operator->() & noexcept { return std::get_if<0>(&state_); }
+  [[nodiscard]] const T* operator->() const& noexcept { return std::get_if<0>(&state_); }
+  void operator->() const&& = delete;
 
   [[nodiscard]] const tolmach::error& error() const& noexcept { return *std::get_if<1>(&state_); }
-  [[nodiscard]] tolmach::error&& error() && noexcept {
-    return std::move(*std::get_if<1>(&state_));
-  }
+  [[nodiscard]] tolmach::error error() && noexcept { return std::move(*std::get_if<1>(&state_)); }
 
   template <class U>
   [[nodiscard]] T value_or(U&& other) const& {
@@ -286,7 +445,7 @@ class [[nodiscard]] expected {
   }
   template <class U>
   [[nodiscard]] T value_or(U&& other) && {
-    return has_value() ? *std::move(*this) : static_cast<T>(std::forward<U>(other));
+    return has_value() ? std::move(**this) : static_cast<T>(std::forward<U>(other));
   }
 
  private:
@@ -295,7 +454,7 @@ class [[nodiscard]] expected {
 
 /// Success, or why there is none.
 template <>
-class [[nodiscard]] expected<void> {
+class [[nodiscard]] expected<void> : public detail::chained<expected<void>> {
  public:
   using value_type = void;
   using error_type = tolmach::error;
@@ -308,7 +467,7 @@ class [[nodiscard]] expected<void> {
   void operator*() const noexcept {}
 
   [[nodiscard]] const tolmach::error& error() const& noexcept { return *error_; }
-  [[nodiscard]] tolmach::error&& error() && noexcept { return std::move(*error_); }
+  [[nodiscard]] tolmach::error error() && noexcept { return std::move(*error_); }
 
  private:
   std::optional<tolmach::error> error_;
@@ -390,7 +549,7 @@ using internal_error = exception_of<status::internal>;
 template <class T>
 T value_or_throw(expected<T>&& result) {
   if (!result) throw_error(std::move(result).error());
-  return *std::move(result);
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
 /// The value, or its error thrown; the reference is into `result`.
@@ -786,7 +945,7 @@ class session {
 
   /// Waits for the next chunk; never says status::pending. What ended the session is said
   /// again by later calls.
-  polled next() {
+  polled next() & {
     for (;;) {
       auto found = polled_in(-1);
       if (found.code != status::pending) return found;
@@ -795,16 +954,16 @@ class session {
 
   /// Waits for the next chunk up to `timeout`: status::pending when there is none in time.
   template <class Rep, class Period>
-  polled poll(std::chrono::duration<Rep, Period> timeout) {
+  polled poll(std::chrono::duration<Rep, Period> timeout) & {
     return polled_in(detail::milliseconds(timeout));
   }
 
   /// Looks for the next chunk and does not wait.
-  polled poll() { return polled_in(0); }
+  polled poll() & { return polled_in(0); }
 
   /// Waits for the first chunk that has not been read, as ++ of the iterator does for those
   /// that follow.
-  [[nodiscard]] iterator begin();
+  [[nodiscard]] iterator begin() &;
   [[nodiscard]] iterator end() const noexcept;
 
   /// Ends the session at once: each wait, now and later, comes to status::cancelled, unless
@@ -850,9 +1009,10 @@ class session {
   /// What has been read so far, put together: the assistant's message as JSON, good until
   /// the next poll; empty while there is nothing to send back. request::reply() appends it
   /// to a request.
-  [[nodiscard]] std::string_view reply() const noexcept {
+  [[nodiscard]] std::string_view reply() const& noexcept {
     return detail::view(tolmach_session_reply(native()));
   }
+  void reply() const&& = delete;  // The view would outlive the session.
 
   /// The C handle, still owned by this; null where empty.
   [[nodiscard]] tolmach_session* native() const noexcept {
@@ -944,7 +1104,7 @@ class session::iterator {
   value_type now_;
 };
 
-inline session::iterator session::begin() {
+inline session::iterator session::begin() & {
   return iterator(*this);
 }
 
@@ -1035,9 +1195,10 @@ class request : public detail::handle<tolmach_request> {
   }
 
   /// The request as it stands, in OpenAI's chat format; good until it next changes.
-  [[nodiscard]] std::string_view json() const noexcept {
+  [[nodiscard]] std::string_view json() const& noexcept {
     return detail::view(tolmach_request_json(native()));
   }
+  void json() const&& = delete;  // The view would outlive the request.
 
  private:
   template <class Call>

@@ -249,6 +249,16 @@ TEST(error_of_a_session_is_caught_by_its_type) {
   CHECK(is_caught);
 }
 
+TEST(loop_over_what_nobody_named_reads_what_is_there) {
+  const auto client = stage::client();
+  const auto question = stage::question("words", "Hello");
+  std::string text;
+  for (const auto& chunk : tolmach::value_or_throw(client.open(question))) {
+    if (chunk && chunk->kind() == tolmach::chunk_kind::text) text += chunk->text();
+  }
+  CHECK_EQ(text, "One two three.");
+}
+
 TEST(value_or_throw_gives_the_value) {
   using tolmach::value_or_throw;
   auto config = value_or_throw(tolmach::config::create("openai"));

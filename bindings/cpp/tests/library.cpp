@@ -266,8 +266,52 @@ TEST(expected_is_a_value_or_an_error) {
   made = failed;
   CHECK(!made);
   failed = "mended";
-  CHECK_EQ(*std::move(failed), "mended");
+  CHECK_EQ(std::move(*failed), "mended");
   const tolmach::expected<void> done;
   CHECK(done);
   *done;
 }
+
+TEST(expected_goes_on_from_its_value_or_its_error) {
+  using number = tolmach::expected<int>;
+  const auto half = [](int whole) -> number {
+    if (whole % 2 == 0) return whole / 2;
+    return tolmach::unexpected(tolmach::error(status::argument, "Odd"));
+  };
+  const auto shown = [](int it) { return std::to_string(it); };
+  const auto none = [](const tolmach::error& why) { return number(why.is(status::argument)); };
+  const number eight(8);
+  const auto text = eight.and_then(half).and_then(half).transform(shown).transform(
+      [](const std::string& it) { return it + "!"; });
+  CHECK_EQ(text.value_or("none"), "2!");
+  CHECK_EQ(number(6).and_then(half).and_then(half).error().message(), "Odd");
+  CHECK_EQ(number(7).and_then(half).transform(shown).error().message(), "Odd");
+  number named(3);
+  CHECK_EQ(named.and_then(half).or_else(none).value_or(0), 1);
+  CHECK_EQ(named.or_else(none).value_or(0), 3);
+  int seen = 0;
+  const auto see = [&](int it) { seen = it; };
+  const auto again = [&] { return number(seen); };
+  CHECK_EQ(named.transform(see).and_then(again).value_or(0), 3);
+  CHECK(!number(tolmach::unexpected(tolmach::error(status::busy, "No"))).transform(see));
+  const auto refused = tolmach::client::create("openai", {{"api_key", "k"}})
+                           .and_then([](const tolmach::client& made) { return made.open({}); })
+                           .transform([](tolmach::session opened) { return opened.fd(); });
+  CHECK_EQ(refused.error().code(), status::argument);
+}
+
+#if defined(__cpp_lib_expected)
+TEST(expected_is_the_standards_own) {
+  static_assert(std::is_base_of_v<std::expected<int, tolmach::error>, tolmach::expected<int>>);
+  const auto ask = []() -> std::expected<std::vector<tolmach::model>, tolmach::error> {
+    return stage::client().models();
+  };
+  const tolmach::expected<std::vector<tolmach::model>> models = ask();
+  CHECK_EQ(models->size(), 2u);
+#if defined(__cpp_exceptions)
+  std::string ids;
+  for (const auto& model : stage::client().models().value()) ids += model.id + " ";
+  CHECK_EQ(ids, "words emoji ");
+#endif
+}
+#endif

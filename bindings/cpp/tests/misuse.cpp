@@ -1,4 +1,5 @@
-// What must not compile: each CASE above 0 loses an error or what it needs.
+// What must not compile: each CASE above 0 loses an error, or what it needs, or reads what is
+// gone with a temporary.
 #include <string>
 
 #include <tolmach.hpp>
@@ -16,6 +17,17 @@ void lose(tolmach::config& config, tolmach::request& request, tolmach::session& 
   }
   if (session.next().code == tolmach::status::end) return;
   if (!session.on_ready([] {})) return;
+  if (auto opened = client.open(request)) {
+    for (const auto& chunk : *opened) static_cast<void>(chunk);
+    if (opened->next().code == tolmach::status::end || opened->reply().empty()) return;
+    session = std::move(*opened);
+  }
+  if (const auto models = client.models()) {
+    for (const auto& model : *models) static_cast<void>(model);
+  }
+  if (auto made = tolmach::request::from_json("{}"); !made || made->json().empty()) return;
+  const auto why = client.open(request).error();
+  static_cast<void>(why);
 #elif CASE == 1
   config.set("model", "words");
 #elif CASE == 2
@@ -36,6 +48,34 @@ void lose(tolmach::config& config, tolmach::request& request, tolmach::session& 
   if (!request.attach("a literal")) return;
 #elif CASE == 10
   if (!session.on_ready(7)) return;
+#elif CASE == 11
+  for (const auto& chunk : *client.open(request)) static_cast<void>(chunk);
+#elif CASE == 12
+  for (const auto& model : *client.models()) static_cast<void>(model);
+#elif CASE == 13
+  const auto found = client.open(request)->next();
+  static_cast<void>(found);
+#elif CASE == 14
+  const auto& opened = *client.open(request);
+  static_cast<void>(opened);
+#elif CASE == 15
+  const auto first = tolmach::session().begin();
+  static_cast<void>(first);
+#elif CASE == 16
+  const auto found = tolmach::session().next();
+  static_cast<void>(found);
+#elif CASE == 17
+  const auto found = tolmach::session().poll();
+  static_cast<void>(found);
+#elif CASE == 18
+  const std::string_view reply = tolmach::session().reply();
+  static_cast<void>(reply);
+#elif CASE == 19
+  const std::string_view json = tolmach::request().json();
+  static_cast<void>(json);
+#else
+#error "the script counts wrong"
 #endif
-  static_cast<void>(config), static_cast<void>(request), static_cast<void>(client);
+  static_cast<void>(config), static_cast<void>(request), static_cast<void>(session);
+  static_cast<void>(client);
 }

@@ -22,7 +22,7 @@ using settings = std::initializer_list<std::pair<std::string_view, std::string_v
 template <class T>
 T value(const char* file, int line, tolmach::expected<T> made) {
   if (!made) check::stop(file, line, made.error().message());
-  if constexpr (!std::is_void_v<T>) return *std::move(made);
+  if constexpr (!std::is_void_v<T>) return std::move(*made);
 }
 
 inline std::string environment(const char* name) {
