@@ -129,7 +129,7 @@ tests_pass_in_the_newest_standard_and_under_valgrind() {
     return 0
   fi
   kinds=definite,indirect,possible
-  valgrind -q --max-threads=3000 --leak-check=full --show-leak-kinds=$kinds \
+  TOLMACH_TEST_SETTLE=1 valgrind -q --max-threads=3000 --leak-check=full --show-leak-kinds=$kinds \
     --errors-for-leak-kinds=$kinds --error-exitcode=99 "$work/newest/tests"
 }
 

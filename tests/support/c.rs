@@ -158,6 +158,7 @@ impl Program {
             return None;
         }
         let kinds = "definite,indirect,possible";
+        self.envs.push(("TOLMACH_TEST_SETTLE".to_owned(), Some("1".to_owned())));
         self.checker = vec![
             "valgrind".to_owned(),
             "-q".to_owned(),
