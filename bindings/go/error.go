@@ -57,6 +57,9 @@ const (
 	ErrUnsupported Status = C.TOLMACH_E_UNSUPPORTED
 	// ErrInternal: a bug in the library. Please report it.
 	ErrInternal Status = C.TOLMACH_E_INTERNAL
+	// ErrNoMemory: there is not enough memory for what was asked; what was there before is as
+	// it was.
+	ErrNoMemory Status = -22
 )
 
 // Error is the library's name of the status, such as "TOLMACH_E_TIMEOUT".

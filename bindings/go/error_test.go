@@ -186,7 +186,7 @@ func TestMistakesAreToldAsSuch(t *testing.T) {
 
 func TestClassesAreAnOpenSet(t *testing.T) {
 	t.Parallel()
-	for _, status := range []tolmach.Status{tolmach.ErrInternal, tolmach.ErrBusy, tolmach.ErrUnsupported, -99} {
+	for _, status := range []tolmach.Status{tolmach.ErrInternal, tolmach.ErrNoMemory, tolmach.ErrBusy, tolmach.ErrUnsupported, -99} {
 		err := fmt.Errorf("asking: %w", &tolmach.Error{Status: status, Message: "odd"})
 		wantIs(t, err, status)
 		want(t, errors.Is(err, tolmach.ErrServer), false)
@@ -197,5 +197,6 @@ func TestClassesAreAnOpenSet(t *testing.T) {
 		want(t, err.Error(), "asking: tolmach: odd")
 	}
 	want(t, tolmach.ErrInternal.Error(), "TOLMACH_E_INTERNAL")
+	want(t, int32(tolmach.ErrNoMemory), -22)
 	want(t, tolmach.Status(-99).Error(), "unknown status")
 }

@@ -145,6 +145,8 @@ enum class status : std::int32_t {
   unsupported = TOLMACH_E_UNSUPPORTED,
   /// A bug in the library: please report it.
   internal = TOLMACH_E_INTERNAL,
+  /// There is not enough memory for what was asked; what was there before is as it was.
+  no_memory = -22,
 };
 
 /// The name of a status in C, such as "TOLMACH_E_TIMEOUT"; "unknown status" for others.
@@ -516,6 +518,7 @@ using truncated_error = exception_of<status::truncated>;
 using too_large_error = exception_of<status::too_large>;
 using unsupported_error = exception_of<status::unsupported>;
 using internal_error = exception_of<status::internal>;
+using no_memory_error = exception_of<status::no_memory>;
 
 /// Throws `why` as the type of its class.
 [[noreturn]] inline void throw_error(error why) {
@@ -541,6 +544,7 @@ using internal_error = exception_of<status::internal>;
     case status::too_large: throw too_large_error(std::move(why));
     case status::unsupported: throw unsupported_error(std::move(why));
     case status::internal: throw internal_error(std::move(why));
+    case status::no_memory: throw no_memory_error(std::move(why));
     default: throw exception(std::move(why));
   }
 }

@@ -235,6 +235,7 @@ TEST(each_class_is_thrown_as_its_type) {
   CHECK(is_thrown_as<tolmach::too_large_error>(status::too_large));
   CHECK(is_thrown_as<tolmach::unsupported_error>(status::unsupported));
   CHECK(is_thrown_as<tolmach::internal_error>(status::internal));
+  CHECK(is_thrown_as<tolmach::no_memory_error>(status::no_memory));
   CHECK(is_thrown_as<tolmach::exception>(status{-999}));
 }
 

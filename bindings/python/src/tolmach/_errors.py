@@ -177,3 +177,9 @@ class InternalError(TolmachError):
     """A bug in the library: please report it."""
 
     status = -21
+
+
+class NoMemoryError(TolmachError, MemoryError):
+    """There is not enough memory for what was asked; what was there before is as it was."""
+
+    status = -22

@@ -48,6 +48,8 @@ public struct TolmachError: Error, Sendable {
     case unsupported
     /// A bug in the library: please report it.
     case `internal`
+    /// There is not enough memory for what was asked; what was there before is as it was.
+    case noMemory
     /// A kind that only a later version of the library knows, by its number.
     case unknown(Int32)
   }
@@ -121,6 +123,7 @@ extension TolmachError.Kind {
       case TOLMACH_E_TOO_LARGE: .tooLarge
       case TOLMACH_E_UNSUPPORTED: .unsupported
       case TOLMACH_E_INTERNAL: .internal
+      case -22: .noMemory
       default: .unknown(status)
       }
   }

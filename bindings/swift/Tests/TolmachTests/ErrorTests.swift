@@ -134,9 +134,10 @@ struct ErrorTests {
   }
 
   @Test func everyStatusHasItsKind() {
-    let kinds = (-21 ... -1).map { TolmachError.Kind($0) }
-    #expect(Set(kinds).count == 21)
+    let kinds = (-22 ... -1).map { TolmachError.Kind($0) }
+    #expect(Set(kinds).count == 22)
     #expect(TolmachError.Kind(-21) == .internal)
+    #expect(TolmachError.Kind(-22) == .noMemory)
     // Cancellation alone is no error of this type.
     #expect(kinds.filter { if case .unknown = $0 { true } else { false } } == [.unknown(-3)])
     #expect(TolmachError.Kind(-77) == .unknown(-77))

@@ -110,6 +110,8 @@ public class TolmachException extends RuntimeException {
                 return new Unsupported(detail);
             case -21:
                 return new Internal(detail);
+            case -22:
+                return new NoMemory(detail);
             default:
                 return new TolmachException(detail);
         }
@@ -344,6 +346,14 @@ public class TolmachException extends RuntimeException {
         private static final long serialVersionUID = 1;
 
         private Internal(Detail detail) {
+            super(detail);
+        }
+    }
+    /** There is not enough memory for what was asked; what was there before is as it was. */
+    public static final class NoMemory extends TolmachException {
+        private static final long serialVersionUID = 1;
+
+        private NoMemory(Detail detail) {
             super(detail);
         }
     }

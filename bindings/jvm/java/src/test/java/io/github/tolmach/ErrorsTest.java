@@ -181,12 +181,13 @@ class ErrorsTest {
     @Test
     void everyStatusHasAClassOfItsOwnAndTheSetIsOpen() {
         Set<Class<?>> types = new HashSet<>();
-        for (int status = -1; status >= -21; status--) {
+        for (int status = -1; status >= -22; status--) {
             TolmachException error = of(status);
             assertTrue(types.add(error.getClass()), "status " + status);
             assertSame(TolmachException.class, error.getClass().getSuperclass());
         }
         assertSame(TolmachException.Internal.class, of(-21).getClass());
+        assertSame(TolmachException.NoMemory.class, of(-22).getClass());
         TolmachException unknown = of(-99);
         assertSame(TolmachException.class, unknown.getClass());
         assertEquals("said", unknown.getMessage());
