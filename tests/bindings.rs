@@ -6,6 +6,8 @@
 
 mod support;
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 
 use support::aimock::{self, Aimock};
@@ -65,4 +67,41 @@ fn python_is_at_home() {
 #[test]
 fn swift_is_at_home() {
     test("swift", &["swift", "pkg-config"]);
+}
+
+/// A cargo that says what it is asked for stands in for the real one.
+#[test]
+fn script_without_its_environment_starts_what_it_needs() {
+    let folder = c::workshop().join("by-itself");
+    std::fs::create_dir_all(&folder).unwrap();
+    let cargo = folder.join("cargo");
+    std::fs::write(&cargo, "#!/bin/sh\necho \"$PWD $TOLMACH_TEST_NO_SKIP $*\"\n").unwrap();
+    std::fs::set_permissions(&cargo, PermissionsExt::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    for name in ["cpp", "go", "jvm", "python", "swift"] {
+        let run = |path: &str| {
+            Command::new("/bin/sh")
+                .arg(c::root().join("bindings").join(name).join("test.sh"))
+                .current_dir("/")
+                .env("PATH", path)
+                .env_remove("TOLMACH_TEST_WORK")
+                .output()
+                .unwrap()
+        };
+        let output = run(&format!("{}:{path}", folder.display()));
+        let right = format!("{} 1 test --test bindings {name}_\n", c::root().display());
+        assert_eq!(String::from_utf8_lossy(&output.stdout), right, "{output:?}");
+        // Where there is none, it says what is missing.
+        let tools = folder.join("tools");
+        std::fs::create_dir_all(&tools).unwrap();
+        for tool in ["dirname", "sh"] {
+            let found = path.split(':').map(|folder| Path::new(folder).join(tool));
+            let found = found.into_iter().find(|tool| tool.exists()).unwrap();
+            std::os::unix::fs::symlink(found, tools.join(tool)).ok();
+        }
+        let output = run(&tools.display().to_string());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(&format!("cargo test --test bindings {name}_")), "{said}");
+    }
 }

@@ -5,6 +5,7 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
+[ -n "${TOLMACH_TEST_WORK:-}" ] || exec sh "$here/../test.sh" cpp
 work=$TOLMACH_TEST_WORK
 cxx=${CXX:-c++}
 warnings='-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror'

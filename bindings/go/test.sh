@@ -2,6 +2,7 @@
 # Tests the module: `cargo test --test bindings go_` runs this.
 set -e
 cd "$(dirname "$0")"
+[ -n "${TOLMACH_TEST_WORK:-}" ] || exec sh ../test.sh go
 here=$(pwd)
 mkdir -p "$TOLMACH_TEST_WORK"
 # The module may lie in any checkout, or in none.

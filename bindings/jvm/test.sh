@@ -3,6 +3,7 @@
 # readelf; Maven gets the rest from Maven Central.
 set -eu
 cd "$(dirname "$0")"
+[ -n "${TOLMACH_TEST_WORK:-}" ] || exec sh ../test.sh jvm
 work=$TOLMACH_TEST_WORK
 mkdir -p "$work"
 : >"$work/begun"

@@ -1,6 +1,8 @@
 #!/bin/sh
 # Builds the wheel, and tests it as it is installed: its types, its behaviour, the example.
 set -eu
+cd "$(dirname "$0")"
+[ -n "${TOLMACH_TEST_WORK:-}" ] || exec sh ../test.sh python
 here=$PWD
 python=${PYTHON:-python3}
 

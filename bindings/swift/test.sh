@@ -1,6 +1,8 @@
 #!/bin/sh
 # Builds the package and runs its tests and its example, in $TOLMACH_TEST_WORK alone.
-set -e
+set -eu
+cd "$(dirname "$0")"
+[ -n "${TOLMACH_TEST_WORK:-}" ] || exec sh ../test.sh swift
 work=$TOLMACH_TEST_WORK
 mkdir -p "$work"
 export TMPDIR="$work"
