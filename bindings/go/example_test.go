@@ -46,18 +46,23 @@ func Example() {
 func ExampleRequest() {
 	weather := func(arguments string) string { return "3 °C" }
 
+	turn := func(ctx context.Context, client *tolmach.Client, request *tolmach.Request) (*tolmach.Answer, error) {
+		session, err := client.Open(ctx, request)
+		if err != nil {
+			return nil, err
+		}
+		defer session.Close()
+		answer, err := session.Answer()
+		if err != nil {
+			return nil, err
+		}
+		return answer, request.Reply(session)
+	}
+
 	converse := func(ctx context.Context, client *tolmach.Client, request *tolmach.Request) error {
 		for {
-			session, err := client.Open(ctx, request)
+			answer, err := turn(ctx, client, request)
 			if err != nil {
-				return err
-			}
-			defer session.Close()
-			answer, err := session.Answer()
-			if err != nil {
-				return err
-			}
-			if err := request.Reply(session); err != nil {
 				return err
 			}
 			if len(answer.ToolCalls) == 0 {

@@ -33,10 +33,27 @@ ask() {
   "$@" openai hello "base_url=$TOLMACH_TEST_URL" "api_key=$TOLMACH_TEST_KEY" proxy=direct model=words
 }
 [ "$(ask ./chat-shared)" = "One two three." ]
+# The README's own way to run it.
+[ "$(cd "$here" && eval "$(sed -n 's/^    \(go run .*\)/\1/p' README.md)" "base_url=$TOLMACH_TEST_URL" \
+  "api_key=$TOLMACH_TEST_KEY" proxy=direct)" = "One two three." ]
 [ "$(ask env -u LD_LIBRARY_PATH ./chat-static)" = "One two three." ]
 ldd ./chat-shared | grep -q libtolmach
 if ldd ./chat-static | grep libtolmach; then
   echo "chat-static is not static"
   exit 1
 fi
+
+# The code of the README, on the scripted server.
+mkdir -p "$TOLMACH_TEST_WORK/readme"
+cd "$TOLMACH_TEST_WORK/readme"
+sh "$here/../snippets.sh" go "$here/README.md" "$here/README.go.in" |
+  sed 's/NewClient("openai", tolmach.Config{/&"base_url": os.Getenv("TOLMACH_TEST_URL"), "api_key": os.Getenv("TOLMACH_TEST_KEY"), "proxy": "direct", /' >main.go
+cp ../user/go.mod .
+go vet .
+said=$(go run .)
+[ "$said" = "One two three.
+Oslo: 3 °C, Bergen: 5 °C. <nil>
+7s req-42
+true" ] || { echo "the code of the README says: $said"; exit 1; }
+
 echo "all of Go's tests passed"

@@ -13,6 +13,8 @@
 //! | `silent` | nothing at all until the client closes the connection |
 //! | `was-closed` | `closed`, once the `held` or `silent` of the same message was closed |
 //! | `weather` | calls the tool `weather` with `{"city":"Oslo"}`; told its result, says `It is RESULT.`; asked on, says how many messages there were before, as `After 4 messages.` |
+//! | `tools` | calls the tool `weather` twice, with [`CITIES`], the pieces of both calls' arguments one after another; told both results, says `Oslo: RESULT, Bergen: RESULT.` |
+//! | `gpt-...` | where tools are offered, what `tools` plays, else `words`: for the code of the READMEs |
 //! | `look` | says of each attached image its type and bytes: `image/png 67 bytes, sum 1234.` |
 //! | `gpt-image-1` | paints [`pixel`], as bytes |
 //! | `status-NNN` | that HTTP status, code `code_NNN`, message `Scripted NNN`, Retry-After 7, x-request-id `req-42` |
@@ -41,6 +43,9 @@ pub const EMOJI: &str = "Привет, 世界 👋 👩‍👩‍👧 ok";
 
 /// How many pieces `many` says.
 pub const MANY: usize = 20_000;
+
+/// Where the two calls of `tools` ask for the weather.
+pub const CITIES: [&str; 2] = ["Oslo", "Bergen"];
 
 /// A PNG of one pixel.
 pub fn pixel() -> Vec<u8> {
@@ -121,6 +126,11 @@ fn play(exchange: &mut Exchange, gates: &Gates) {
             exchange.stream(stream(&["closed"]));
         }
         "weather" => weather(exchange, &request, messages),
+        "tools" => tools(exchange, &request, messages),
+        _ if model.starts_with("gpt-") => match &request["tools"] {
+            Value::Null => exchange.stream(stream(&["One ", "two ", "three."])),
+            _ => tools(exchange, &request, messages),
+        },
         "look" => {
             let seen: Vec<String> = images_of(messages)
                 .map(|(mime, bytes)| {
@@ -191,6 +201,47 @@ fn weather(exchange: &mut Exchange, request: &Value, messages: &[Value]) {
         format!("After {} messages.", messages.len() - 1)
     };
     exchange.stream(stream(&[&said]));
+}
+
+/// Two calls at once, whose pieces alternate; both have to come back whole, each with its result.
+fn tools(exchange: &mut Exchange, request: &Value, messages: &[Value]) {
+    let offered = request["tools"].as_array().map_or(&[][..], Vec::as_slice);
+    if !offered.iter().any(|tool| tool["function"]["name"] == "weather") {
+        return refuse(exchange, 400, "no_tools", "The tool weather is not among the tools");
+    }
+    let ids = ["call_1", "call_2"];
+    let Some(at) = messages.iter().position(|message| message["role"] == "tool") else {
+        let begins = |index: usize| {
+            delta(json!({"tool_calls": [{"index": index, "id": ids[index], "type": "function",
+                "function": {"name": "weather", "arguments": ""}}]}))
+        };
+        let piece = |index: usize, arguments: &str| {
+            delta(json!({"tool_calls": [{"index": index, "function": {"arguments": arguments}}]}))
+        };
+        let rest = |index: usize| piece(index, &format!("\"{}\"}}", CITIES[index]));
+        let city = "{\"city\":";
+        let pieces = [begins(0), begins(1), piece(0, city), piece(1, city), rest(0), rest(1)];
+        return exchange.stream(pieces.concat() + &finish("tool_calls") + &usage(9, 8) + DONE);
+    };
+    let asked = messages[..at].last().map(|message| message["tool_calls"].clone());
+    let right = [0, 1].map(|index| {
+        let arguments = json!({"city": CITIES[index]}).to_string();
+        json!({"id": ids[index], "type": "function",
+            "function": {"name": "weather", "arguments": arguments}})
+    });
+    let results: Option<Vec<String>> = (ids.iter().zip(CITIES))
+        .map(|(id, city)| {
+            let mut tools = messages[at..].iter().filter(|message| message["role"] == "tool");
+            let told = tools.find(|message| message["tool_call_id"] == *id)?;
+            Some(format!("{city}: {}", told["content"].as_str()?))
+        })
+        .collect();
+    match results {
+        Some(results) if asked == Some(json!(right)) => {
+            exchange.stream(stream(&[&results.join(", "), "."]));
+        }
+        _ => refuse(exchange, 400, "bad_history", "The calls or their results are not right"),
+    }
 }
 
 fn refuse(exchange: &mut Exchange, status: u16, code: &str, message: &str) {
