@@ -14,7 +14,11 @@ cp -R "$here" source
 
 "$python" -m venv venv
 pip() { venv/bin/python -m pip --disable-pip-version-check --quiet "$@"; }
-pip wheel --no-deps --wheel-dir wheel ./source
+# By the command of the README.
+wheel=$(sed -n 's/^    pip wheel //p' source/README.md)
+# Its options are several words.
+# shellcheck disable=SC2086
+(cd source && ../venv/bin/python -m pip --disable-pip-version-check --quiet wheel $wheel && mv dist ../wheel)
 pip install wheel/tolmach-*-py3-none-*.whl mypy
 
 # It is the wheel's own library that has to be found.
@@ -22,8 +26,8 @@ unset LD_LIBRARY_PATH
 export PYTHONDONTWRITEBYTECODE=1
 python=$PWD/venv/bin/python
 
-# The README's examples, one after another, as one program.
-sed -n '/^```python$/,/^```$/p' source/README.md | grep -v '^```' >readme.py
+# The README's code, as one program.
+sh "$here/../snippets.sh" python source/README.md source/tests/README.py.in >readme.py
 (cd source && "$python" -m mypy --cache-dir ../mypy -p tolmach &&
   "$python" -m mypy --cache-dir ../mypy examples/chat.py ../readme.py &&
   "$python" -m mypy --cache-dir ../mypy tests)
@@ -46,5 +50,12 @@ if printf 'hello\n' | "$python" source/examples/chat.py openai base_url="$TOLMAC
   exit 1
 fi
 grep '^chat: ' errors
+
+said=$("$python" -X dev -W ignore::ResourceWarning readme.py)
+test "$said" = 'One two three.
+One two three.
+again in 7.0 seconds, please (req-42)
+Oslo: 3 °C, Bergen: 5 °C.
+image/png 70 bytes, sum 4086.' || { printf 'the code of the README said: %s\n' "$said"; exit 1; }
 
 "$python" -X dev -m unittest discover --start-directory source/tests
