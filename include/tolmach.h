@@ -574,6 +574,15 @@ TOLMACH_API const tolmach_provider *tolmach_provider_find(const char *name);
  * - model_aliases: a JSON object of names of your own for models, or for lists of models
  *   to choose from
  * - estimate_usage: "true" counts tokens by their length where the provider counts none
+ * - fetch_urls: "true" lets the library fetch attached URLs for a provider that does not
+ *   ("gigachat"); default "false". Such a request carries no credentials, no client
+ *   certificate and none of "headers"; redirects are not followed, and a file is as large
+ *   as max_event_bytes at most
+ * - fetch_private_urls: "true" lets it fetch from any address; default "false": from public
+ *   ones alone, not from loopback, link-local or private ones. What counts is the address
+ *   that is connected to. A proxy that resolves names itself (http, https, socks5h) has to
+ *   see to that for names; addresses in a URL, and "localhost", are refused here. The same
+ *   goes for an image that "aichats" answers with, unless it is on the host of base_url
  *
  * Keys of "openai", beside these:
  *
@@ -815,7 +824,10 @@ tolmach_status tolmach_request_attach(tolmach_request *request,
                                       tolmach_error **error);
 
 /**
- * Attaches what a URL points to, to the last user message. The provider fetches it.
+ * Attaches what a URL points to, to the last user message. The provider fetches it. Where
+ * a provider does not ("gigachat"), the library fetches it, but only if the config's
+ * fetch_urls is "true", and from public addresses alone unless fetch_private_urls is "true"
+ * as well; without fetch_urls the session ends with TOLMACH_E_UNSUPPORTED.
  *
  * `url`: NUL-terminated; http, https, or a data URL of an image or audio.
  * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, another kind of URL, a URL

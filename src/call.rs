@@ -121,7 +121,7 @@ impl<'a> Call<'a> {
         if self.config.user_agent.is_some() || request.headers.get("User-Agent").is_none() {
             request.headers.set("User-Agent", self.config.user_agent())?;
         }
-        if self.is_own_host(&request.url) {
+        if !request.is_foreign && self.is_own_host(&request.url) {
             for (name, value) in self.config.headers.iter() {
                 request.headers.set(name, value)?;
             }
@@ -151,6 +151,17 @@ impl<'a> Call<'a> {
             self.request_id = response.headers.get("x-request-id").unwrap_or_default().to_owned();
             let content_type = response.headers.get("content-type").unwrap_or_default();
             return Ok(Response { content_type: content_type.to_owned(), body: response.body });
+        }
+        if request.is_foreign && (300..400).contains(&response.status) {
+            let details = Details { http_status: response.status, ..Details::default() };
+            return Err(Error::new(
+                ErrorKind::Protocol,
+                format!(
+                    "{} redirects ({}), which is not followed: use the URL it redirects to",
+                    self.host, response.status
+                ),
+            )
+            .with_details(details));
         }
         // A body that does not come to its end says less, but the status stands.
         let mut body = Vec::new();
@@ -195,11 +206,36 @@ impl<'a> Call<'a> {
         Ok(Events { ends_with_body: true, ..Events::new(response, decoder) })
     }
 
-    /// Gets a file that an answer points to, perhaps on somebody's host.
+    /// Gets a file that an answer points to, on the provider's own host or on a foreign one.
     pub(crate) fn fetch(&mut self, url: &str) -> Result<Vec<u8>> {
+        self.file(url, !self.is_own_host(url))
+    }
+
+    /// Gets a file that a program attached by its URL, for a provider that does not.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] unless the config says that this is done.
+    pub(crate) fn fetch_attached(&mut self, url: &str) -> Result<Vec<u8>> {
+        if let Err(wrong) = Url::parse(url) {
+            return Err(Error::new(ErrorKind::Argument, format!("an attached URL {wrong}")));
+        }
+        if !self.config.fetch_urls {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!(
+                    "{} does not fetch URLs: attach the file itself, or set \"fetch_urls\" to \
+                     \"true\" and this library fetches them",
+                    self.config.provider.label
+                ),
+            ));
+        }
+        self.file(url, true)
+    }
+
+    fn file(&mut self, url: &str, is_foreign: bool) -> Result<Vec<u8>> {
         let mut headers = Headers::default();
         headers.put("Accept", "*/*");
-        let response = self.send(HttpRequest::get(url, headers))?;
+        let response = self.send(HttpRequest { is_foreign, ..HttpRequest::get(url, headers) })?;
         self.bytes(response)
     }
 

@@ -41,6 +41,7 @@ impl Client {
             tls: tls_options(config)?,
             max_header_bytes: config.max_header_bytes,
             tape: config.tape.clone(),
+            foreign_private: config.fetch_private_urls,
         })?;
         for secret in config.secrets() {
             transport.hide(&secret);

@@ -43,6 +43,8 @@ const COMMON_KEYS: &[&str] = &[
     "raw_chunks",
     "model_aliases",
     "estimate_usage",
+    "fetch_urls",
+    "fetch_private_urls",
     "record_file",
     "replay_file",
     "replay_timing",
@@ -80,6 +82,10 @@ pub struct Config {
     /// Names of the program's own for models.
     model_aliases: Map<String, Value>,
     pub(crate) estimate_usage: bool,
+    /// For a provider that does not, this library fetches what is attached by its URL.
+    pub(crate) fetch_urls: bool,
+    /// It does so from addresses that are not public as well.
+    pub(crate) fetch_private_urls: bool,
     pub(crate) tape: TapeChoice,
     /// The provider's own keys, which it reads when a client is made of the config.
     options: BTreeMap<&'static str, Secret>,
@@ -126,6 +132,8 @@ impl Config {
             raw_chunks: false,
             model_aliases: Map::new(),
             estimate_usage: false,
+            fetch_urls: false,
+            fetch_private_urls: false,
             tape: TapeChoice::default(),
             options: BTreeMap::new(),
         })
@@ -209,6 +217,11 @@ impl Config {
             "model_aliases" => self.model_aliases = or(value, default.model_aliases, aliases)?,
             "estimate_usage" => {
                 self.estimate_usage = or(value, default.estimate_usage, |v| boolean(key, v))?;
+            }
+            "fetch_urls" => self.fetch_urls = or(value, default.fetch_urls, |v| boolean(key, v))?,
+            "fetch_private_urls" => {
+                self.fetch_private_urls =
+                    or(value, default.fetch_private_urls, |v| boolean(key, v))?;
             }
             "record_file" => self.tape.record = value.map(PathBuf::from),
             "replay_file" => self.tape.replay = value.map(PathBuf::from),
@@ -484,7 +497,8 @@ mod tests {
                     "tls_roots" => "platform",
                     "tls_pins" => "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
                     "max_json_depth" => "100",
-                    "tls_verify" | "raw_chunks" | "replay_timing" | "estimate_usage" => "false",
+                    "tls_verify" | "raw_chunks" | "replay_timing" | "estimate_usage"
+                    | "fetch_urls" | "fetch_private_urls" => "false",
                     "model_aliases" => "{\"a\":\"b\",\"c\":[\"d\"]}",
                     key if key.ends_with("_ms") || key.starts_with("max_") => "2000",
                     "queue_bytes" => "4096",

@@ -11,6 +11,7 @@
 
 mod support;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::SystemTime;
@@ -474,6 +475,144 @@ fn documents_are_uploaded_as_well_and_what_is_no_base64_is_refused() {
     let (_, lines) =
         ask(json!({"type": "input_audio", "input_audio": {"data": "?", "format": "mp3"}}));
     assert!(lines[0].starts_with("error TOLMACH_E_ARGUMENT"), "{lines:?}");
+}
+
+/// A server of files, and a GigaChat that takes them; the lines of a request with the URL
+/// of a file of that server, which `at` makes of its address.
+fn attached(
+    files: &Server,
+    at: impl Fn(SocketAddr) -> String,
+    settings: &[&str],
+) -> (Sber, Vec<String>) {
+    let sber = Sber::answering(|exchange| match exchange.request.path.as_str() {
+        "/v1/files" => exchange.whole(200, JSON, "{\"id\":\"f-1\"}"),
+        _ => exchange.stream(answer("Hi")),
+    });
+    let part = json!({"type": "image_url", "image_url": {"url": at(files.address())}});
+    let request = format!("@{}", json!({"messages": [{"role": "user", "content": [part]}]}));
+    let lines = sber.lines(&[&[&*request], settings].concat());
+    (sber, lines)
+}
+
+const FETCHES: &str = "fetch_urls=true";
+const FETCHES_PRIVATE: &str = "fetch_private_urls=true";
+
+fn png(exchange: &mut Exchange) {
+    exchange.whole(200, "image/png", b"\x89PNG\r\n\x1a\n");
+}
+
+#[test]
+fn attached_url_is_fetched_only_if_the_config_says_so() {
+    let files = Server::start(png);
+    let at = |address| format!("http://{address}/a.png");
+    for settings in [&[][..], &["fetch_urls=false", FETCHES_PRIVATE], &[FETCHES_PRIVATE]] {
+        let (sber, lines) = attached(&files, at, settings);
+        assert!(lines[0].starts_with("error TOLMACH_E_UNSUPPORTED"), "{lines:?}");
+        assert!(lines[0].contains("fetch_urls"), "{lines:?}");
+        assert!(sber.requests("/v1/chat/completions").is_empty());
+    }
+    assert_eq!(files.connections(), 0);
+    let (sber, lines) = attached(&files, at, &[FETCHES, FETCHES_PRIVATE]);
+    assert!(lines.contains(&"end".to_owned()), "{lines:?}");
+    let upload = sber.requests("/v1/files").remove(0);
+    assert!(String::from_utf8_lossy(&upload.body).contains("Content-Type: image/png"));
+    let chat = sber.requests("/v1/chat/completions").remove(0);
+    assert_eq!(chat.json()["messages"][0]["attachments"], json!(["f-1"]));
+}
+
+#[test]
+fn attached_url_of_a_private_address_is_refused_whatever_it_is_called() {
+    let files = Server::start(png);
+    for host in ["127.0.0.1", "localhost", "0.0.0.0", "[::ffff:127.0.0.1]", "127.0.0.2"] {
+        let at = |address: SocketAddr| format!("http://{host}:{}/a.png", address.port());
+        let (sber, lines) = attached(&files, at, &[FETCHES]);
+        assert!(lines[0].starts_with("error TOLMACH_E_ARGUMENT"), "{host}: {lines:?}");
+        assert!(lines[0].contains("fetch_private_urls"), "{host}: {lines:?}");
+        assert!(sber.server.requests().is_empty());
+    }
+    // Not even on the host of the API itself.
+    let sber = Sber::streaming(answer("Hi"));
+    let url = format!("{}/v1/files/x", sber.server.url());
+    let request = json!({"messages": [{"role": "user", "content": [{"image_url": url}]}]});
+    let lines = sber.lines(&[FETCHES, &format!("@{request}")]);
+    assert!(lines[0].contains("fetch_private_urls"), "{lines:?}");
+    assert_eq!((files.connections(), sber.server.connections()), (0, 0));
+}
+
+#[test]
+fn attached_url_that_is_none_is_told() {
+    let files = Server::start(png);
+    for (url, why) in [
+        ("file:///etc/passwd", "http"),
+        ("http://127.0.0.1:99999/a.png", "port"),
+        ("http://user:secret@127.0.0.1/a.png", "password"),
+        ("http://2130706433/", "IPv4"),
+        ("data:image/png,abc", "base64"),
+    ] {
+        let (_, lines) = attached(&files, |_| url.to_owned(), &[FETCHES, FETCHES_PRIVATE]);
+        assert!(lines[0].starts_with("error TOLMACH_E_ARGUMENT"), "{url}: {lines:?}");
+        assert!(lines[0].contains(why) && !lines[0].contains("secret"), "{url}: {lines:?}");
+    }
+}
+
+#[test]
+fn attached_url_gets_no_credentials() {
+    let files = Server::start(png);
+    let mine = "headers={\"X-Mine\":\"secret\",\"Authorization\":\"secret\",\"Cookie\":\"secret\"}";
+    let at = |address| format!("http://{address}/a.png");
+    attached(&files, at, &[FETCHES, FETCHES_PRIVATE, mine]);
+    // On the host of the API as well: it could be anybody's path.
+    let endpoint = format!("base_url={}", files.url());
+    attached(&files, at, &[FETCHES, FETCHES_PRIVATE, mine, &endpoint]);
+    let fetched: Vec<Request> =
+        files.requests().into_iter().filter(|request| request.path == "/a.png").collect();
+    assert_eq!(fetched.len(), 2);
+    for (name, value) in fetched.iter().flat_map(|request| &request.headers) {
+        assert!(
+            ["host", "accept", "user-agent"].contains(&&*name.to_lowercase()),
+            "{name}: {value}"
+        );
+    }
+}
+
+#[test]
+fn attached_url_that_redirects_is_not_followed() {
+    let target = Server::start(png);
+    let location = format!("{}/a.png?token=1", target.url());
+    let files = Server::start(move |exchange| {
+        exchange.head(302, &[("Location", &location), ("Content-Length", "0")]);
+    });
+    let at = |address| format!("http://{address}/a.png");
+    let (_, lines) = attached(&files, at, &[FETCHES, FETCHES_PRIVATE]);
+    assert!(lines[0].starts_with("error TOLMACH_E_PROTOCOL http=302"), "{lines:?}");
+    assert!(lines[0].contains("the URL it redirects to"), "{lines:?}");
+    assert!(!lines[0].contains("token") && !lines[0].contains("base_url"), "{lines:?}");
+    assert_eq!(target.connections(), 0);
+}
+
+#[test]
+fn file_larger_than_an_event_may_be_is_refused() {
+    let serve = |size: usize| {
+        Server::start(move |exchange| exchange.whole(200, "image/png", vec![0x89; size]))
+    };
+    let at = |address| format!("http://{address}/a.png");
+    let settings = [FETCHES, FETCHES_PRIVATE, "max_event_bytes=4096"];
+    let (_, lines) = attached(&serve(4096), at, &settings);
+    assert!(lines.contains(&"end".to_owned()), "{lines:?}");
+    let (_, lines) = attached(&serve(4097), at, &settings);
+    assert!(lines[0].starts_with("error TOLMACH_E_TOO_LARGE"), "{lines:?}");
+    assert!(lines[0].contains("4096") && lines[0].contains("max_event_bytes"), "{lines:?}");
+    // The same goes for a file that an answer shows.
+    let shown = |size: usize| {
+        let sber = Sber::answering(move |exchange| match exchange.request.path.as_str() {
+            "/v1/chat/completions" => exchange.stream(answer("<img src=\"f-1\" fuse=\"true\"/>")),
+            _ => exchange.whole(200, "image/jpg", vec![0xff; size]),
+        });
+        sber.lines(&["max_event_bytes=4096"])
+    };
+    assert!(shown(4096).iter().any(|line| line.ends_with("bytes=4096")));
+    let lines = shown(4097);
+    assert!(lines.iter().any(|line| line.starts_with("error TOLMACH_E_TOO_LARGE")), "{lines:?}");
 }
 
 #[test]

@@ -219,8 +219,11 @@ fn aichats_images_are_fetched_without_a_cookie() {
         exchange.whole(200, "application/json", json!({"data": [{"url": url}]}).to_string());
     });
     let request = "@{\"model\":\"dalle\",\"messages\":[{\"role\":\"user\",\"content\":\"A cat\"}]}";
-    let lines =
-        lines("aichats", &server, &[request, "cookie=a=secret", "headers={\"X-Mine\":\"secret\"}"]);
+    let settings = [request, "cookie=a=secret", "headers={\"X-Mine\":\"secret\"}"];
+    let refused = lines("aichats", &server, &settings).remove(0);
+    assert!(refused.starts_with("error ") && refused.contains("fetch_private_urls"), "{refused}");
+    assert_eq!(images.connections(), 0);
+    let lines = lines("aichats", &server, &[&settings[..], &["fetch_private_urls=true"]].concat());
     assert_eq!(lines[1], "image 0 0 \"\" mime=\"image/jpeg\" bytes=2");
     assert_eq!(lines[3], "end");
     let asked = &server.requests()[0];
@@ -235,6 +238,15 @@ fn aichats_images_are_fetched_without_a_cookie() {
     assert!(fetched.headers.iter().all(|(_, value)| !value.contains("secret")), "{fetched:?}");
     let none = Server::answering("application/json", "{\"data\":[]}");
     assert!(self::lines("aichats", &none, &[request])[0].starts_with("error TOLMACH_E_PROTOCOL"));
+    // On its own host the server has nothing to reach that it does not reach by itself.
+    let own = Server::start(|exchange| match &*exchange.request.path {
+        "/i.jpg" => exchange.whole(200, "image/jpeg", b"\xff\xd8"),
+        _ => {
+            let url = format!("http://{}/i.jpg", exchange.request.header("host").unwrap());
+            exchange.whole(200, "application/json", json!({"data": [{"url": url}]}).to_string());
+        }
+    });
+    assert_eq!(self::lines("aichats", &own, &[request])[1], lines[1]);
 }
 
 #[test]
@@ -391,6 +403,6 @@ fn aichats_image_that_is_cut_is_none() {
         exchange.whole(200, "application/json", json!({"data": [{"url": url}]}).to_string());
     });
     let request = "@{\"model\":\"dalle\",\"messages\":[{\"role\":\"user\",\"content\":\"A cat\"}]}";
-    let lines = lines("aichats", &server, &[request]);
+    let lines = lines("aichats", &server, &[request, "fetch_private_urls=true"]);
     assert!(lines[0].starts_with("error TOLMACH_E_TRUNCATED"), "{lines:?}");
 }

@@ -48,6 +48,15 @@ use crate::config::Config;
 /// - model_aliases: a JSON object of names of your own for models, or for lists of models
 ///   to choose from
 /// - estimate_usage: "true" counts tokens by their length where the provider counts none
+/// - fetch_urls: "true" lets the library fetch attached URLs for a provider that does not
+///   ("gigachat"); default "false". Such a request carries no credentials, no client
+///   certificate and none of "headers"; redirects are not followed, and a file is as large
+///   as max_event_bytes at most
+/// - fetch_private_urls: "true" lets it fetch from any address; default "false": from public
+///   ones alone, not from loopback, link-local or private ones. What counts is the address
+///   that is connected to. A proxy that resolves names itself (http, https, socks5h) has to
+///   see to that for names; addresses in a URL, and "localhost", are refused here. The same
+///   goes for an image that "aichats" answers with, unless it is on the host of base_url
 ///
 /// Keys of "openai", beside these:
 ///

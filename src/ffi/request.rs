@@ -130,7 +130,10 @@ pub unsafe extern "C" fn tolmach_request_attach(
     })
 }
 
-/// Attaches what a URL points to, to the last user message. The provider fetches it.
+/// Attaches what a URL points to, to the last user message. The provider fetches it. Where
+/// a provider does not ("gigachat"), the library fetches it, but only if the config's
+/// fetch_urls is "true", and from public addresses alone unless fetch_private_urls is "true"
+/// as well; without fetch_urls the session ends with TOLMACH_E_UNSUPPORTED.
 ///
 /// `url`: NUL-terminated; http, https, or a data URL of an image or audio.
 /// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, another kind of URL, a URL

@@ -166,17 +166,12 @@ impl GigaChat {
         let bytes = match (url.and_then(Value::as_str), part.pointer("/input_audio/data")) {
             (Some(url), _) => match media::decode_data_url(url) {
                 Some(bytes) => bytes,
-                None => call.fetch(url)?,
+                None if url.starts_with("data:") => return Err(not_base64()),
+                None => call.fetch_attached(url)?,
             },
-            (None, Some(Value::String(data))) => match media::decode_base64(data) {
-                Some(bytes) => bytes,
-                None => {
-                    return Err(Error::new(
-                        ErrorKind::Argument,
-                        "the data of an attachment is not base64",
-                    ));
-                }
-            },
+            (None, Some(Value::String(data))) => {
+                media::decode_base64(data).ok_or_else(not_base64)?
+            }
             _ => return Ok(None),
         };
         let mime = media::sniff(&bytes).unwrap_or("application/octet-stream");
@@ -468,6 +463,10 @@ fn result_of(id: &str, tool_call: &Value, messages: &[Value]) -> Option<Value> {
         role_of(message) == "tool" && message.get("tool_call_id").is_some_and(|known| known == id)
     };
     messages.iter().find(answers).map(|message| function_result(name, message))
+}
+
+fn not_base64() -> Error {
+    Error::new(ErrorKind::Argument, "the data of an attachment is not base64")
 }
 
 /// A result is a JSON object, written out as text.

@@ -17,6 +17,7 @@ use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTi
 
 use super::dial;
 use super::proxy::Proxies;
+use super::reach::Reach;
 use super::secure::Secure;
 use super::token::Token;
 use super::url::{Authority, default_port};
@@ -79,7 +80,8 @@ impl Resolver for NoResolver {
 
 /// Makes connections: through a proxy or not, with TLS or not.
 pub(super) struct Dialler {
-    pub(super) proxies: Proxies,
+    pub(super) proxies: Arc<Proxies>,
+    pub(super) reach: Reach,
     pub(super) tls: Arc<ClientConfig>,
     pub(super) max_header_bytes: usize,
 }
@@ -114,8 +116,8 @@ impl Dialler {
         let port = place.port.unwrap_or(default_port(https));
         let proxy = self.proxies.find(https, host, port);
         let socket = match proxy {
-            Some(proxy) => dial::connect(&proxy.host, proxy.port, &token)?,
-            None => dial::connect(host, port, &token)?,
+            Some(proxy) => dial::connect(&proxy.host, proxy.port, Reach::Any, &token)?,
+            None => dial::connect(host, port, self.reach, &token)?,
         };
         // Where this fails there is no small-packet delay to be had, and that is all.
         socket.set_nodelay(true).ok();
@@ -136,7 +138,7 @@ impl Dialler {
                 connection.line.proxy_tls =
                     Some(self.handshake(&proxy.host, &mut connection.line)?);
             }
-            proxy.tunnel(&mut connection.line, host, port, &token)?;
+            proxy.tunnel(&mut connection.line, host, port, self.reach, &token)?;
         }
         if https {
             connection.tls = Some(self.handshake(host, &mut connection.line)?);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, after, bounded, never, select};
 
+use super::reach::{self, Reach};
 use super::token::Token;
 use crate::error::{Error, ErrorKind, Result};
 use crate::thread;
@@ -17,17 +18,20 @@ const STAGGER: Duration = Duration::from_millis(250);
 /// What bounds a connect that nobody bounds.
 const LONGEST: Duration = Duration::from_secs(120);
 
-/// Resolves `host` and connects to the first of its addresses that answers.
-pub(super) fn connect(host: &str, port: u16, token: &Token) -> Result<TcpStream> {
+/// Resolves `host` and connects to the first of its addresses that answers, of those that
+/// `reach` allows.
+pub(super) fn connect(host: &str, port: u16, reach: Reach, token: &Token) -> Result<TcpStream> {
     let limit = token.left()?.unwrap_or(LONGEST);
     let host = host.to_owned();
-    off_thread(token, move || race(&host, port, &resolve(&host, port)?, Instant::now() + limit))
+    off_thread(token, move || {
+        race(&host, port, &resolve(&host, port, reach)?, Instant::now() + limit)
+    })
 }
 
 /// The first address of `host`, for a proxy that is to be given one.
-pub(super) fn address(host: &str, port: u16, token: &Token) -> Result<IpAddr> {
+pub(super) fn address(host: &str, port: u16, reach: Reach, token: &Token) -> Result<IpAddr> {
     let host = host.to_owned();
-    let addresses = off_thread(token, move || resolve(&host, port))?;
+    let addresses = off_thread(token, move || resolve(&host, port, reach))?;
     match addresses.first() {
         Some(address) => Ok(address.ip()),
         None => Err(Error::new(ErrorKind::Dns, "the host has no address")),
@@ -64,16 +68,20 @@ fn off_thread<T: Send + 'static>(
     }
 }
 
-/// The addresses of `host`, of both families in turns.
-fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
+/// The addresses of `host` that `reach` allows, of both families in turns.
+fn resolve(host: &str, port: u16, reach: Reach) -> Result<Vec<SocketAddr>> {
     let name = host.trim_start_matches('[').trim_end_matches(']');
     let unknown =
         |what: &str| Error::new(ErrorKind::Dns, format!("{host} cannot be resolved: {what}"));
     let found = (name, port).to_socket_addrs().map_err(|error| unknown(&reason(&error)))?;
     let (first, second): (Vec<_>, Vec<_>) = {
-        let found: Vec<SocketAddr> = found.collect();
-        let Some(leading) = found.first().map(SocketAddr::is_ipv6) else {
+        let mut found: Vec<SocketAddr> = found.collect();
+        if found.is_empty() {
             return Err(unknown("it has no address"));
+        }
+        found.retain(|address| reach.allows(address.ip()));
+        let Some(leading) = found.first().map(SocketAddr::is_ipv6) else {
+            return Err(reach::refused(host));
         };
         found.into_iter().partition(|address| address.is_ipv6() == leading)
     };

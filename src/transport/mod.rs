@@ -11,6 +11,7 @@ mod dial;
 mod gzip;
 mod headers;
 mod proxy;
+mod reach;
 mod secure;
 mod tape;
 mod tls;
@@ -33,6 +34,7 @@ use gzip::Gunzip;
 pub(crate) use headers::Headers;
 use proxy::Proxies;
 pub(crate) use proxy::ProxyChoice;
+use reach::Reach;
 pub(crate) use tape::TapeChoice;
 use tape::{Playback, Tape, Track};
 pub(crate) use tls::{Roots, TlsOptions};
@@ -48,6 +50,8 @@ pub(crate) struct Options {
     pub(crate) tls: TlsOptions,
     pub(crate) max_header_bytes: usize,
     pub(crate) tape: TapeChoice,
+    /// Foreign requests may go to addresses that are not public.
+    pub(crate) foreign_private: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +76,9 @@ pub(crate) struct HttpRequest {
     pub(crate) body: Vec<u8>,
     /// It asks for a credential: the answer is one.
     pub(crate) is_credential: bool,
+    /// Its URL is not the config's: somebody else names it. It goes over connections of its
+    /// own, on which this client shows no certificate, to public addresses alone.
+    pub(crate) is_foreign: bool,
 }
 
 impl HttpRequest {
@@ -82,7 +89,14 @@ impl HttpRequest {
     /// The type of `body` is among the headers.
     pub(crate) fn post(url: &str, headers: Headers, body: Vec<u8>) -> HttpRequest {
         let url = url.to_owned();
-        HttpRequest { method: Method::Post, url, headers, body, is_credential: false }
+        HttpRequest {
+            method: Method::Post,
+            url,
+            headers,
+            body,
+            is_credential: false,
+            is_foreign: false,
+        }
     }
 
     pub(crate) fn post_json(url: &str, headers: Headers, body: &Value) -> HttpRequest {
@@ -99,6 +113,8 @@ pub(crate) struct HttpResponse {
 /// A pool of connections of one TLS and proxy setting.
 pub(crate) struct Transport {
     agent: Agent,
+    /// For foreign requests.
+    foreign: Agent,
     tape: Tape,
 }
 
@@ -120,13 +136,19 @@ impl Transport {
             .max_idle_connections_per_host(8)
             .max_idle_age(Duration::from_secs(60))
             .build();
-        let dialler = Dialler {
-            proxies: Proxies::new(options.proxy)?,
-            tls: tls::config(&options.tls)?,
-            max_header_bytes: options.max_header_bytes,
+        let proxies = Arc::new(Proxies::new(options.proxy)?);
+        let tls = tls::configs(&options.tls)?;
+        let agent = |tls, reach| {
+            let max_header_bytes = options.max_header_bytes;
+            let dialler = Dialler { proxies: Arc::clone(&proxies), reach, tls, max_header_bytes };
+            Agent::with_parts(config.clone(), dialler, NoResolver)
         };
-        let agent = Agent::with_parts(config, dialler, NoResolver);
-        Ok(Transport { agent, tape: Tape::open(&options.tape)? })
+        let foreign = if options.foreign_private { Reach::Any } else { Reach::Public };
+        Ok(Transport {
+            agent: agent(tls.own, Reach::Any),
+            foreign: agent(tls.anonymous, foreign),
+            tape: Tape::open(&options.tape)?,
+        })
     }
 
     /// Keeps `secret` out of what is recorded from now on.
@@ -212,25 +234,26 @@ impl Transport {
         request: &HttpRequest,
         take_kept_connection: bool,
     ) -> std::result::Result<http::Response<ureq::Body>, ureq::Error> {
+        let agent = if request.is_foreign { &self.foreign } else { &self.agent };
         match request.method {
-            Method::Get => self.agent.run(self.configured(message, take_kept_connection)),
+            Method::Get => agent.run(configured(agent, message, take_kept_connection)),
             Method::Post => {
                 let message = message.map(|()| &request.body[..]);
-                self.agent.run(self.configured(message, take_kept_connection))
+                agent.run(configured(agent, message, take_kept_connection))
             }
         }
     }
+}
 
-    fn configured<S: AsSendBody>(
-        &self,
-        message: http::Request<S>,
-        take_kept_connection: bool,
-    ) -> http::Request<S> {
-        if take_kept_connection {
-            return message;
-        }
-        self.agent.configure_request(message).max_idle_age(Duration::ZERO).build()
+fn configured<S: AsSendBody>(
+    agent: &Agent,
+    message: http::Request<S>,
+    take_kept_connection: bool,
+) -> http::Request<S> {
+    if take_kept_connection {
+        return message;
     }
+    agent.configure_request(message).max_idle_age(Duration::ZERO).build()
 }
 
 /// The body of a response, as it arrives.

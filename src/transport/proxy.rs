@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use percent_encoding::percent_decode_str;
 
 use super::url::{Authority, authority_of, default_port};
-use super::{dial, token::Token};
+use super::{dial, reach::Reach, token::Token};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long the head of a proxy's answer may be.
@@ -127,7 +127,7 @@ fn excepts(entry: &str, host: &str, port: u16) -> bool {
     host == entry || host.strip_suffix(entry).is_some_and(|before| before.ends_with('.'))
 }
 
-fn in_range(address: IpAddr, range: IpAddr, bits: Option<u32>) -> bool {
+pub(super) fn in_range(address: IpAddr, range: IpAddr, bits: Option<u32>) -> bool {
     let differing = match (address, range) {
         (IpAddr::V4(a), IpAddr::V4(b)) => u128::from(a.to_bits() ^ b.to_bits()) << 96,
         (IpAddr::V6(a), IpAddr::V6(b)) => a.to_bits() ^ b.to_bits(),
@@ -180,15 +180,20 @@ impl Proxy {
         stream: &mut (impl Read + Write),
         host: &str,
         port: u16,
+        reach: Reach,
         token: &Token,
     ) -> Result<()> {
         match self.scheme {
-            Scheme::Http | Scheme::Https => self.connect(stream, host, port),
+            Scheme::Http | Scheme::Https => {
+                reach.check_host(host)?;
+                self.connect(stream, host, port)
+            }
             Scheme::Socks5 => {
-                let address = dial::address(host, port, token)?;
+                let address = dial::address(host, port, reach, token)?;
                 self.socks(stream, &socks_address(&address), port)
             }
             Scheme::Socks5h => {
+                reach.check_host(host)?;
                 let bare = host.trim_start_matches('[').trim_end_matches(']');
                 let address = match bare.parse() {
                     Ok(address) => socks_address(&address),

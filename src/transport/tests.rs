@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::*;
@@ -34,8 +36,17 @@ fn tls_options() -> TlsOptions {
 }
 
 fn transport(proxy: ProxyChoice, tls: TlsOptions) -> Transport {
-    Transport::new(Options { proxy, tls, max_header_bytes: 64 * 1024, tape: TapeChoice::default() })
-        .unwrap()
+    Transport::new(options(proxy, tls)).unwrap()
+}
+
+fn options(proxy: ProxyChoice, tls: TlsOptions) -> Options {
+    Options {
+        proxy,
+        tls,
+        max_header_bytes: 64 * 1024,
+        tape: TapeChoice::default(),
+        foreign_private: false,
+    }
 }
 
 fn direct() -> Transport {
@@ -704,16 +715,109 @@ fn cancel_amid_the_body_over_tls() {
     assert_eq!(error.kind(), ErrorKind::Cancelled);
 }
 
+fn foreign(url: &str) -> HttpRequest {
+    HttpRequest { is_foreign: true, ..get(url) }
+}
+
+#[test]
+fn foreign_requests_reach_public_addresses_alone_unless_told_otherwise() {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&connections);
+    let address = serve(move |_, mut stream| {
+        count.fetch_add(1, Ordering::SeqCst);
+        answer(&mut stream, OK);
+    });
+    let port = address.rsplit(':').next().unwrap();
+    let private = Transport::new(Options {
+        foreign_private: true,
+        ..options(ProxyChoice::Direct, tls_options())
+    });
+    let (private, public) = (private.unwrap(), direct());
+    for host in ["127.0.0.1", "localhost"] {
+        let url = format!("http://{host}:{port}/");
+        let error = public.send(&foreign(&url), &Token::new(limits())).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Argument, "{error}");
+        assert!(error.message().contains("fetch_private_urls"), "{error}");
+        assert_eq!(connections.load(Ordering::SeqCst), 0);
+    }
+    let url = format!("http://{address}/");
+    assert_eq!(text(private.send(&foreign(&url), &Token::new(limits())).unwrap()), "ok");
+    // A connection that was made for the config's own URL is none for that of somebody else.
+    assert_eq!(text(public.send(&get(&url), &Token::new(limits())).unwrap()), "ok");
+    assert!(public.send(&foreign(&url), &Token::new(limits())).is_err());
+    assert_eq!(connections.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn proxy_is_not_asked_for_a_private_address_of_a_foreign_url() {
+    let asked = Arc::new(Mutex::new(String::new()));
+    let seen = Arc::clone(&asked);
+    let address = serve(move |_, mut stream| {
+        let head = head(&mut stream);
+        seen.lock().unwrap().push_str(&head);
+        say(&mut stream, "HTTP/1.1 200 OK\r\n\r\n");
+        answer(&mut stream, OK);
+    });
+    let through = |scheme: &str, url: &str| {
+        let proxy = ProxyChoice::Url(format!("{scheme}://{address}"));
+        transport(proxy, tls_options()).send(&foreign(url), &Token::new(limits())).map(text)
+    };
+    for url in ["http://127.0.0.1:1/", "http://[::1]:1/", "http://localhost:1/"] {
+        for scheme in ["http", "socks5", "socks5h"] {
+            let error = through(scheme, url).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Argument, "{scheme} {url} {error}");
+        }
+    }
+    assert!(asked.lock().unwrap().is_empty());
+    // Who resolves a name knows where it leads. The proxy itself is the config's choice.
+    assert_eq!(through("http", "http://far.invalid:81/").unwrap(), "ok");
+    assert!(asked.lock().unwrap().starts_with("CONNECT far.invalid:81 "));
+}
+
+#[test]
+fn foreign_servers_are_not_shown_the_certificate_of_the_client() {
+    let (pem, key, _) = certificate();
+    let roots = {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
+        Arc::new(roots)
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let clients = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
+        .allow_unauthenticated()
+        .build()
+        .unwrap();
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(clients)
+        .with_single_cert(
+            vec![CertificateDer::from_pem_slice(&pem).unwrap()],
+            PrivateKeyDer::from_pem_slice(&key).unwrap(),
+        )
+        .unwrap();
+    let config = Arc::new(config);
+    let address = serve(move |_, stream| {
+        let mut stream = secured(&config, stream);
+        head(&mut stream);
+        let shown = if stream.conn.peer_certificates().is_some() { "me" } else { "no" };
+        say(&mut stream, &OK.replace("ok", shown));
+    });
+    let tls =
+        TlsOptions { verify: false, client_identity: Some((pem.clone(), key)), ..tls_options() };
+    let transport =
+        Transport::new(Options { foreign_private: true, ..options(ProxyChoice::Direct, tls) });
+    let transport = transport.unwrap();
+    let url = format!("https://{address}/");
+    let ask = |request: HttpRequest| text(transport.send(&request, &Token::new(limits())).unwrap());
+    // The own server comes first: its session must not be resumed.
+    assert_eq!((ask(get(&url)), ask(foreign(&url))), ("me".to_owned(), "no".to_owned()));
+}
+
 #[test]
 fn wrong_pem_is_told_by_its_key() {
     let wrong = TlsOptions { extra_ca_pem: vec![b"nonsense".to_vec()], ..tls_options() };
-    let options = Options {
-        proxy: ProxyChoice::Direct,
-        tls: wrong,
-        max_header_bytes: 1 << 16,
-        tape: TapeChoice::default(),
-    };
-    let error = Transport::new(options).err().unwrap();
+    let error = Transport::new(options(ProxyChoice::Direct, wrong)).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Argument);
     assert!(error.message().contains("ca_pem"), "{error}");
 }

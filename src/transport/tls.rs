@@ -36,8 +36,15 @@ pub(crate) struct TlsOptions {
     pub(crate) client_identity: Option<(Vec<u8>, Vec<u8>)>,
 }
 
-/// One config for a transport: session tickets live in it.
-pub(super) fn config(options: &TlsOptions) -> Result<Arc<ClientConfig>> {
+/// How a transport speaks TLS: session tickets live in it.
+pub(super) struct Configs {
+    /// As this client.
+    pub(super) own: Arc<ClientConfig>,
+    /// As nobody: without the certificate of this client.
+    pub(super) anonymous: Arc<ClientConfig>,
+}
+
+pub(super) fn configs(options: &TlsOptions) -> Result<Configs> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -48,20 +55,25 @@ pub(super) fn config(options: &TlsOptions) -> Result<Arc<ClientConfig>> {
         let check = Check::new(options, provider)?;
         builder.dangerous().with_custom_certificate_verifier(Arc::new(check))
     };
-    let mut config = match &options.client_identity {
-        None => builder.with_no_client_auth(),
+    let anonymous = finished(builder.clone().with_no_client_auth());
+    let own = match &options.client_identity {
+        None => Arc::clone(&anonymous),
         Some((chain, key)) => {
             let chain = certificates("client_cert", chain)?;
             let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| {
                 wrong("client_key", &format!("has no private key in PEM: {error}"))
             })?;
-            builder.with_client_auth_cert(chain, key).map_err(|error| {
+            finished(builder.with_client_auth_cert(chain, key).map_err(|error| {
                 wrong("client_cert", &format!("does not go with client_key: {error}"))
-            })?
+            })?)
         }
     };
+    Ok(Configs { own, anonymous })
+}
+
+fn finished(mut config: ClientConfig) -> Arc<ClientConfig> {
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Arc::new(config)
 }
 
 fn roots(options: &TlsOptions) -> Result<RootCertStore> {
