@@ -1035,7 +1035,9 @@ typedef struct tolmach_chunk {
 #define TOLMACH_CHUNK_RAW 12
 
 /**
- * Opaque state of the provider's, as JSON in text. The reply has it already.
+ * Opaque state of the provider's, such as signed reasoning: fields of the message, as a JSON
+ * object in text. Each replaces the one before of its name; entries of tool_calls add to the
+ * calls of their ids. The reply has it already.
  */
 #define TOLMACH_CHUNK_STATE 13
 

@@ -418,8 +418,8 @@ impl<'a> Call<'a> {
     }
 
     /// Opaque JSON of the provider's, to be sent back with the reply.
-    pub(crate) fn state(&mut self, state: &serde_json::Value) {
-        self.take(&Chunk { text: &state.to_string(), ..Chunk::new(ChunkKind::State) });
+    pub(crate) fn state(&mut self, choice: i32, state: &serde_json::Value) {
+        self.take(&Chunk { choice, text: &state.to_string(), ..Chunk::new(ChunkKind::State) });
     }
 
     /// The answer begins.

@@ -1115,6 +1115,190 @@ fn conversation_of_an_answer_goes_back_with_the_next_request() {
     assert_eq!(request["messages"], json!([{"role": "assistant", "content": "Hi"}]));
 }
 
+/// The signed thinking of a message, as LiteLLM streams it and as it goes back.
+fn thinking() -> (Vec<Value>, Value) {
+    let thinking = |text: &str, signature: Value| json!({"type": "thinking", "thinking": text, "signature": signature});
+    let pieces = vec![
+        thinking("Let me", json!("")),
+        thinking(" see.", Value::Null),
+        thinking("", json!("c2lnbmVk/+==")),
+        json!({"type": "redacted_thinking", "data": "b3BhcXVl"}),
+        thinking("Then", json!("")),
+        thinking("", json!("c2Vjb25k")),
+    ];
+    let blocks = json!([
+        thinking("Let me see.", json!("c2lnbmVk/+==")),
+        {"type": "redacted_thinking", "data": "b3BhcXVl"},
+        thinking("Then", json!("c2Vjb25k")),
+    ]);
+    (pieces, blocks)
+}
+
+fn one_call() -> Value {
+    json!([{"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}])
+}
+
+/// The message that a request carries whose history is that reply.
+fn sent_again(reply: &Value) -> Value {
+    let server = Server::answering(SSE, openai::stream(&["Hi"]));
+    lines(&server, &[&format!("@{{\"messages\":[{reply}]}}")]);
+    server.requests()[0].json()["messages"][0].take()
+}
+
+#[test]
+fn signed_thinking_goes_back_with_the_tool_call_it_led_to() {
+    let (pieces, blocks) = thinking();
+    let delta = |piece: &Value| {
+        let text = piece["thinking"].as_str().unwrap_or_default();
+        openai::delta(json!({"content": "", "reasoning_content": text, "thinking_blocks": [piece]}))
+    };
+    let thought: String = pieces.iter().map(delta).collect();
+    let body = thought + &tool_calls(one_call()) + &openai::finish("tool_calls") + openai::DONE;
+    let expected = json!({"role": "assistant", "content": "", "reasoning_content": "Let me see.Then",
+        "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+        "thinking_blocks": blocks});
+    let streamed = reply(&body);
+    assert_eq!(streamed, expected);
+    assert_eq!(sent_again(&streamed), expected);
+    // It is there before the call: who cancels in the call has it.
+    let chunks = chunks(SSE, body);
+    let place = |start: &str| chunks.iter().position(|line| line.starts_with(start)).unwrap();
+    assert!(place("state ") < place("tool "), "{chunks:?}");
+    assert_eq!(chunks.iter().filter(|line| line.starts_with("state ")).count(), 1);
+
+    let message = json!({"role": "assistant", "content": null, "reasoning_content": "Let me see.Then",
+        "thinking_blocks": blocks, "tool_calls": one_call()});
+    let answer = json!({"choices": [{"message": message, "finish_reason": "tool_calls"}]});
+    let lines = lines(&Server::answering(JSON, answer.to_string()), &[]);
+    let whole = lines.iter().find_map(|line| line.strip_prefix("reply ")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(whole).unwrap(), expected);
+}
+
+#[test]
+fn signed_thinking_of_a_cancelled_turn_goes_back_through_the_request() {
+    let (status, _, messages) = next_turn(|exchange| {
+        let (pieces, _) = thinking();
+        exchange.stream_head();
+        exchange.chunk(openai::delta(json!({"thinking_blocks": pieces})));
+        for (index, id) in [(0, "a"), (1, "b")] {
+            exchange.chunk(tool_calls(
+                json!([{"index": index, "id": id, "function": {"name": "f", "arguments": "{}"}}]),
+            ));
+        }
+        exchange.wait_for_close();
+    });
+    assert_eq!(status, "TOLMACH_E_CANCELLED");
+    assert_eq!(messages[1]["thinking_blocks"], thinking().1);
+    assert!(messages[1].get("reasoning_content").is_none());
+}
+
+#[test]
+fn thinking_that_was_cut_before_its_signature_does_not_go_back() {
+    let (pieces, _) = thinking();
+    let cut = openai::delta(json!({"thinking_blocks": pieces[..2]}));
+    let end = openai::finish("stop") + openai::DONE;
+    for rest in [openai::text("Hi"), openai::text("Hi") + &end] {
+        let reply = reply(&(cut.clone() + &rest));
+        assert_eq!(reply, json!({"role": "assistant", "content": "Hi"}));
+    }
+}
+
+#[test]
+fn reasoning_details_go_back_whole_and_in_their_order() {
+    let details = |details: Value| {
+        let text = details[0]["text"].as_str().map(str::to_owned);
+        openai::delta(json!({"reasoning": text, "reasoning_details": details}))
+    };
+    let text = |index: u32, text: &str| json!([{"type": "reasoning.text", "text": text, "format": "anthropic-claude-v1", "index": index, "signature": null}]);
+    let body = [
+        details(text(0, "Let ")),
+        details(text(0, "me \u{1f642}.")),
+        details(
+            json!([{"type": "reasoning.text", "signature": "c2ln==", "format": "anthropic-claude-v1", "index": 0}]),
+        ),
+        details(text(1, "Then")),
+        tool_calls(one_call()),
+        // Gemini's and OpenAI's come with the call or after it.
+        details(
+            json!([{"type": "reasoning.encrypted", "data": "ZW5j", "id": "a", "format": "google-gemini-v1", "index": 0}]),
+        ),
+        openai::finish("tool_calls"),
+        openai::DONE.to_owned(),
+    ]
+    .concat();
+    let expected = json!([
+        {"type": "reasoning.text", "text": "Let me \u{1f642}.", "format": "anthropic-claude-v1", "index": 0, "signature": "c2ln=="},
+        {"type": "reasoning.text", "text": "Then", "format": "anthropic-claude-v1", "index": 1, "signature": null},
+        {"type": "reasoning.encrypted", "data": "ZW5j", "id": "a", "format": "google-gemini-v1", "index": 0},
+    ]);
+    let streamed = reply(&body);
+    assert_eq!(streamed["reasoning_details"], expected);
+    assert_eq!(streamed["reasoning"], "Let me \u{1f642}.Then");
+    assert_eq!(sent_again(&streamed), streamed);
+    let message = json!({"content": "", "reasoning_details": expected, "tool_calls": one_call()});
+    let answer = json!({"choices": [{"message": message, "finish_reason": "tool_calls"}]});
+    assert_eq!(reply(&openai::event(&answer))["reasoning_details"], expected);
+}
+
+#[test]
+fn thinking_parts_go_back_before_the_text() {
+    let part =
+        |text: &str| json!([{"type": "thinking", "thinking": [{"type": "text", "text": text}]}]);
+    let signed = json!([{"type": "thinking", "thinking": [{"type": "text", "text": "m"}], "signature": "s"}]);
+    let body = [
+        openai::delta(json!({"content": part("h")})),
+        openai::delta(json!({"content": signed})),
+        openai::text("Hi"),
+        openai::finish("stop"),
+    ]
+    .concat();
+    assert_eq!(
+        reply(&body),
+        json!({"role": "assistant", "content": [
+            {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}], "signature": "s"},
+            {"type": "text", "text": "Hi"}]})
+    );
+}
+
+#[test]
+fn signature_of_a_tool_call_goes_back_in_that_call() {
+    let call = |id: &str, extra: Value| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}, "extra_content": extra});
+    let google = |signature: &str| json!({"google": {"thought_signature": signature}});
+    let body = tool_calls(json!([call("a", google("one"))]))
+        + &tool_calls(json!([call("b", Value::Null), call("c", google("three"))]))
+        + &tool_calls(
+            json!([{"id": "c", "provider_specific_fields": {"thought_signature": "more"}}]),
+        )
+        + &openai::finish("tool_calls");
+    let reply = reply(&body);
+    assert_eq!(reply["tool_calls"][0], call("a", google("one")));
+    assert!(reply["tool_calls"][1].get("extra_content").is_none());
+    assert_eq!(reply["tool_calls"][2]["extra_content"], google("three"));
+    assert_eq!(
+        reply["tool_calls"][2]["provider_specific_fields"],
+        json!({"thought_signature": "more"})
+    );
+    assert!(reply.get("extra_content").is_none() && sent_again(&reply) == reply);
+}
+
+#[test]
+fn character_cut_in_two_pieces_of_a_signed_block_is_whole() {
+    let piece = |text: &str, signature: &str| {
+        format!(
+            "data: {{\"choices\":[{{\"delta\":{{\"thinking_blocks\":[{{\"type\":\"thinking\",\"thinking\":\"{text}\",\"signature\":\"{signature}\"}}]}}}}]}}\n\n"
+        )
+    };
+    let body = [
+        piece("a\\ud83d", ""),
+        piece("\\ude42\\ud83d", ""),
+        piece("", "s"),
+        openai::stream(&["Hi"]),
+    ];
+    let expected =
+        json!([{"type": "thinking", "thinking": "a\u{1f642}\u{fffd}", "signature": "s"}]);
+    assert_eq!(reply(&body.concat())["thinking_blocks"], expected);
+}
+
 #[test]
 fn usage_of_groq_and_moonshot_is_found_where_they_put_it() {
     let groq = openai::text("a")
@@ -1139,7 +1323,10 @@ fn reasoning_details_are_reasoning() {
     let body = openai::delta(json!({"reasoning_details": details})) + &openai::stream(&["Hi"]);
     assert_eq!(
         chunks(SSE, body)[..2],
-        ["reasoning 0 0 \"hm\" name=\"reasoning\"", "reasoning 0 0 \" so\" name=\"reasoning\""]
+        [
+            "reasoning 0 0 \"hm\" name=\"reasoning_details\"",
+            "reasoning 0 0 \" so\" name=\"reasoning_details\""
+        ]
     );
 }
 

@@ -31,7 +31,9 @@ pub const TOLMACH_CHUNK_USAGE: tolmach_chunk_kind = 10;
 pub const TOLMACH_CHUNK_FINISH: tolmach_chunk_kind = 11;
 /// With the config's raw_chunks alone: text is the undecoded event.
 pub const TOLMACH_CHUNK_RAW: tolmach_chunk_kind = 12;
-/// Opaque state of the provider's, as JSON in text. The reply has it already.
+/// Opaque state of the provider's, such as signed reasoning: fields of the message, as a JSON
+/// object in text. Each replaces the one before of its name; entries of tool_calls add to the
+/// calls of their ids. The reply has it already.
 pub const TOLMACH_CHUNK_STATE: tolmach_chunk_kind = 13;
 
 /// Token counts; -1 where the provider did not say.

@@ -8,6 +8,7 @@ mod aichats;
 mod amigochat;
 mod gigachat;
 mod openai;
+mod state;
 mod tags;
 
 use once_cell::race::OnceBox;

@@ -9,6 +9,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::state::State;
 use super::tags::{Files, Think};
 use super::{Capabilities, Protocol, Provider};
 use crate::call::{Call, Response};
@@ -341,6 +342,8 @@ pub(super) struct Answer {
     calls: Vec<ToolCall>,
     /// The function call of each choice, held while tool calls may come instead of it.
     functions: Vec<FunctionCall>,
+    /// What the provider wants back, of each choice.
+    states: Vec<State>,
     usage: Option<Usage>,
     cited: bool,
     /// Files that the text shows, in their order.
@@ -357,6 +360,8 @@ struct ToolCall {
     /// Index and id on the wire, where given.
     wire_index: Option<i64>,
     wire_id: String,
+    /// The one that the program knows it by.
+    id: String,
     index: i32,
     named: bool,
 }
@@ -429,8 +434,9 @@ struct Message<'a> {
     reasoning_content: Text<'a>,
     #[serde(borrow)]
     reasoning: Text<'a>,
-    #[serde(borrow)]
-    reasoning_details: List<Part<'a>>,
+    /// OpenRouter's, and LiteLLM's: blocks of reasoning, which it wants back.
+    reasoning_details: List<Map<String, Value>>,
+    thinking_blocks: List<Map<String, Value>>,
     #[serde(borrow)]
     refusal: Text<'a>,
     #[serde(borrow)]
@@ -460,7 +466,7 @@ impl Message<'_> {
         texts.iter().any(|text| !text.is_empty())
             || [self.content.parts.len(), self.reasoning_details.len(), self.tool_calls.len()]
                 .iter()
-                .chain(&[self.images.len(), self.annotations.len()])
+                .chain(&[self.thinking_blocks.len(), self.images.len(), self.annotations.len()])
                 .any(|count| *count > 0)
             || self.function_call.0.is_some()
             || self.audio.0.is_some()
@@ -475,11 +481,32 @@ struct Part<'a> {
     #[serde(borrow)]
     text: Text<'a>,
     #[serde(borrow)]
-    summary: Text<'a>,
-    #[serde(borrow)]
     refusal: Text<'a>,
     #[serde(borrow)]
     thinking: Content<'a, Thought<'a>>,
+    #[serde(borrow)]
+    signature: Text<'a>,
+}
+
+impl Part<'_> {
+    /// A part that is reasoning, as the provider wants it back.
+    fn as_thinking(&self) -> Option<Map<String, Value>> {
+        if &*self.kind != "thinking" {
+            return None;
+        }
+        let text = |thought: &Thought<'_>| json!({"type": "text", "text": &*thought.text});
+        let thinking = match self.thinking.parts.is_empty() {
+            true => json!(&*self.thinking.text),
+            false => self.thinking.parts.iter().map(text).collect(),
+        };
+        let mut block = Map::new();
+        block.insert("type".to_owned(), "thinking".into());
+        block.insert("thinking".to_owned(), thinking);
+        if !self.signature.is_empty() {
+            block.insert("signature".to_owned(), (*self.signature).into());
+        }
+        Some(block)
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -498,6 +525,9 @@ struct Piece<'a> {
     id: Text<'a>,
     #[serde(borrow)]
     function: Maybe<Function<'a>>,
+    /// Gemini's and LiteLLM's: the signature of the reasoning that led to the call.
+    extra_content: Option<Box<Value>>,
+    provider_specific_fields: Option<Box<Value>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -565,6 +595,7 @@ impl Answer {
             finishes: Vec::new(),
             calls: Vec::new(),
             functions: Vec::new(),
+            states: Vec::new(),
             usage: None,
             cited: false,
             files: Vec::new(),
@@ -648,7 +679,7 @@ impl Answer {
             self.take_choice(choice, call);
         }
         if let Some(conversation) = &event.conversation {
-            call.state(&json!({"conversation": conversation}));
+            call.state(0, &json!({"conversation": conversation}));
         }
         self.take_citations(event.citations.as_deref(), call);
         let groq = event.x_groq.as_deref().and_then(|groq| groq.get("usage"));
@@ -695,6 +726,7 @@ impl Answer {
             return call.progress(&message.content.text);
         }
         take_reasoning(choice, message, call);
+        self.keep_state(choice, message);
         self.take_text(choice, &message.content.text, call);
         for part in message.content.parts.iter() {
             self.take_text(choice, if &*part.kind == "thinking" { "" } else { &part.text }, call);
@@ -706,6 +738,7 @@ impl Answer {
             let name = function.map_or("", |function| &*function.name);
             let text = function.map_or("", |function| &*function.arguments.0);
             self.take_tool_call(choice, piece.index.0, &piece.id, name, text, call);
+            self.give_state_of_call(choice, piece, call);
         }
         if let Some(function) = message.function_call.0.as_deref() {
             self.take_function_call(choice, &message.functions_state_id, function, call);
@@ -769,14 +802,68 @@ impl Answer {
             String::new()
         };
         let id = if wire_id.is_empty() { &made_up } else { wire_id };
+        // A call that is sent back without the reasoning that led to it is refused.
+        self.give_state(choice, call);
         self.calls.push(ToolCall {
             choice,
             wire_index,
             wire_id: wire_id.to_owned(),
+            id: id.to_owned(),
             index,
             named: !name.is_empty(),
         });
         call.take(&Chunk { choice, index, text, id, name, ..Chunk::new(ChunkKind::ToolCall) });
+    }
+
+    /// Keeps the reasoning that the provider wants back.
+    fn keep_state(&mut self, choice: i32, message: &Message<'_>) {
+        let parts = message.content.parts.iter().filter_map(Part::as_thinking);
+        let parts: Vec<Map<String, Value>> = parts.collect();
+        let fields = [
+            ("thinking_blocks", &*message.thinking_blocks),
+            ("reasoning_details", &*message.reasoning_details),
+            ("content", &*parts),
+        ];
+        for (field, pieces) in fields.into_iter().filter(|(_, pieces)| !pieces.is_empty()) {
+            if !self.states.iter().any(|state| state.choice == choice) {
+                self.states.push(State::of(choice));
+            }
+            let ours = self.states.iter_mut().find(|state| state.choice == choice);
+            if let Some(state) = ours {
+                pieces.iter().for_each(|piece| state.keep(field, piece));
+            }
+        }
+    }
+
+    /// Gives what of it is new.
+    fn give_state(&mut self, choice: i32, call: &mut Call<'_>) {
+        let ours = self.states.iter_mut().find(|state| state.choice == choice);
+        if let Some(state) = ours.and_then(State::take_changed) {
+            call.state(choice, &state);
+        }
+    }
+
+    /// Gives what of it stands in the call that `piece` is of.
+    fn give_state_of_call(&self, choice: i32, piece: &Piece<'_>, call: &mut Call<'_>) {
+        let fields = [
+            ("extra_content", &piece.extra_content),
+            ("provider_specific_fields", &piece.provider_specific_fields),
+        ];
+        let mut state = Map::new();
+        for (name, value) in fields {
+            state.extend(value.as_deref().map(|value| (name.to_owned(), value.clone())));
+        }
+        let known =
+            self.calls.iter().rev().filter(|known| known.choice == choice).find(
+                |known| match piece.index.0 {
+                    Some(_) => known.wire_index == piece.index.0,
+                    None => piece.id.is_empty() || known.wire_id == *piece.id,
+                },
+            );
+        if let (Some(known), false) = (known, state.is_empty()) {
+            state.insert("id".to_owned(), known.id.as_str().into());
+            call.state(choice, &json!({"tool_calls": [state]}));
+        }
     }
 
     /// Holds a piece of a function call, unless the choice makes tool calls.
@@ -884,6 +971,9 @@ impl Answer {
         if !self.done && (self.finishes.is_empty() || !open.is_empty()) {
             return Err(call.truncated());
         }
+        for choice in self.choices.clone() {
+            self.give_state(choice, call);
+        }
         self.finishes.extend(open.into_iter().map(|choice| (choice, String::new())));
         if self.finishes.is_empty() {
             self.finishes.push((0, String::new()));
@@ -920,9 +1010,18 @@ fn take_reasoning(choice: i32, message: &Message<'_>, call: &mut Call<'_>) {
     if !message.reasoning.is_empty() {
         return call.reasoning(choice, &message.reasoning, "reasoning");
     }
+    let text = |block: &Map<String, Value>, name| {
+        block.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
     for detail in message.reasoning_details.iter() {
-        let text = if detail.text.is_empty() { &detail.summary } else { &detail.text };
-        call.reasoning(choice, text, "reasoning");
+        call.reasoning(choice, &text(detail, "text"), "reasoning_details");
+        call.reasoning(choice, &text(detail, "summary"), "reasoning_details");
+    }
+    if !message.reasoning_details.is_empty() {
+        return;
+    }
+    for block in message.thinking_blocks.iter() {
+        call.reasoning(choice, &text(block, "thinking"), "thinking_blocks");
     }
     for part in message.content.parts.iter().filter(|part| &*part.kind == "thinking") {
         call.reasoning(choice, &part.thinking.text, "thinking");

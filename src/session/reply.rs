@@ -27,6 +27,8 @@ struct Call {
     id: String,
     name: String,
     arguments: String,
+    /// What the provider wants back, as fields of the call.
+    state: Map<String, Value>,
 }
 
 impl Reply {
@@ -59,12 +61,25 @@ impl Reply {
             ChunkKind::Audio if !chunk.id.is_empty() => chunk.id.clone_into(&mut self.audio),
             ChunkKind::State => {
                 if let Ok(Value::Object(state)) = serde_json::from_str(chunk.text) {
-                    self.state.extend(state);
+                    self.take_state(state);
                 }
             }
             ChunkKind::Finish => self.finished = true,
             _ => {}
         }
+    }
+
+    /// A field that comes again replaces the one before; tool calls are told by their ids.
+    fn take_state(&mut self, mut state: Map<String, Value>) {
+        let calls = state.shift_remove("tool_calls");
+        for fields in calls.as_ref().and_then(Value::as_array).into_iter().flatten() {
+            let id = fields.get("id").and_then(Value::as_str).unwrap_or_default();
+            let known = self.calls.iter_mut().find(|call| call.id == id);
+            if let (Some(call), Some(fields)) = (known, fields.as_object()) {
+                call.state.extend(fields.clone());
+            }
+        }
+        self.state.extend(state);
     }
 
     /// The message as OpenAI's chat request takes it; empty where there is nothing that a
@@ -82,7 +97,7 @@ impl Reply {
         let mut message = Map::new();
         message.insert("role".to_owned(), json!("assistant"));
         // Empty, never null: some servers fail at null beside tool calls.
-        message.insert("content".to_owned(), json!(self.text));
+        message.insert("content".to_owned(), self.content());
         // Some providers want their reasoning back, in the field it came in (pitfall 20).
         if matches!(&*self.reasoning_field, "reasoning_content" | "reasoning") {
             message.insert(self.reasoning_field.clone(), json!(self.reasoning));
@@ -96,8 +111,19 @@ impl Reply {
         if !self.audio.is_empty() {
             message.insert("audio".to_owned(), json!({"id": self.audio}));
         }
-        message.extend(self.state.clone());
+        let is_empty = |value: &Value| value.is_null() || *value == json!([]);
+        let kept = self.state.iter().filter(|(name, value)| *name != "content" && !is_empty(value));
+        message.extend(kept.map(|(name, value)| (name.clone(), value.clone())));
         Value::Object(message).to_string()
+    }
+
+    /// The text; after the parts that the provider wants back, where there are any.
+    fn content(&self) -> Value {
+        let Some(Value::Array(parts)) = self.state.get("content") else {
+            return json!(self.text);
+        };
+        let text = json!({"type": "text", "text": self.text});
+        parts.iter().cloned().chain((!self.text.is_empty()).then_some(text)).collect()
     }
 }
 
@@ -111,13 +137,14 @@ impl Call {
         };
         let is_json = serde_json::from_str::<IgnoredAny>(arguments).is_ok();
         let is_whole = is_json && (finished || arguments.starts_with('{'));
-        (is_whole && !self.name.is_empty()).then(|| {
-            json!({
-                "id": self.id,
-                "type": "function",
-                "function": {"name": self.name, "arguments": arguments}
-            })
-        })
+        if !is_whole || self.name.is_empty() {
+            return None;
+        }
+        let mut call = self.state.clone();
+        call.insert("id".to_owned(), json!(self.id));
+        call.insert("type".to_owned(), json!("function"));
+        call.insert("function".to_owned(), json!({"name": self.name, "arguments": arguments}));
+        Some(Value::Object(call))
     }
 }
 

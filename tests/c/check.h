@@ -127,7 +127,7 @@ static void print_quoted(tolmach_str text) {
 static void print_chunk(const tolmach_chunk *chunk) {
   static const char *const kinds[] = {"?",     "start",    "text",  "reasoning", "refusal",
                                       "tool",  "image",    "audio", "source",    "progress",
-                                      "usage", "finish",   "raw"};
+                                      "usage", "finish",   "raw",   "state"};
   int known = chunk->kind > 0 && chunk->kind < (int)(sizeof kinds / sizeof *kinds);
   CHECK(chunk->text.ptr && chunk->text.ptr[chunk->text.len] == '\0');
   CHECK(chunk->id.ptr && chunk->id.ptr[chunk->id.len] == '\0');
