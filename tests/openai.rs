@@ -311,13 +311,17 @@ fn function_call_alone_is_a_tool_call() {
         openai::delta(json!({"function_call": {"name": name, "arguments": arguments}}))
     };
     let long = "y".repeat(100_000);
-    for middle in ["1", &*long] {
+    // What is long is not held to the end.
+    for (middle, pieces) in [("1", 1), (&*long, 2)] {
         let body = piece("f", "{\"x\":\"") + &piece("", middle) + &piece("", "\"}");
-        let reply = reply(&(body + &openai::finish("function_call") + openai::DONE));
+        let body = body + &openai::finish("function_call") + openai::DONE;
+        let reply = reply(&body);
         let calls = reply["tool_calls"].as_array().unwrap();
         assert_eq!(calls.len(), 1);
         let arguments = format!("{{\"x\":\"{middle}\"}}");
         assert_eq!(calls[0]["function"], json!({"name": "f", "arguments": arguments}));
+        let lines = chunks(SSE, body);
+        assert_eq!(lines.iter().filter(|line| line.starts_with("tool ")).count(), pieces);
     }
 }
 
@@ -535,7 +539,8 @@ fn character_cut_in_two_events_is_whole() {
         delta(0, &tool(1, "x\\\"")),
         delta(0, "\"content\":\"\\ud83d\\ude42\\ud83d\""),
         delta(0, "\"content\":\"\\ud83d\""),
-        "data: [DONE]\n\n".to_owned(),
+        openai::usage(1, 2),
+        openai::DONE.to_owned(),
     ];
     let lines = chunks(SSE, body.concat());
     assert_eq!(
@@ -556,13 +561,15 @@ fn character_cut_in_two_events_is_whole() {
             "text 0 0 \"\u{fffd}\"",
         ]
     );
-    assert!(lines[13].starts_with("finish 0 0"), "{lines:?}");
+    assert!(lines[13].starts_with("usage ") && lines[14].starts_with("finish 0 0"), "{lines:?}");
 }
 
 #[test]
-fn half_a_character_before_an_error_is_not_lost() {
+fn half_a_character_at_the_end_is_not_lost() {
     let half = "data: {\"choices\":[{\"delta\":{\"content\":\"\\ud83d\"}}]}\n\n";
     let broken = "data: {\"error\":{\"message\":\"broken\\ud83d\"}}\n\n";
+    let whole = chunks(SSE, half.to_owned() + &openai::finish("stop") + openai::DONE);
+    assert_eq!(whole, ["text 0 0 \"\u{fffd}\"", "finish 0 0 \"stop\" name=\"stop\"", "end"]);
     for end in ["", broken] {
         let lines = chunks(SSE, format!("{half}{end}"));
         assert_eq!(lines[0], "text 0 0 \"\u{fffd}\"");

@@ -866,7 +866,7 @@ impl Answer {
         }
     }
 
-    /// Holds a piece of a function call, unless the choice makes tool calls.
+    /// Holds a piece of a function call.
     fn take_function_call(
         &mut self,
         choice: i32,
@@ -874,9 +874,6 @@ impl Answer {
         function: &Function<'_>,
         call: &mut Call<'_>,
     ) {
-        if self.calls_tools(choice) {
-            return;
-        }
         // It makes no chunk yet, but the answer goes on.
         call.goes_on();
         let at = self.functions.iter().position(|held| held.choice == choice);
