@@ -4,6 +4,7 @@
 //! takes chunks. Chunks of one read travel together: they are handed over just before the
 //! next read could block.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
@@ -37,6 +38,8 @@ pub(crate) struct Call<'a> {
     halves: Option<Halves<Stream>>,
     /// A chunk was taken: what comes now is no longer to be asked for again.
     answered: bool,
+    /// How many images and sources each choice has had.
+    counts: HashMap<(ChunkKind, i32), i32>,
     /// What usage is estimated from, where the config asks for that (providers.md 1.6).
     estimate: Option<Usage>,
     /// What must not be seen in errors.
@@ -93,6 +96,7 @@ impl<'a> Call<'a> {
             batch: Batch::default(),
             halves: None,
             answered: false,
+            counts: HashMap::new(),
             estimate: None,
             secrets: config.secrets(),
             host: String::new(),
@@ -369,7 +373,7 @@ impl<'a> Call<'a> {
         self.redacted(fault::of_event(&self.host, event.data))
     }
 
-    /// How many choices, and how many tool calls, of an answer are told apart.
+    /// How many choices, tool calls and files of an answer are told apart.
     pub(crate) fn max_tool_calls(&self) -> usize {
         self.config.max_tool_calls
     }
@@ -379,7 +383,9 @@ impl<'a> Call<'a> {
         let most = self.config.max_tool_calls;
         self.error(
             ErrorKind::TooLarge,
-            &format!("answered with more than {most} tool calls or choices (max_tool_calls)"),
+            &format!(
+                "answered with more than {most} tool calls, choices or files (max_tool_calls)"
+            ),
         )
     }
 
@@ -458,19 +464,35 @@ impl<'a> Call<'a> {
 
     /// An image in bytes; what kind they are, they tell themselves. `name`: its prompt, as
     /// the provider revised it.
-    pub(crate) fn image(&mut self, choice: i32, index: i32, bytes: &[u8], name: &str) {
+    pub(crate) fn image(&mut self, choice: i32, bytes: &[u8], name: &str) {
         let mime = media::sniff(bytes).unwrap_or_default();
+        let index = self.next_index(ChunkKind::Image, choice);
         self.take(&Chunk { choice, index, mime, bytes, name, ..Chunk::new(ChunkKind::Image) });
     }
 
     /// An image that lies elsewhere, or in a data URL.
-    pub(crate) fn image_at(&mut self, choice: i32, index: i32, url: &str, name: &str) {
-        match media::decode_data_url(url) {
-            Some(bytes) => self.image(choice, index, &bytes, name),
-            None => {
-                self.take(&Chunk { choice, index, text: url, name, ..Chunk::new(ChunkKind::Image) })
-            }
+    pub(crate) fn image_at(&mut self, choice: i32, url: &str, name: &str) {
+        if let Some(bytes) = media::decode_data_url(url) {
+            return self.image(choice, &bytes, name);
         }
+        let index = self.next_index(ChunkKind::Image, choice);
+        self.take(&Chunk { choice, index, text: url, name, ..Chunk::new(ChunkKind::Image) });
+    }
+
+    /// A source: where it is, and its title.
+    pub(crate) fn source(&mut self, choice: i32, url: &str, title: &str) {
+        let index = self.next_index(ChunkKind::Source, choice);
+        let chunk = Chunk::new(ChunkKind::Source);
+        self.take(&Chunk { choice, index, text: url, name: title, ..chunk });
+    }
+
+    /// Which chunk of that kind comes next. Counted over the whole answer: most servers
+    /// count anew in every event, or not at all.
+    fn next_index(&mut self, kind: ChunkKind, choice: i32) -> i32 {
+        let count = self.counts.entry((kind, choice)).or_default();
+        let index = *count;
+        *count = index.saturating_add(1);
+        index
     }
 
     /// Token counts.

@@ -63,7 +63,8 @@ pub struct Chunk<'a> {
     pub kind: ChunkKind,
     /// Which of `n` answers it belongs to.
     pub choice: i32,
-    /// Which tool call, image, ... of that answer.
+    /// Which tool call, image or source of that answer, counted from 0 over all of it; 0
+    /// for the other kinds. The pieces of one tool call share theirs.
     pub index: i32,
     /// Text in whole UTF-8 characters.
     pub text: &'a str,

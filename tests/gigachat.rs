@@ -19,7 +19,7 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 use support::c;
 use support::openai::{self, DONE};
-use support::server::{Exchange, Request, Server};
+use support::server::{Exchange, Gate, Request, Server};
 use tolmach::{Client, Config, Polled, Session};
 
 const JSON: &str = "application/json";
@@ -874,6 +874,59 @@ fn second_version_answers_whole_and_shows_files() {
         error.lines(&["api_version=v2", "max_retries=0"])[0]
             .starts_with("error TOLMACH_E_RATE_LIMITED")
     );
+}
+
+#[test]
+fn image_is_delivered_before_the_next_one_is_fetched() {
+    const TEXT: &str = "See <img src=\"f-1\" fuse=\"true\"/><img src=\"f-2\" fuse=\"true\"/>";
+    for version in ["api_version=v1", "api_version=v2"] {
+        let seen = Gate::default();
+        let first_seen = seen.clone();
+        let sber = Sber::answering(move |exchange| {
+            match exchange.request.path.as_str() {
+            "/v1/files/f-1/content" => exchange.whole(200, "image/jpeg", b"\xff\xd8\xff"),
+            "/v1/files/f-2/content" => {
+                first_seen.wait();
+                exchange.whole(200, "image/jpeg", b"\xff\xd8\xff\xff");
+            }
+            "/v1/chat/completions" => exchange.stream(answer(TEXT)),
+            _ => exchange.stream(openai::event(&json!({"model": "G", "finish_reason": "stop",
+                "messages": [{"role": "assistant", "content": [{"text": "See "}, {"files": [{"id": "f-1"}, {"id": "f-2"}]}]}]}))),
+        }
+        });
+        let mut program = sber.program("stream").arg(version);
+        program = program.arg(format!("auth_url={}/oauth", sber.server.url()));
+        let mut program = program.spawn();
+        let mut next = || program.line();
+        assert!(next().starts_with("start "));
+        assert_eq!(next(), "text 0 0 \"See \"");
+        assert_eq!(next(), "image 0 0 \"\" mime=\"image/jpeg\" bytes=3");
+        seen.open();
+        assert_eq!(next(), "image 0 1 \"\" mime=\"image/jpeg\" bytes=4");
+        program.finish().passed();
+    }
+}
+
+#[test]
+fn more_images_than_the_limit_are_too_large() {
+    for version in ["api_version=v1", "api_version=v2"] {
+        let sber = Sber::answering(|exchange| {
+            match exchange.request.path.as_str() {
+            "/v1/chat/completions" => {
+                exchange.stream(answer(&"<img src=\"f-1\" fuse=\"true\"/>".repeat(4)))
+            }
+            "/v2/chat/completions" => exchange.stream(openai::event(&json!({"finish_reason": "stop",
+                "messages": [{"role": "assistant", "content": [{"files": vec![json!({"id": "f-1"}); 4]}]}]}))),
+            _ => exchange.whole(200, "image/jpeg", b"\xff\xd8\xff"),
+        }
+        });
+        assert!(sber.lines(&[version, "max_tool_calls=4"]).contains(&"end".to_owned()));
+        let few = sber.lines(&[version, "max_tool_calls=3"]).concat();
+        assert!(
+            few.contains("error TOLMACH_E_TOO_LARGE") && few.contains("(max_tool_calls)"),
+            "{few}"
+        );
+    }
 }
 
 #[test]

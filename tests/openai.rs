@@ -434,10 +434,47 @@ fn images_and_audio_come_as_bytes_and_sources_once() {
             "image 0 1 \"https://example.org/i.png\"",
             "audio 0 0 \"hey\" id=\"au1\" bytes=3",
             "source 0 0 \"https://a\" name=\"A\"",
-            "source 0 0 \"https://b\"",
+            "source 0 1 \"https://b\"",
         ]
     );
     assert_eq!(reply(&body)["audio"], json!({"id": "au1"}));
+}
+
+#[test]
+fn images_and_sources_are_counted_over_the_whole_answer_for_each_choice() {
+    let event = |choice: usize, delta: Value| {
+        openai::event(&json!({"choices": [{"index": choice, "delta": delta}]}))
+    };
+    let images = |urls: &[&str]| {
+        let images = urls.iter().map(|url| json!({"image_url": {"url": url}}));
+        json!({"images": images.collect::<Vec<_>>()})
+    };
+    let source = |url: &str| json!({"annotations": [{"url_citation": {"url": url}}]});
+    let body = [
+        event(0, images(&["https://a", "data:image/png;base64,iVBORw0KGgo="])),
+        event(1, images(&["https://b"])),
+        event(0, images(&["https://c"])),
+        event(1, images(&["https://d"])),
+        event(0, source("https://e")),
+        event(0, source("https://f")),
+        openai::event(&json!({"citations": ["https://g", "https://h"], "choices": []})),
+        openai::DONE.to_owned(),
+    ]
+    .concat();
+    assert_eq!(
+        chunks(SSE, body)[..9],
+        [
+            "image 0 0 \"https://a\"",
+            "image 0 1 \"\" mime=\"image/png\" bytes=8",
+            "image 1 0 \"https://b\"",
+            "image 0 2 \"https://c\"",
+            "image 1 1 \"https://d\"",
+            "source 0 0 \"https://e\"",
+            "source 0 1 \"https://f\"",
+            "source 0 2 \"https://g\"",
+            "source 0 3 \"https://h\"",
+        ]
+    );
 }
 
 #[test]

@@ -60,7 +60,8 @@ pub struct tolmach_chunk {
     pub kind: tolmach_chunk_kind,
     /// Which of n answers it belongs to.
     pub choice: i32,
-    /// Which tool call, image, ... of that answer.
+    /// Which tool call, image or source of that answer, counted from 0 over all of it; 0 for
+    /// the other kinds. The pieces of one tool call share theirs.
     pub index: i32,
     /// 0 in this version.
     pub flags: i32,

@@ -35,7 +35,8 @@ use crate::config::Config;
 /// - max_error_bytes: the body of an error (default 262144)
 /// - max_header_bytes: the head of a response (default 65536, at least 1024)
 /// - max_json_depth: levels of JSON in one event (default 127, the most)
-/// - max_tool_calls: tool calls, and choices, of one answer (default 1024, at most 65536)
+/// - max_tool_calls: tool calls, choices, and files that GigaChat shows, of one answer
+///   (default 1024, at most 65536)
 /// - queue_bytes: what may wait for the program before the provider has to wait
 ///   (default 1048576, at least 1024)
 /// - user_agent: default "tolmach/" and the version

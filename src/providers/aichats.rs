@@ -117,7 +117,7 @@ impl AiChats {
         // The image lies on somebody's host: cookies and the rest stay here.
         let bytes = call.fetch(url)?;
         call.start("", IMAGES);
-        call.image(0, 0, &bytes, "");
+        call.image(0, &bytes, "");
         call.finish(0, "stop", "");
         Ok(())
     }

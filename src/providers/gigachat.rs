@@ -141,11 +141,19 @@ impl GigaChat {
             self.post("/chat/completions", request.stream(), &Value::Object(body), call)?;
         let mut answer = Answer::showing_files(model);
         answer.read_to_end(response, call)?;
-        for (id, index) in answer.files().iter().zip(0..) {
-            let bytes = self.download(id, call)?;
-            call.image(0, index, &bytes, "");
-        }
+        self.show(&answer.files(), call)?;
         answer.finish(call)
+    }
+
+    /// Fetches and delivers the images that the answer shows, one by one.
+    fn show(&self, files: &[String], call: &mut Call<'_>) -> Result<()> {
+        for id in files {
+            // What there is already does not wait for the next download.
+            call.flush()?;
+            let bytes = self.download(id, call)?;
+            call.image(0, &bytes, "");
+        }
+        Ok(())
     }
 
     /// A file that the answer shows: an image that the model made.
@@ -358,7 +366,7 @@ impl GigaChat {
                 return Err(error);
             }
             answer.take(&event, call);
-            if answer.calls > most {
+            if answer.calls > most || answer.files.len() > call.max_tool_calls() {
                 return Err(call.too_many_calls());
             }
             end = Some(event)
@@ -366,10 +374,7 @@ impl GigaChat {
         }
         let Some(end) = end else { return Err(call.truncated()) };
         call.end(events);
-        for (id, index) in answer.files.iter().zip(0..) {
-            let bytes = self.download(id, call)?;
-            call.image(0, index, &bytes, "");
-        }
+        self.show(&answer.files, call)?;
         if let Some(usage) = end.get("usage").and_then(usage_of) {
             call.usage(usage);
         }

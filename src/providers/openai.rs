@@ -294,12 +294,15 @@ pub(super) fn take_images(answer: &Value, model: &str, call: &mut Call<'_>) -> R
     };
     let text = |item: &Value, key: &str| item.get(key).and_then(Value::as_str).map(str::to_owned);
     call.start("", &text(answer, "model").unwrap_or_else(|| model.to_owned()));
-    for (item, index) in items.iter().zip(0..) {
+    for item in items {
+        // One image at a time is held.
+        call.flush()?;
         let prompt = text(item, "revised_prompt").unwrap_or_default();
-        let bytes = text(item, "b64_json").and_then(|data| media::decode_base64(&data));
+        let data = item.get("b64_json").and_then(Value::as_str);
+        let bytes = data.and_then(media::decode_base64);
         match (bytes, text(item, "url")) {
-            (Some(bytes), _) => call.image(0, index, &bytes, &prompt),
-            (None, Some(url)) => call.image_at(0, index, &url, &prompt),
+            (Some(bytes), _) => call.image(0, &bytes, &prompt),
+            (None, Some(url)) => call.image_at(0, &url, &prompt),
             (None, None) => return Err(call.protocol_error("answered with an image that is none")),
         }
     }
@@ -350,7 +353,7 @@ pub(super) struct Answer {
     files: Vec<String>,
     /// Base64 of audio that more is to come of.
     audio: String,
-    /// There were more choices or tool calls than are told apart (pitfall 26).
+    /// There were more choices, tool calls or files than are told apart (pitfall 26).
     too_many: bool,
 }
 
@@ -752,12 +755,11 @@ impl Answer {
             }
         }
         let links = message.images.iter().filter_map(|image| image.image_url.0.as_ref());
-        for (link, index) in links.zip(0..) {
-            call.image_at(choice, index, &link.url, "");
+        for link in links {
+            call.image_at(choice, &link.url, "");
         }
         for link in message.annotations.iter().filter_map(|note| note.url_citation.0.as_ref()) {
-            let chunk = Chunk::new(ChunkKind::Source);
-            call.take(&Chunk { choice, text: &link.url, name: &link.title, ..chunk });
+            call.source(choice, &link.url, &link.title);
         }
     }
 
@@ -915,8 +917,8 @@ impl Answer {
             return;
         };
         self.cited = !citations.is_empty();
-        for (text, index) in citations.iter().filter_map(Value::as_str).zip(0..) {
-            call.take(&Chunk { index, text, ..Chunk::new(ChunkKind::Source) });
+        for url in citations.iter().filter_map(Value::as_str) {
+            call.source(0, url, "");
         }
     }
 
@@ -935,6 +937,7 @@ impl Answer {
             Reading::AsItIs => call.text(choice, text),
             Reading::FileTags(files) => {
                 self.files.extend(files.take(text, |text| call.text(choice, text)));
+                self.too_many |= self.files.len() > call.max_tool_calls();
             }
             Reading::ThinkTags(thinks) => {
                 if !thinks.iter().any(|(known, _)| *known == choice) {
