@@ -40,6 +40,31 @@ fn million_chunks_read_slowly_keep_the_process_under_40_mib() {
     assert!(peak < 40 * 1024, "{peak} KiB");
 }
 
+#[test]
+fn server_is_held_where_the_queue_is_full() {
+    const QUEUE: usize = 8 << 20;
+    /// More than the system keeps of a connection, at both of its ends.
+    const SOCKETS: usize = 32 << 20;
+    let events = openai::text(&"x".repeat(1000)).repeat(100);
+    let (full, filled) = mpsc::channel();
+    let server = Server::start(move |exchange| {
+        exchange.stream_head();
+        for sent in 1.. {
+            let held = || full.send(sent * events.len()).unwrap();
+            if !exchange.chunk_watched(&events, held) {
+                return;
+            }
+        }
+    });
+    let setting = format!("queue_bytes={QUEUE}");
+    let program = c::program("full").arg(server.url()).env("TEST_CONFIG", Some(&setting));
+    let mut program = program.spawn();
+    let sent = filled.recv_timeout(support::LONG).unwrap();
+    program.tell("it is full");
+    program.finish().passed();
+    assert!(sent < QUEUE + SOCKETS, "{sent} bytes were taken of the server");
+}
+
 /// Runs a program under valgrind, against `server`.
 fn check(name: &str, server: &Server, args: &[&str]) {
     if let Some(program) = c::program(name).under_valgrind() {

@@ -79,3 +79,21 @@ fn follow(program: c::Program) {
         ]
     );
 }
+
+#[test]
+fn no_callback_comes_after_free_and_release() {
+    let (ask, asked) = mpsc::channel::<()>();
+    let server = Server::start(move |exchange| {
+        let text = String::from_utf8_lossy(&exchange.request.body).into_owned();
+        if text.contains("\"wait\"") {
+            ask.send(()).unwrap();
+            return exchange.wait_for_close();
+        }
+        exchange.stream(openai::stream(&["a", "b", "c"]));
+    });
+    let mut program = c::program("freed").arg(server.url()).arg("300").spawn();
+    assert_eq!(program.line(), "waiting");
+    asked.recv_timeout(LONG).unwrap();
+    program.tell("free it");
+    program.finish().passed();
+}

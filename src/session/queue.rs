@@ -177,3 +177,52 @@ impl Sink for Queue {
 pub(super) fn cancelled() -> Error {
     Error::new(ErrorKind::Cancelled, "the session was cancelled")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::chunk::{Chunk, ChunkKind};
+
+    fn batch(bytes: usize) -> Batch {
+        let mut batch = Batch::default();
+        batch.push(&Chunk { bytes: &vec![7; bytes], ..Chunk::new(ChunkKind::Image) });
+        batch
+    }
+
+    /// Whether a worker that delivers `bytes` more waits for room.
+    fn waits(queue: &Queue, bytes: usize) -> bool {
+        thread::scope(|scope| {
+            let worker = scope.spawn(|| queue.deliver(&mut batch(bytes)));
+            let waits = loop {
+                if queue.lock().producer_waits {
+                    break true;
+                }
+                if worker.is_finished() {
+                    break false;
+                }
+                thread::yield_now();
+            };
+            assert!(matches!(queue.take(&mut Batch::default(), None), Taken::Chunks));
+            worker.join().unwrap().unwrap();
+            waits
+        })
+    }
+
+    #[test]
+    fn worker_waits_where_the_bound_would_be_passed_and_not_before() {
+        let queue = Queue::new(100_000);
+        queue.deliver(&mut batch(40_000)).unwrap();
+        assert!(!waits(&queue, 40_000));
+        queue.deliver(&mut batch(40_000)).unwrap();
+        assert!(waits(&queue, 70_000));
+    }
+
+    #[test]
+    fn one_batch_is_taken_however_large() {
+        let queue = Queue::new(1000);
+        queue.deliver(&mut batch(1_000_000)).unwrap();
+        assert!(waits(&queue, 1));
+    }
+}
