@@ -84,9 +84,11 @@
  *   tolmach_session_poll(), where a second thread gets TOLMACH_E_BUSY.
  *   tolmach_session_cancel() works from any thread at any time before free, and is the
  *   one function that a signal handler may call. There is no thread-local state. The
- *   library's threads block all signals; no SIGPIPE, panic, exception, output or log line
- *   of its own ever leaves it. A pthread_cancel() of a thread takes effect after the call
- *   of this library that the thread is in.
+ *   library's threads block all signals. The library never raises SIGPIPE, never unwinds
+ *   into your code, and writes nothing to standard output or error: a bug that makes it
+ *   panic ends the call or session with TOLMACH_E_INTERNAL, and its place in the source goes
+ *   to the log. A pthread_cancel() of a thread takes effect after the call of this library
+ *   that the thread is in.
  *
  *   After fork(), a child makes clients and sessions of its own. Those of its parent are of
  *   no use to it: functions return TOLMACH_E_ARGUMENT for them, and free does nothing.

@@ -15,6 +15,11 @@
 //! - [`request`](Request), [`chunk`](Chunk), [`model`](Model), [`config`](Config),
 //!   [`error`](Error): what is asked and answered
 //!
+//! A panic in this crate is caught and becomes [`ErrorKind::Internal`]. The first call of
+//! the C ABI installs a panic hook that logs such panics instead of printing them, and
+//! hands all others to the hook that was there; a Rust program that does not use the C ABI
+//! keeps its hook as it is.
+//!
 //! ```no_run
 //! use tolmach::{ChunkKind, Client, Config, Polled, Request, Session};
 //!
@@ -45,6 +50,7 @@ mod ffi;
 mod log;
 mod media;
 mod model;
+mod panics;
 mod process;
 mod prompt;
 

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use arc_swap::ArcSwapOption;
 
+use crate::panics;
+
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(i32)]
@@ -44,6 +46,7 @@ pub(crate) fn line(level: Level, target: &str, message: fmt::Arguments<'_>) {
         return;
     }
     if let Some(sink) = SINK.load_full() {
-        sink(level, target, &message.to_string());
+        let message = message.to_string();
+        panics::of_host(|| sink(level, target, &message));
     }
 }

@@ -4,12 +4,12 @@
 //! do that: they leave nothing behind in the host's threads, as a channel would.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::panics;
 use crate::process::PerProcess;
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -98,7 +98,7 @@ pub(crate) fn call<T: Send + 'static>(
     let place = Arc::new((Mutex::new(None), Condvar::new()));
     let theirs = Arc::clone(&place);
     spawn(name, move || {
-        let outcome = catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|_| Err(panicked()));
+        let outcome = panics::caught(job).unwrap_or_else(|| Err(panicked()));
         *theirs.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
         theirs.1.notify_one();
     })?;
@@ -153,7 +153,7 @@ fn join(threads: Vec<JoinHandle<()>>, patience: Duration) {
 
 /// A panic ends its job alone; jobs report their own failures.
 fn run(job: Job) {
-    catch_unwind(AssertUnwindSafe(job)).ok();
+    panics::caught(job);
 }
 
 /// A new thread inherits its creator's signal mask: the host's signals stay the host's.

@@ -1,13 +1,13 @@
 //! The border: raw pointers become references, panics and errors become statuses.
 
 use std::ffi::{CStr, c_char};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::cancellation::Uncancelled;
 use super::error::tolmach_error;
 use super::process::Process;
 use super::status::tolmach_status;
 use crate::error::{Error, ErrorKind, Result};
+use crate::panics;
 
 /// The C program that called, whose promises hold while its call lasts:
 ///
@@ -37,10 +37,11 @@ impl Caller {
         error: *mut *mut tolmach_error,
         work: impl FnOnce() -> Result<tolmach_status>,
     ) -> tolmach_status {
-        let failure = match catch_unwind(AssertUnwindSafe(work)) {
-            Ok(Ok(status)) => return status,
-            Ok(Err(failure)) => failure,
-            Err(_) => Error::new(ErrorKind::Internal, "a bug in tolmach made it panic: report it"),
+        panics::keep_quiet();
+        let failure = match panics::caught(work) {
+            Some(Ok(status)) => return status,
+            Some(Err(failure)) => failure,
+            None => Error::new(ErrorKind::Internal, "a bug in tolmach made it panic: report it"),
         };
         let status = failure.kind() as tolmach_status;
         if !error.is_null() {
@@ -53,7 +54,8 @@ impl Caller {
 
     /// Does `work` that has no error to give: a panic gives `default`.
     pub(super) fn value<T>(&self, default: T, work: impl FnOnce() -> Option<T>) -> T {
-        catch_unwind(AssertUnwindSafe(work)).ok().flatten().unwrap_or(default)
+        panics::keep_quiet();
+        panics::caught(work).flatten().unwrap_or(default)
     }
 
     /// The object behind a receiver that other threads may use as well.
@@ -188,4 +190,89 @@ fn utf8<'t>(name: &str, bytes: &'t [u8]) -> Result<&'t str> {
 
 fn is_null(name: &str) -> Error {
     Error::new(ErrorKind::Argument, format!("{name} is NULL"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::sync::{Arc, Mutex, mpsc};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::call::Call;
+    use crate::model::Model;
+    use crate::providers::{self, Protocol, Provider};
+    use crate::{Client, Config, Request, Session, log, thread};
+
+    /// Set in the process whose standard error is looked at.
+    const CHILD: &str = "TOLMACH_TEST_PANICS";
+
+    struct Panicking;
+
+    impl Protocol for Panicking {
+        fn run(&self, _: &Request, _: &mut Call<'_>) -> Result<()> {
+            panic!("in a session")
+        }
+
+        fn models(&self, _: &mut Call<'_>) -> Result<Vec<Model>> {
+            panic!("in a list of models")
+        }
+    }
+
+    #[test]
+    fn panics_of_the_library_are_logged_and_those_of_the_host_alone_are_printed() {
+        if std::env::var_os(CHILD).is_some() {
+            return panic_everywhere();
+        }
+        let test = "ffi::caller::tests::panics_of_the_library_are_logged_and_those_of_the_host_alone_are_printed";
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", test, "--nocapture"])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{printed}");
+        for ours in ["at the border", "of a value", "in a job", "in a session", "in a list"] {
+            assert!(!printed.contains(ours), "{printed}");
+        }
+        for theirs in ["of the host", "in a callback"] {
+            assert!(printed.contains(theirs), "{printed}");
+        }
+    }
+
+    fn panic_everywhere() {
+        let (tell, told) = mpsc::channel();
+        let tell = Mutex::new(tell);
+        let sink = move |level: log::Level, target: &str, message: &str| {
+            tell.lock().unwrap().send(format!("{level:?} {target} {message}")).unwrap();
+        };
+        log::set(log::Level::Error as i32, Some(Box::new(sink)));
+        let logged = |what: &str| {
+            let line = told.recv_timeout(Duration::from_secs(60)).unwrap();
+            assert!(line.starts_with("Error panic") && line.contains("caller.rs"), "{line}");
+            assert!(line.ends_with(what), "{line}");
+        };
+        // SAFETY: no pointer of these calls is used.
+        let caller = unsafe { Caller::trusted() };
+        let status = caller.call(std::ptr::null_mut(), || panic!("at the border"));
+        assert_eq!(status, ErrorKind::Internal as tolmach_status);
+        logged("at the border");
+        assert_eq!(caller.value(7, || panic!("of a value")), 7);
+        logged("of a value");
+        thread::spawn("job", || panic!("in a job")).unwrap();
+        logged("in a job");
+        let mut config = Config::new("openai").unwrap();
+        let openai = providers::find("openai").unwrap();
+        config.provider =
+            Box::leak(Box::new(Provider { connect: |_| Ok(Box::new(Panicking)), ..*openai }));
+        let client = Client::new(&config).unwrap();
+        assert_eq!(client.models(None).unwrap_err().kind(), ErrorKind::Internal);
+        logged("in a list of models");
+        let mut session = Session::open(&client, &Request::new(None)).unwrap();
+        assert_eq!(session.poll(None).unwrap_err().kind(), ErrorKind::Internal);
+        logged("in a session");
+        let called = thread::call::<()>("job", || panics::of_host(|| panic!("in a callback")));
+        assert_eq!(called.unwrap_err().kind(), ErrorKind::Internal);
+        std::thread::spawn(|| panic!("of the host")).join().unwrap_err();
+    }
 }

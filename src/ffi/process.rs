@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::{session, thread};
+use crate::{panics, session, thread};
 
 /// How long the end of a process may be held up by threads that are about to end.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -46,11 +46,10 @@ pub(super) fn watch() {
         }
 
         extern "C" fn tidy_up() {
-            std::panic::catch_unwind(|| {
+            panics::caught(|| {
                 session::end_interrupter();
                 thread::dismiss(PATIENCE);
-            })
-            .ok();
+            });
         }
 
         // Two threads may register at once, which does no harm; a lock that keeps them

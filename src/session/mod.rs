@@ -5,13 +5,13 @@ mod queue;
 mod readiness;
 mod reply;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::chunk::{Batch, Chunk};
 use crate::client::Client;
 use crate::error::Result;
+use crate::panics;
 use crate::request::Request;
 use crate::thread;
 use crate::transport::Token;
@@ -179,13 +179,13 @@ struct Worker {
 impl Worker {
     fn work(self) {
         let Control { queue, token, .. } = &self.control;
-        let worked = catch_unwind(AssertUnwindSafe(|| {
+        let worked = panics::caught(|| {
             let (outcome, call) = self.client.run(&self.request, token, &**queue);
             // The program hears of the end first; the connection is put away after it.
             queue.finish(outcome);
             call.linger();
-        }));
-        if worked.is_err() {
+        });
+        if worked.is_none() {
             queue.finish(Err(thread::panicked()));
         }
     }

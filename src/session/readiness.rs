@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use crate::panics;
+
 /// What a program wants to be called on readiness.
 pub struct Ready {
     call: Box<dyn Fn() + Send + Sync>,
@@ -16,7 +18,7 @@ impl Ready {
     }
 
     pub(crate) fn call(&self) {
-        (self.call)();
+        panics::of_host(&self.call);
     }
 }
 
