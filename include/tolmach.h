@@ -85,10 +85,10 @@
  *   tolmach_session_cancel() works from any thread at any time before free, and is the
  *   one function that a signal handler may call. There is no thread-local state. The
  *   library's threads block all signals. The library never raises SIGPIPE, never unwinds
- *   into your code, and writes nothing to standard output or error: a bug that makes it
- *   panic ends the call or session with TOLMACH_E_INTERNAL, and its place in the source goes
- *   to the log. A pthread_cancel() of a thread takes effect after the call of this library
- *   that the thread is in.
+ *   into your code, and writes nothing to standard output or error (but see MEMORY): a bug
+ *   that makes it panic ends the call or session with TOLMACH_E_INTERNAL, and its place in
+ *   the source goes to the log. A pthread_cancel() of a thread takes effect after the call
+ *   of this library that the thread is in.
  *
  *   After fork(), a child makes clients and sessions of its own. Those of its parent are of
  *   no use to it: functions return TOLMACH_E_ARGUMENT for them, and free does nothing.
@@ -101,6 +101,14 @@
  *   tolmach_session_fd() is readable or the callback of tolmach_session_on_ready() was
  *   called. An answer that ends without its proper end is TOLMACH_E_TRUNCATED, never a
  *   quiet TOLMACH_END. No session hangs: four deadlines, all in the config, see to it.
+ *
+ * MEMORY
+ *
+ *   What you or a server make large is bounded by the config's max_ keys and queue_bytes.
+ *   Where the system has no memory for such a buffer, the call that takes text, JSON or
+ *   media, or the session, fails with TOLMACH_E_NO_MEMORY; what was there stays as it was,
+ *   and other sessions go on. A small allocation that fails may abort the process, as in
+ *   any Rust program, with a line on standard error: large buffers leave 4 MiB for these.
  *
  * COMPATIBILITY
  *
@@ -559,12 +567,14 @@ TOLMACH_API const tolmach_provider *tolmach_provider_find(const char *name);
  * - idle_timeout_ms: between chunks; keep-alives do not count (default 120000)
  * - total_timeout_ms: everything, retries included (default -1)
  * - max_retries: before the first chunk, for what can heal (default 2)
- * - max_event_bytes: one event of an answer (default 67108864, at least 1024)
+ * - max_event_bytes: one event of an answer (default 67108864, at least 1024); of JSON
+ *   values it may have one for every 128 of these bytes, and at least 65536
  * - max_error_bytes: the body of an error (default 262144)
  * - max_header_bytes: the head of a response (default 65536, at least 1024)
  * - max_json_depth: levels of JSON in one event (default 127, the most)
  * - max_tool_calls: tool calls, choices, and files that GigaChat shows, of one answer
  *   (default 1024, at most 65536)
+ * - max_reply_bytes: what tolmach_session_reply() keeps of an answer (default 67108864)
  * - queue_bytes: what may wait for the program before the provider has to wait
  *   (default 1048576, at least 1024)
  * - user_agent: default "tolmach/" and the version
@@ -878,7 +888,8 @@ tolmach_status tolmach_request_set(tolmach_request *request,
 /**
  * The request as it stands, in OpenAI's chat format.
  *
- * Returns: JSON, valid until the request next changes or is freed; empty for NULL.
+ * Returns: JSON, valid until the request next changes or is freed; empty for NULL, and
+ * where there is no memory for it.
  * Blocks: no. Threads: any thread, while none changes it. Since: 0.1.
  */
 TOLMACH_API tolmach_str tolmach_request_json(const tolmach_request *request);
@@ -1074,8 +1085,8 @@ typedef void (*tolmach_release_fn)(void *user);
  * sending happen on the worker, and what fails there is what polls return.
  *
  * `client`, `request`: may be freed at once. `out_session`: receives the session to free.
- * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL; TOLMACH_E_INTERNAL when the system
- * gives no thread.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL; TOLMACH_E_NO_MEMORY when there is not
+ * enough to copy the request; TOLMACH_E_INTERNAL when the system gives no thread.
  * Blocks: no. Threads: any thread. Since: 0.1.
  */
 TOLMACH_API
@@ -1148,8 +1159,14 @@ tolmach_status tolmach_session_on_ready(tolmach_session *session,
  * sent back. tolmach_request_reply() appends it to a request. After a cancel or an error it
  * is what arrived before; tool calls whose arguments did not arrive whole are left out.
  *
+ * An answer longer than the config's `max_reply_bytes` is delivered whole, but the reply
+ * ends there: its text is cut, a tool call that was cut is left out, and it has the field
+ * "incomplete": true. tolmach_request_reply() leaves that field out; where you send the
+ * JSON yourself, remove it.
+ *
  * Returns: JSON, valid until the next poll or free of this session; empty (length 0) while
- * there is no text, refusal, audio or tool call to send back, and for NULL.
+ * there is no text, refusal, audio or tool call to send back, for NULL, and where there is
+ * no memory for it.
  * Blocks: no. Threads: any thread, while none polls. Since: 0.1.
  */
 TOLMACH_API
@@ -1162,7 +1179,8 @@ tolmach_str tolmach_session_reply(const tolmach_session *session);
  * first text, nothing is appended, and the request is as it was. Providers want a result
  * (tolmach_request_tool_result()) for each tool call before the next message.
  *
- * Returns: TOLMACH_OK, also when there was nothing to append; TOLMACH_E_ARGUMENT for NULL.
+ * Returns: TOLMACH_OK, also when there was nothing to append; TOLMACH_E_ARGUMENT for NULL;
+ * TOLMACH_E_NO_MEMORY.
  * Blocks: no. Threads: one thread at a time per request; the session may be in use.
  * Since: 0.1.
  */

@@ -15,6 +15,7 @@ use crate::error::{Details, Error, ErrorKind, Result};
 use crate::fault;
 use crate::log;
 use crate::media;
+use crate::memory;
 use crate::prompt;
 use crate::request::Request;
 use crate::secret::Secret;
@@ -38,6 +39,8 @@ pub(crate) struct Call<'a> {
     halves: Option<Halves<Stream>>,
     /// A chunk was taken: what comes now is no longer to be asked for again.
     answered: bool,
+    /// Why a chunk could not be taken: the answer ends there.
+    failure: Option<Error>,
     /// How many images and sources each choice has had.
     counts: HashMap<(ChunkKind, i32), i32>,
     /// What usage is estimated from, where the config asks for that (providers.md 1.6).
@@ -96,6 +99,7 @@ impl<'a> Call<'a> {
             batch: Batch::default(),
             halves: None,
             answered: false,
+            failure: None,
             counts: HashMap::new(),
             estimate: None,
             secrets: config.secrets(),
@@ -174,6 +178,10 @@ impl<'a> Call<'a> {
             Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
             Err(_) => false,
         };
+        // It is copied and parsed. Where there is no memory for that, the status stands.
+        if memory::room_for(body.len().saturating_mul(8)).is_err() {
+            body = Vec::new();
+        }
         let error = fault::of_response(&self.host, response.status, &response.headers, &body);
         if whole {
             response.body.finish();
@@ -269,10 +277,12 @@ impl<'a> Call<'a> {
             match events.decoder.advance()? {
                 Step::Event => {
                     if !events.ends_with_body {
-                        json::check_depth(events.event().data, self.config.max_json_depth)?;
+                        let data = events.event().data;
+                        json::check_depth(data, self.config.max_json_depth)?;
+                        json::check_size(data, self.config.max_event_bytes)?;
                     }
                     if self.config.raw_chunks && !events.aside {
-                        let text = String::from_utf8_lossy(events.event().data).into_owned();
+                        let text = memory::lossy(events.event().data)?;
                         self.take(&Chunk { text: &text, ..Chunk::new(ChunkKind::Raw) });
                     }
                     return Ok(true);
@@ -283,7 +293,7 @@ impl<'a> Call<'a> {
                 Step::End => return Ok(false),
                 Step::Starved => {
                     self.flush()?;
-                    match events.body.read(events.decoder.space())? {
+                    match events.body.read(events.decoder.space()?)? {
                         0 => events.decoder.finish(),
                         count => events.decoder.filled(count),
                     }
@@ -472,8 +482,10 @@ impl<'a> Call<'a> {
 
     /// An image that lies elsewhere, or in a data URL.
     pub(crate) fn image_at(&mut self, choice: i32, url: &str, name: &str) {
-        if let Some(bytes) = media::decode_data_url(url) {
-            return self.image(choice, &bytes, name);
+        match media::decode_data_url(url) {
+            Ok(Some(bytes)) => return self.image(choice, &bytes, name),
+            Ok(None) => {}
+            Err(error) => return self.fail(error),
         }
         let index = self.next_index(ChunkKind::Image, choice);
         self.take(&Chunk { choice, index, text: url, name, ..Chunk::new(ChunkKind::Image) });
@@ -515,17 +527,32 @@ impl<'a> Call<'a> {
     /// Any chunk.
     pub(crate) fn take(&mut self, chunk: &Chunk<'_>) {
         self.answered = true;
-        match &mut self.halves {
+        if self.failure.is_some() {
+            return;
+        }
+        let taken = match &mut self.halves {
             None => self.batch.push(chunk),
             Some(halves) => push_joined(chunk, halves, &mut self.batch),
+        };
+        if let Err(error) = taken {
+            self.fail(error);
         }
+    }
+
+    /// A chunk cannot be taken: the answer ends with `error`, after what came before.
+    pub(crate) fn fail(&mut self, error: Error) {
+        self.failure.get_or_insert(error);
     }
 
     /// No more text comes: what waits for the other half of a character waits in vain.
     pub(crate) fn end_texts(&mut self) {
-        for (kind, choice, index, name) in self.halves.iter_mut().flat_map(Halves::take) {
+        let waiting: Vec<Stream> = self.halves.iter_mut().flat_map(Halves::take).collect();
+        for (kind, choice, index, name) in waiting {
             let text = "\u{fffd}";
-            self.batch.push(&Chunk { choice, index, text, name: &name, ..Chunk::new(kind) });
+            let chunk = Chunk { choice, index, text, name: &name, ..Chunk::new(kind) };
+            if let Err(error) = self.batch.push(&chunk) {
+                self.fail(error);
+            }
         }
     }
 
@@ -541,13 +568,12 @@ impl<'a> Call<'a> {
 
     /// Hands over what was taken since the last time.
     pub(crate) fn flush(&mut self) -> Result<()> {
-        if self.batch.is_empty() {
-            return Ok(());
+        if !self.batch.is_empty() {
+            self.sink.deliver(&mut self.batch)?;
+            // Only chunks are progress: keep-alives cannot hide a stall.
+            self.token.progress();
         }
-        self.sink.deliver(&mut self.batch)?;
-        // Only chunks are progress: keep-alives cannot hide a stall.
-        self.token.progress();
-        Ok(())
+        self.failure.clone().map_or(Ok(()), Err)
     }
 
     /// Reads on to the end of the answered response, within narrow limits, so that its
@@ -560,7 +586,7 @@ impl<'a> Call<'a> {
 }
 
 /// Puts `chunk` into `batch`, its text joined with what came before and without marks.
-fn push_joined(chunk: &Chunk<'_>, halves: &mut Halves<Stream>, batch: &mut Batch) {
+fn push_joined(chunk: &Chunk<'_>, halves: &mut Halves<Stream>, batch: &mut Batch) -> Result<()> {
     let (kind, choice, index) = (chunk.kind, chunk.choice, chunk.index);
     let (id, name) = (halves::settle(chunk.id), halves::settle(chunk.name));
     let chunk = Chunk { id: &id, name: &name, ..*chunk };
@@ -572,8 +598,9 @@ fn push_joined(chunk: &Chunk<'_>, halves: &mut Halves<Stream>, batch: &mut Batch
     let is_same = |known: &Stream| (known.0, known.1, known.2) == (kind, choice, index);
     let text = halves.join((kind, choice, index, field), is_same, chunk.text);
     if !text.is_empty() || !id.is_empty() || kind == ChunkKind::ToolCall && !name.is_empty() {
-        batch.push(&Chunk { text: &text, ..chunk });
+        batch.push(&Chunk { text: &text, ..chunk })?;
     }
+    Ok(())
 }
 
 /// A token is four bytes, more or less.

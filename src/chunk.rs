@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use crate::error::Result;
+use crate::memory;
+
 /// What a [`Chunk`] carries. The set is open: skip the kinds you do not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -124,7 +127,12 @@ pub(crate) struct Batch {
 const KEPT_CAPACITY: usize = 256 * 1024;
 
 impl Batch {
-    pub(crate) fn push(&mut self, chunk: &Chunk<'_>) {
+    /// Takes a copy of `chunk`. On failure the batch is as it was.
+    pub(crate) fn push(&mut self, chunk: &Chunk<'_>) -> Result<()> {
+        let texts = [chunk.text, chunk.id, chunk.name, chunk.mime];
+        let size: usize = texts.iter().map(|text| text.len() + 1).sum();
+        memory::reserve(&mut self.arena, size + chunk.bytes.len())?;
+        memory::reserve(&mut self.records, 1)?;
         let start = self.arena.len();
         let text = self.append(chunk.text);
         let id = self.append(chunk.id);
@@ -143,6 +151,7 @@ impl Batch {
             bytes: self.arena.len(),
             usage: chunk.usage,
         });
+        Ok(())
     }
 
     fn append(&mut self, text: &str) -> usize {
@@ -171,7 +180,16 @@ impl Batch {
         std::str::from_utf8(self.arena.get(range).unwrap_or_default()).unwrap_or_default()
     }
 
-    /// Moves all chunks of `other` behind those of this batch.
+    /// Makes room for all chunks of `other`.
+    pub(crate) fn reserve(&mut self, other: &Batch) -> Result<()> {
+        if self.records.is_empty() {
+            return Ok(());
+        }
+        memory::reserve(&mut self.arena, other.arena.len())?;
+        memory::reserve(&mut self.records, other.records.len())
+    }
+
+    /// Moves all chunks of `other` behind those of this batch, which has room for them.
     pub(crate) fn append_batch(&mut self, other: &mut Batch) {
         if self.records.is_empty() {
             std::mem::swap(self, other);
@@ -219,15 +237,18 @@ mod tests {
     fn appended_batches_keep_every_field_and_order() {
         let mut first = Batch::default();
         let mut second = Batch::default();
-        first.push(&Chunk { text: "привет", ..Chunk::new(ChunkKind::Text) });
-        second.push(&Chunk {
-            id: "call",
-            name: "f",
-            text: "{\0}",
-            bytes: &[0, 255],
-            ..Chunk::new(ChunkKind::ToolCall)
-        });
-        second.push(&Chunk { mime: "image/png", ..Chunk::new(ChunkKind::Image) });
+        first.push(&Chunk { text: "привет", ..Chunk::new(ChunkKind::Text) }).unwrap();
+        second
+            .push(&Chunk {
+                id: "call",
+                name: "f",
+                text: "{\0}",
+                bytes: &[0, 255],
+                ..Chunk::new(ChunkKind::ToolCall)
+            })
+            .unwrap();
+        second.push(&Chunk { mime: "image/png", ..Chunk::new(ChunkKind::Image) }).unwrap();
+        first.reserve(&second).unwrap();
         first.append_batch(&mut second);
         assert!(second.is_empty());
         assert_eq!(first.get(0).unwrap().text, "привет");
@@ -243,7 +264,7 @@ mod tests {
     #[test]
     fn an_emptied_batch_gives_huge_memory_back() {
         let mut batch = Batch::default();
-        batch.push(&Chunk { bytes: &vec![7; 4 << 20], ..Chunk::new(ChunkKind::Image) });
+        batch.push(&Chunk { bytes: &vec![7; 4 << 20], ..Chunk::new(ChunkKind::Image) }).unwrap();
         batch.clear();
         assert!(batch.arena.capacity() <= KEPT_CAPACITY);
     }

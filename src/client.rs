@@ -8,6 +8,7 @@ use crate::chunk::Batch;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::log;
+use crate::memory;
 use crate::model::Model;
 use crate::providers::Protocol;
 use crate::request::Request;
@@ -80,6 +81,8 @@ impl Client {
         sink: &'a dyn Sink,
     ) -> (Result<()>, Call<'a>) {
         self.attempt(token, sink, |call| {
+            // Every provider copies the request to translate it, and writes it as JSON.
+            memory::room_for(request.size().saturating_mul(2))?;
             call.asked(request);
             let outcome = self.0.protocol.run(request, call);
             // What came before an error is part of the answer.

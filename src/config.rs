@@ -38,6 +38,7 @@ const COMMON_KEYS: &[&str] = &[
     "max_header_bytes",
     "max_json_depth",
     "max_tool_calls",
+    "max_reply_bytes",
     "queue_bytes",
     "user_agent",
     "raw_chunks",
@@ -75,6 +76,7 @@ pub struct Config {
     pub(crate) max_header_bytes: usize,
     pub(crate) max_json_depth: usize,
     pub(crate) max_tool_calls: usize,
+    pub(crate) max_reply_bytes: usize,
     pub(crate) queue_bytes: usize,
     /// `None` is the provider's or the library's own.
     pub(crate) user_agent: Option<String>,
@@ -127,6 +129,7 @@ impl Config {
             max_header_bytes: 64 << 10,
             max_json_depth: json::MAX_DEPTH,
             max_tool_calls: 1024,
+            max_reply_bytes: 64 << 20,
             queue_bytes: 1 << 20,
             user_agent: None,
             raw_chunks: false,
@@ -208,6 +211,10 @@ impl Config {
             "max_tool_calls" => {
                 self.max_tool_calls =
                     or(value, default.max_tool_calls, |v| number(key, v, 1, 1 << 16))?;
+            }
+            "max_reply_bytes" => {
+                self.max_reply_bytes =
+                    or(value, default.max_reply_bytes, |v| number(key, v, 0, 1 << 30))?;
             }
             "queue_bytes" => {
                 self.queue_bytes =
@@ -422,7 +429,10 @@ fn proxy(key: &str, value: &str) -> Result<ProxyChoice> {
 
 fn pins(key: &str, value: &str) -> Result<Vec<[u8; 32]>> {
     let pin = |text: &str| {
-        let hash = media::decode_base64(text).and_then(|hash| <[u8; 32]>::try_from(hash).ok());
+        let hash = media::decode_base64(text)
+            .ok()
+            .flatten()
+            .and_then(|hash| <[u8; 32]>::try_from(hash).ok());
         hash.ok_or_else(|| wrong(key, text, "SHA-256 hashes of public keys, in base64"))
     };
     value.split(',').map(str::trim).filter(|text| !text.is_empty()).map(pin).collect()

@@ -49,6 +49,7 @@ mod fault;
 mod ffi;
 mod log;
 mod media;
+mod memory;
 mod model;
 mod panics;
 mod process;

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory;
 
 /// The media type that the first bytes tell (providers.md 1.8).
 pub(crate) fn sniff(bytes: &[u8]) -> Option<&'static str> {
@@ -40,14 +41,16 @@ pub(crate) fn part(bytes: &[u8], mime: Option<&str>) -> Result<Value> {
             )
         })?,
     };
-    let data = BASE64.encode(bytes);
+    let url = || encode(&format!("data:{mime};base64,"), bytes);
     match mime.split_once('/') {
-        Some(("image", _)) => Ok(image(&format!("data:{mime};base64,{data}"))),
-        Some(("audio", subtype)) => Ok(audio(subtype, &data)),
-        Some(("application", "pdf")) => Ok(json!({
-            "type": "file",
-            "file": {"filename": "attachment.pdf", "file_data": format!("data:{mime};base64,{data}")}
-        })),
+        Some(("image", _)) => Ok(image(url()?)),
+        Some(("audio", subtype)) => Ok(audio(subtype, encode("", bytes)?)),
+        Some(("application", "pdf")) => {
+            let mut part =
+                json!({"type": "file", "file": {"filename": "attachment.pdf", "file_data": ""}});
+            put(&mut part, "/file/file_data", url()?);
+            Ok(part)
+        }
         _ => Err(Error::new(
             ErrorKind::Argument,
             format!("{mime:?} cannot be attached; image/*, audio/* and application/pdf can"),
@@ -60,7 +63,7 @@ pub(crate) fn part_of_url(url: &str) -> Result<Value> {
     let argument = |message| Error::new(ErrorKind::Argument, message);
     if let Some(rest) = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) {
         return match has_host(rest) {
-            true => Ok(image(url)),
+            true => Ok(image(memory::text(url)?)),
             false => Err(argument("an attached URL names a host, as in https://host/image.png")),
         };
     }
@@ -70,8 +73,8 @@ pub(crate) fn part_of_url(url: &str) -> Result<Value> {
         (Some((_, "")), _) | (_, Some(None | Some((_, "")))) => {
             Err(argument("an attached data URL has data after its comma"))
         }
-        (Some((subtype, data)), _) => Ok(audio(subtype, data)),
-        (_, Some(_)) => Ok(image(url)),
+        (Some((subtype, data)), _) => Ok(audio(subtype, memory::text(data)?)),
+        (_, Some(_)) => Ok(image(memory::text(url)?)),
         _ => Err(argument(
             "an attached URL starts with https://, http://, data:image/ or data:audio/...;base64,",
         )),
@@ -87,34 +90,58 @@ fn has_host(rest: &str) -> bool {
         && !host.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
-fn image(url: &str) -> Value {
-    json!({"type": "image_url", "image_url": {"url": url}})
+/// `bytes` in base64, behind `start`.
+fn encode(start: &str, bytes: &[u8]) -> Result<String> {
+    let length = base64::encoded_len(bytes.len(), true).unwrap_or(usize::MAX);
+    let mut text = String::new();
+    memory::reserve_text(&mut text, start.len().saturating_add(length))?;
+    text.push_str(start);
+    BASE64.encode_string(bytes, &mut text);
+    Ok(text)
 }
 
-fn audio(subtype: &str, data: &str) -> Value {
+/// Moves `text` to its place in `part`: json! would copy it.
+fn put(part: &mut Value, place: &str, text: String) {
+    if let Some(value) = part.pointer_mut(place) {
+        *value = Value::String(text);
+    }
+}
+
+fn image(url: String) -> Value {
+    let mut part = json!({"type": "image_url", "image_url": {"url": ""}});
+    put(&mut part, "/image_url/url", url);
+    part
+}
+
+fn audio(subtype: &str, data: String) -> Value {
     let format = match subtype {
         "mpeg" => "mp3",
         "x-wav" | "wave" | "vnd.wave" => "wav",
         other => other,
     };
-    json!({"type": "input_audio", "input_audio": {"data": data, "format": format}})
+    let mut part = json!({"type": "input_audio", "input_audio": {"data": "", "format": format}});
+    put(&mut part, "/input_audio/data", data);
+    part
 }
 
 /// The bytes of a `data:` URL in base64; `None` for any other text.
-pub(crate) fn decode_data_url(url: &str) -> Option<Vec<u8>> {
-    let (_, data) = url.strip_prefix("data:")?.split_once(";base64,")?;
-    decode_base64(data)
+pub(crate) fn decode_data_url(url: &str) -> Result<Option<Vec<u8>>> {
+    let data = url.strip_prefix("data:").and_then(|url| url.split_once(";base64,"));
+    Ok(data.map(|(_, data)| decode_base64(data)).transpose()?.flatten())
 }
 
-/// Standard base64, with or without its padding.
-pub(crate) fn decode_base64(data: &str) -> Option<Vec<u8>> {
+/// Standard base64, with or without its padding; `None` for any other text.
+pub(crate) fn decode_base64(data: &str) -> Result<Option<Vec<u8>>> {
     use base64::alphabet;
     use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
     const LENIENT: GeneralPurpose = GeneralPurpose::new(
         &alphabet::STANDARD,
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
     );
-    LENIENT.decode(data.trim()).ok()
+    let data = data.trim();
+    let mut bytes = Vec::new();
+    memory::reserve(&mut bytes, base64::decoded_len_estimate(data.len()))?;
+    Ok(LENIENT.decode_vec(data, &mut bytes).ok().map(|()| bytes))
 }
 
 #[cfg(test)]

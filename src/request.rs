@@ -5,6 +5,12 @@ use serde_json::{Map, Value, json};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::media;
+use crate::memory;
+use crate::wire::json;
+
+/// The field of a session's reply that says that it is not the whole answer. It is not part
+/// of the message.
+pub(crate) const INCOMPLETE: &str = "incomplete";
 
 /// A chat request, built piece by piece or taken from JSON.
 ///
@@ -64,7 +70,9 @@ impl Request {
                 )));
             }
         }
-        self.messages.push(json!({"role": role, "content": text}));
+        let text = Value::String(memory::text(text)?);
+        let message = [("role".to_owned(), role.into()), ("content".to_owned(), text)];
+        self.messages.push(Value::Object(Map::from_iter(message)));
         Ok(())
     }
 
@@ -112,17 +120,25 @@ impl Request {
         if call_id.is_empty() {
             return Err(argument("a tool result names the call that it answers"));
         }
-        self.messages.push(json!({"role": "tool", "tool_call_id": call_id, "content": text}));
+        let mut message = Map::new();
+        message.insert("role".to_owned(), "tool".into());
+        message.insert("tool_call_id".to_owned(), Value::String(memory::text(call_id)?));
+        message.insert("content".to_owned(), Value::String(memory::text(text)?));
+        self.messages.push(Value::Object(message));
         Ok(())
     }
 
-    /// Appends a message given as JSON: a session's reply, or any other.
+    /// Appends a message given as JSON: a session's reply, or any other. The `incomplete`
+    /// of a reply is left out.
     ///
     /// # Errors
     /// [`ErrorKind::Argument`] when it is no JSON object with a role.
     pub fn message_json(&mut self, json: &str) -> Result<()> {
-        let message = parse("the message", json)?;
+        let mut message = parse("the message", json)?;
         check_message(&message)?;
+        if let Value::Object(fields) = &mut message {
+            fields.shift_remove(INCOMPLETE);
+        }
         self.messages.push(message);
         Ok(())
     }
@@ -167,16 +183,38 @@ impl Request {
     }
 
     /// The request as it stands, as JSON.
-    pub fn to_json(&self) -> String {
-        Value::Object(self.to_object()).to_string()
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoMemory`] when there is not enough for it.
+    pub fn to_json(&self) -> Result<String> {
+        memory::json(&self.to_object()?)
+    }
+
+    /// A copy of this request.
+    pub(crate) fn copy(&self) -> Result<Request> {
+        let messages = memory::values(&self.messages)?;
+        Ok(Request { messages, fields: memory::object(&self.fields)? })
     }
 
     /// The request as it stands, for a provider to make its own of.
-    pub(crate) fn to_object(&self) -> Map<String, Value> {
+    pub(crate) fn to_object(&self) -> Result<Map<String, Value>> {
         let mut object = Map::with_capacity(self.fields.len() + 1);
-        object.insert("messages".to_owned(), Value::Array(self.messages.clone()));
-        object.extend(self.fields.clone());
-        object
+        object.insert("messages".to_owned(), Value::Array(memory::values(&self.messages)?));
+        object.extend(memory::object(&self.fields)?);
+        Ok(object)
+    }
+
+    /// About how many bytes of text there are in it.
+    pub(crate) fn size(&self) -> usize {
+        fn size(value: &Value) -> usize {
+            match value {
+                Value::String(text) => text.len(),
+                Value::Array(items) => items.iter().map(size).sum(),
+                Value::Object(fields) => fields.values().map(size).sum(),
+                _ => 0,
+            }
+        }
+        self.messages.iter().chain(self.fields.values()).map(size).sum()
     }
 
     pub(crate) fn messages(&self) -> &[Value] {
@@ -200,6 +238,7 @@ impl Request {
 }
 
 fn parse(what: &str, json: &str) -> Result<Value> {
+    json::room_to_parse(json.as_bytes())?;
     serde_json::from_str(json).map_err(|error| argument(format!("{what} is not JSON: {error}")))
 }
 
@@ -257,7 +296,7 @@ mod tests {
         request.message("assistant", "Hm.").unwrap();
         request.attach(b"\x89PNG\r\n\x1a\n", None).unwrap();
         request.attach_url("https://example.org/b.png").unwrap();
-        let value: Value = serde_json::from_str(&request.to_json()).unwrap();
+        let value: Value = serde_json::from_str(&request.to_json().unwrap()).unwrap();
         let parts = value.pointer("/messages/0/content").unwrap();
         assert_eq!(parts[0]["image_url"]["url"], "data:image/png;base64,iVBORw0KGgo=");
         assert_eq!(parts[1]["image_url"]["url"], "https://example.org/b.png");
@@ -279,7 +318,7 @@ mod tests {
         request.set("temperature", "0.5").unwrap();
         request.set("top_k", "3").unwrap();
         request.set("temperature", "null").unwrap();
-        assert_eq!(request.to_json(), "{\"messages\":[],\"top_k\":3}");
+        assert_eq!(request.to_json().unwrap(), "{\"messages\":[],\"top_k\":3}");
     }
 
     #[test]

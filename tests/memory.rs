@@ -1,13 +1,19 @@
 //! Memory is bounded, given back, and never touched wrongly.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
 
 mod support;
 
+use std::io::Write;
 use std::sync::mpsc;
 
 use serde_json::json;
-use support::server::Server;
+use support::server::{Exchange, Server};
 use support::{c, openai};
 
 #[test]
@@ -63,6 +69,135 @@ fn server_is_held_where_the_queue_is_full() {
     program.tell("it is full");
     program.finish().passed();
     assert!(sent < QUEUE + SOCKETS, "{sent} bytes were taken of the server");
+}
+
+/// What peak.c prints of an answer: how it ended, how long its text was, the end of its
+/// reply with the error's message, and its peak in KiB unless the system does not tell it.
+fn peak(server: &Server, setting: &str) -> (String, usize, String, Option<i64>) {
+    let program = c::program("peak").arg(server.url()).env("TEST_CONFIG", Some(setting));
+    let outcome = program.run().passed();
+    let mut words = outcome.stdout.trim().splitn(4, ' ');
+    let mut next = || words.next().unwrap_or_default().to_owned();
+    let (status, texts, peak) = (next(), next().parse().unwrap(), next().parse().unwrap());
+    if peak < 0 || c::is_sanitized() {
+        support::skip("peak memory", "this system or a sanitizer does not tell it");
+        return (status, texts, next(), None);
+    }
+    (status, texts, next(), Some(peak))
+}
+
+#[test]
+fn reply_to_a_huge_answer_is_bounded_and_the_answer_is_not() {
+    const PIECE: usize = 64 * 1024;
+    const PIECES: usize = 1600;
+    let events = openai::text(&"x".repeat(PIECE));
+    let server = Server::start(move |exchange| {
+        exchange.stream_head();
+        (0..PIECES).for_each(|_| exchange.chunk(&events));
+        exchange.chunk(openai::finish("stop") + openai::DONE);
+        exchange.end_chunks();
+    });
+    let (status, texts, reply, peak) = peak(&server, "max_reply_bytes=1048576");
+    assert_eq!((&*status, texts), ("TOLMACH_END", PIECE * PIECES));
+    assert!(reply.starts_with("\",\"incomplete\":true}"), "{reply}");
+    assert!(peak.is_none_or(|peak| peak < 40 * 1024), "{peak:?} KiB");
+}
+
+#[test]
+fn reply_that_is_incomplete_says_so_and_can_be_sent() {
+    let server = Server::answering("text/event-stream", openai::stream(&["Hello", ", world"]));
+    let program = c::program("incomplete").arg(server.url());
+    let outcome = program.env("TEST_CONFIG", Some("max_reply_bytes=7")).run().passed();
+    let lines = outcome.lines();
+    let [.., text, _, _, reply, request] = lines[..] else { panic!("{lines:?}") };
+    assert_eq!(text, "text 0 0 \", world\"");
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let message = json!({"role": "assistant", "content": "Hello, "});
+    assert_eq!(json(request), json!({"messages": [message]}));
+    let message = json!({"role": "assistant", "content": "Hello, ", "incomplete": true});
+    assert_eq!(json(reply), message);
+}
+
+#[test]
+fn json_that_is_much_larger_in_memory_is_too_large() {
+    let values = |value: &str, count: usize| vec![value; count].join(",");
+    let answering = |events: String| Server::answering("text/event-stream", events + openai::DONE);
+    let shapes: [fn(&str) -> String; 4] = [
+        |list| format!("data: {{\"choices\":[],\"usage\":[{list}]}}\n\n"),
+        |list| format!("data: {{\"choices\":[{list}]}}\n\n"),
+        |list| format!("data: {{\"choices\":[{{\"delta\":{{\"tool_calls\":[{list}]}}}}]}}\n\n"),
+        |list| {
+            let call = format!("{{\"function\":{{\"arguments\":[{list}]}}}}");
+            format!("data: {{\"choices\":[{{\"delta\":{{\"tool_calls\":[{call}]}}}}]}}\n\n")
+        },
+    ];
+    for (shape, value) in shapes.iter().flat_map(|shape| [(shape, "0"), (shape, "{}")]) {
+        let server = answering(shape(&values(value, 2_000_000)));
+        let (status, _, message, peak) = peak(&server, "max_retries=0");
+        assert_eq!(status, "TOLMACH_E_TOO_LARGE", "{message}");
+        assert!(message.contains("(max_event_bytes"), "{message}");
+        assert!(peak.is_none_or(|peak| peak < 64 * 1024), "{peak:?} KiB");
+    }
+    // As many as there may be, and text with as many commas.
+    let server = answering(shapes[0](&values("0", 500_000)) + &openai::finish("stop"));
+    assert_eq!(peak(&server, "max_retries=0").0, "TOLMACH_END");
+    let commas = openai::text(&",[{".repeat(1_000_000)) + &openai::finish("stop");
+    let (status, texts, ..) = peak(&answering(commas), "max_retries=0");
+    assert_eq!((&*status, texts), ("TOLMACH_END", 3_000_000));
+}
+
+#[test]
+fn list_of_models_that_is_much_larger_in_memory_is_too_large() {
+    let list = format!("{{\"data\":[{}]}}", vec!["\"a\""; 600_000].join(","));
+    let server = Server::answering("application/json", list);
+    let outcome = c::program("models").arg(server.url()).arg("-1").run().passed();
+    assert!(outcome.stdout.starts_with("error TOLMACH_E_TOO_LARGE"), "{}", outcome.stdout);
+}
+
+#[test]
+fn memory_that_runs_out_is_a_status_of_its_own_and_work_goes_on() {
+    const MIB: usize = 1 << 20;
+    if !cfg!(target_os = "linux") || c::is_sanitized() {
+        return support::skip(
+            "scarce memory",
+            "it cannot be limited on this system or with a sanitizer",
+        );
+    }
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(b"data: ").unwrap();
+    encoder.write_all(&vec![b'x'; 256 * MIB]).unwrap();
+    let packed = encoder.finish().unwrap();
+    let server = Server::start(move |exchange| {
+        let asked = exchange.request.json()["messages"][0]["content"].to_string();
+        let endless = |exchange: &mut Exchange, piece: &[u8]| {
+            while exchange.chunk_watched(piece, || {}) {}
+        };
+        match asked.trim_matches('"') {
+            "event" => {
+                exchange.stream_head();
+                exchange.chunk("data: ");
+                endless(exchange, &vec![b'x'; MIB]);
+            }
+            "lines" => {
+                exchange.stream_head();
+                endless(exchange, &b"data\n".repeat(MIB / 5));
+            }
+            "packed" => exchange.stream(&packed),
+            "error" => {
+                exchange.head(500, &[("Transfer-Encoding", "chunked")]);
+                endless(exchange, &vec![b'x'; MIB]);
+            }
+            "long" => {
+                exchange.stream_head();
+                let events = openai::text(&"x".repeat(MIB));
+                (0..80).for_each(|_| exchange.chunk(&events));
+                exchange.chunk(openai::finish("stop") + openai::DONE);
+                exchange.end_chunks();
+            }
+            _ => exchange.stream(openai::stream(&["a", "b", "c"])),
+        }
+    });
+    c::program("scarce").arg(server.url()).arg("4").run().passed();
 }
 
 /// Runs a program under valgrind, against `server`.

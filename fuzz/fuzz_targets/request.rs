@@ -21,9 +21,9 @@ fuzz_target!(|data: &[u8]| {
             request
         }
     };
-    let json = request.to_json();
+    let json = request.to_json().unwrap();
     let again = Request::from_json(&json).expect("what is written can be read");
-    assert_eq!(again.to_json(), json);
+    assert_eq!(again.to_json().unwrap(), json);
     request.attach(b"\x89PNG\r\n\x1a\n", None).ok();
     request.message("user", text).unwrap();
     fs::write(file(), "{\"tolmach_recording\":1}\n").unwrap();

@@ -122,7 +122,7 @@ pub fn hear(provider: &str, settings: &[(&str, &str)], answer: &Answer, size: us
             }
         }
     }
-    let reply = session.replies().to_json();
+    let reply = session.replies().to_json().unwrap();
     serde_json::from_str::<Value>(&reply).expect("the reply is JSON");
     heard
 }

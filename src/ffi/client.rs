@@ -9,6 +9,7 @@ use super::status::{TOLMACH_OK, tolmach_status};
 use super::text::{Text, tolmach_str};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory;
 
 /// A provider bound to its config, with its open connections. Make one and share it: any
 /// number of threads may use it at once. Sessions keep what they need of it alive.
@@ -102,21 +103,25 @@ pub unsafe extern "C" fn tolmach_client_models(
         let out_models = caller.output("out_models", out_models, std::ptr::null_mut())?;
         let client = caller.threaded("client", client)?;
         let models = client.client.models(timeout("timeout_ms", timeout_ms)?)?;
-        let mut texts = Vec::with_capacity(models.len() * 3);
-        let mut keep = |text: &str| {
-            let text = Text::new(text);
+        let mut texts = Vec::new();
+        let mut keep = |text: String| {
+            let text = Text::of(text)?;
             let view = text.as_str();
-            texts.push(text);
-            view
+            memory::push(&mut texts, text)?;
+            Ok(view)
         };
-        let views = models.iter().map(|model| tolmach_model {
-            id: keep(&model.id),
-            owner: keep(&model.owner),
-            json: keep(&model.json),
-            context_length: model.context_length.and_then(|n| i64::try_from(n).ok()).unwrap_or(-1),
-            capabilities: model.capabilities.bits(),
-        });
-        let views = views.collect();
+        let mut views = Vec::new();
+        for model in models {
+            let context_length = model.context_length.and_then(|n| i64::try_from(n).ok());
+            let view = tolmach_model {
+                id: keep(model.id)?,
+                owner: keep(model.owner)?,
+                json: keep(model.json)?,
+                context_length: context_length.unwrap_or(-1),
+                capabilities: model.capabilities.bits(),
+            };
+            memory::push(&mut views, view)?;
+        }
         out_models.give(&caller, tolmach_models { views, _texts: texts });
         Ok(TOLMACH_OK)
     })

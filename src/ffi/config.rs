@@ -31,12 +31,14 @@ use crate::config::Config;
 /// - idle_timeout_ms: between chunks; keep-alives do not count (default 120000)
 /// - total_timeout_ms: everything, retries included (default -1)
 /// - max_retries: before the first chunk, for what can heal (default 2)
-/// - max_event_bytes: one event of an answer (default 67108864, at least 1024)
+/// - max_event_bytes: one event of an answer (default 67108864, at least 1024); of JSON
+///   values it may have one for every 128 of these bytes, and at least 65536
 /// - max_error_bytes: the body of an error (default 262144)
 /// - max_header_bytes: the head of a response (default 65536, at least 1024)
 /// - max_json_depth: levels of JSON in one event (default 127, the most)
 /// - max_tool_calls: tool calls, choices, and files that GigaChat shows, of one answer
 ///   (default 1024, at most 65536)
+/// - max_reply_bytes: what tolmach_session_reply() keeps of an answer (default 67108864)
 /// - queue_bytes: what may wait for the program before the provider has to wait
 ///   (default 1048576, at least 1024)
 /// - user_agent: default "tolmach/" and the version

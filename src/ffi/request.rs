@@ -206,7 +206,8 @@ pub unsafe extern "C" fn tolmach_request_set(
 
 /// The request as it stands, in OpenAI's chat format.
 ///
-/// Returns: JSON, valid until the request next changes or is freed; empty for NULL.
+/// Returns: JSON, valid until the request next changes or is freed; empty for NULL, and
+/// where there is no memory for it.
 /// Blocks: no. Threads: any thread, while none changes it. Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tolmach_request_json(request: *const tolmach_request) -> tolmach_str {
@@ -214,7 +215,11 @@ pub unsafe extern "C" fn tolmach_request_json(request: *const tolmach_request) -
     let caller = unsafe { Caller::trusted() };
     caller.value(tolmach_str::EMPTY, || {
         let request = caller.shared("request", request).ok()?;
-        Some(request.json.get_or_init(|| Text::new(&request.request.to_json())).as_str())
+        if request.json.get().is_none() {
+            // Another thread may be first: then this copy is dropped.
+            request.json.set(Text::of(request.request.to_json().ok()?).ok()?).ok();
+        }
+        request.json.get().map(Text::as_str)
     })
 }
 

@@ -46,8 +46,8 @@ unsafe impl Send for Poll {}
 /// sending happen on the worker, and what fails there is what polls return.
 ///
 /// `client`, `request`: may be freed at once. `out_session`: receives the session to free.
-/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL; TOLMACH_E_INTERNAL when the system
-/// gives no thread.
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL; TOLMACH_E_NO_MEMORY when there is not
+/// enough to copy the request; TOLMACH_E_INTERNAL when the system gives no thread.
 /// Blocks: no. Threads: any thread. Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tolmach_session_open(
@@ -205,8 +205,14 @@ impl Drop for Callback {
 /// sent back. tolmach_request_reply() appends it to a request. After a cancel or an error it
 /// is what arrived before; tool calls whose arguments did not arrive whole are left out.
 ///
+/// An answer longer than the config's `max_reply_bytes` is delivered whole, but the reply
+/// ends there: its text is cut, a tool call that was cut is left out, and it has the field
+/// "incomplete": true. tolmach_request_reply() leaves that field out; where you send the
+/// JSON yourself, remove it.
+///
 /// Returns: JSON, valid until the next poll or free of this session; empty (length 0) while
-/// there is no text, refusal, audio or tool call to send back, and for NULL.
+/// there is no text, refusal, audio or tool call to send back, for NULL, and where there is
+/// no memory for it.
 /// Blocks: no. Threads: any thread, while none polls. Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tolmach_session_reply(session: *const tolmach_session) -> tolmach_str {
@@ -215,7 +221,10 @@ pub unsafe extern "C" fn tolmach_session_reply(session: *const tolmach_session) 
     caller.value(tolmach_str::EMPTY, || {
         let handle = caller.threaded("session", session).ok()?;
         let mut reply = handle.reply.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(reply.get_or_insert_with(|| Text::new(&handle.replies.to_json())).as_str())
+        if reply.is_none() {
+            *reply = Some(Text::of(handle.replies.to_json().ok()?).ok()?);
+        }
+        reply.as_ref().map(Text::as_str)
     })
 }
 
@@ -225,7 +234,8 @@ pub unsafe extern "C" fn tolmach_session_reply(session: *const tolmach_session) 
 /// first text, nothing is appended, and the request is as it was. Providers want a result
 /// (tolmach_request_tool_result()) for each tool call before the next message.
 ///
-/// Returns: TOLMACH_OK, also when there was nothing to append; TOLMACH_E_ARGUMENT for NULL.
+/// Returns: TOLMACH_OK, also when there was nothing to append; TOLMACH_E_ARGUMENT for NULL;
+/// TOLMACH_E_NO_MEMORY.
 /// Blocks: no. Threads: one thread at a time per request; the session may be in use.
 /// Since: 0.1.
 #[unsafe(no_mangle)]
@@ -238,7 +248,7 @@ pub unsafe extern "C" fn tolmach_request_reply(
     let caller = unsafe { Caller::trusted() };
     caller.call(error, || {
         let request = caller.exclusive("request", request)?;
-        let reply = caller.threaded("session", session)?.replies.to_json();
+        let reply = caller.threaded("session", session)?.replies.to_json()?;
         if reply.is_empty() {
             return Ok(TOLMACH_OK);
         }

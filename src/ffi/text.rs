@@ -1,5 +1,8 @@
 use std::ffi::c_char;
 
+use crate::error::Result;
+use crate::memory;
+
 /// Text that the library gives out: `len` bytes of UTF-8, then a NUL byte that `len` does
 /// not count. `ptr` is never NULL. There may be NUL bytes inside: `len` rules. Whoever
 /// gives it out says how long it lives; it is never freed by itself.
@@ -21,15 +24,19 @@ impl tolmach_str {
     }
 }
 
-/// Text that lives in an object of the ABI.
-pub(super) struct Text(Box<str>);
+/// Text that lives in an object of the ABI, and its NUL.
+pub(super) struct Text(String);
 
 impl Text {
+    /// A copy of `text`, which is short.
     pub(super) fn new(text: &str) -> Text {
-        let mut terminated = String::with_capacity(text.len() + 1);
-        terminated.push_str(text);
-        terminated.push('\0');
-        Text(terminated.into_boxed_str())
+        Text([text, "\0"].concat())
+    }
+
+    /// `text`, however long.
+    pub(super) fn of(mut text: String) -> Result<Text> {
+        memory::push_str(&mut text, "\0")?;
+        Ok(Text(text))
     }
 
     pub(super) fn as_str(&self) -> tolmach_str {

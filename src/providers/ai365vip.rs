@@ -84,7 +84,7 @@ impl Protocol for Ai365Vip {
             "prompt": "You are a helpful assistant.",
             "temperature": 1,
         });
-        let request = HttpRequest::post_json(&self.chat_url, self.headers.clone(), &body);
+        let request = HttpRequest::post_json(&self.chat_url, self.headers.clone(), &body)?;
         let response = call.send(request)?;
         let mut events = call.text_events(response)?;
         call.start("", model);

@@ -69,14 +69,14 @@ impl AiChats {
         })
     }
 
-    fn request(&self, kind: &str, content: &str, headers: Headers) -> HttpRequest {
+    fn request(&self, kind: &str, content: &str, headers: Headers) -> Result<HttpRequest> {
         let body = json!({"type": kind, "messagesHistory": [{"from": "you", "content": content}]});
         HttpRequest::post_json(&self.url, headers, &body)
     }
 
     fn chat(&self, model: &str, request: &Request, call: &mut Call<'_>) -> Result<()> {
         let prompt = prompt::fold(request.messages());
-        let response = call.send(self.request("chat", &prompt, self.headers.clone()))?;
+        let response = call.send(self.request("chat", &prompt, self.headers.clone())?)?;
         let mut events = call.line_events(response)?;
         let mut answer = Trimmed { model, began: false, held: String::new() };
         let mut other = String::new();
@@ -109,7 +109,7 @@ impl AiChats {
         let prompt = last.map(prompt::text_of).unwrap_or_default();
         let mut headers = self.headers.clone();
         headers.set("referer", "https://ai-chats.org/image/")?;
-        let response = call.send(self.request("image", &prompt, headers))?;
+        let response = call.send(self.request("image", &prompt, headers)?)?;
         let answer = call.document(response)?;
         let Some(url) = answer.pointer("/data/0/url").and_then(Value::as_str) else {
             return Err(call.protocol_error("answered without the URL of an image"));

@@ -140,7 +140,7 @@ impl AmigoChat {
     fn request(&self, path: &str, body: &Value) -> Result<HttpRequest> {
         let mut headers = self.headers.clone();
         headers.set("x-device-uuid", &Uuid::new_v4().to_string())?;
-        Ok(HttpRequest::post_json(&self.config.url(path), headers, body))
+        HttpRequest::post_json(&self.config.url(path), headers, body)
     }
 
     fn chat(

@@ -18,6 +18,7 @@ use crate::chunk::{Chunk, ChunkKind};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::media;
+use crate::memory;
 use crate::model::Model;
 use crate::process::PerProcess;
 use crate::prompt::{role_of, text_of};
@@ -100,14 +101,18 @@ impl GigaChat {
     }
 
     /// Sends with a token; where it is refused, once more with a new one.
-    fn send(&self, call: &mut Call<'_>, make: impl Fn(Headers) -> HttpRequest) -> Result<Response> {
+    fn send(
+        &self,
+        call: &mut Call<'_>,
+        make: impl Fn(Headers) -> Result<HttpRequest>,
+    ) -> Result<Response> {
         let mut refused: Option<Secret> = None;
         loop {
             let (token, fresh) = self.access.token(refused.as_ref(), call)?;
             call.hide(&token);
             let mut headers = Headers::default();
             headers.set("Authorization", &format!("Bearer {}", token.expose()))?;
-            match call.send(make(headers)) {
+            match call.send(make(headers)?) {
                 Err(error) if error.http_status() == Some(401) && !fresh && refused.is_none() => {
                     refused = Some(token);
                 }
@@ -162,7 +167,7 @@ impl GigaChat {
         let url = self.config.url(&format!("/files/{id}/content"));
         let response = self.send(call, |mut headers| {
             headers.put("Accept", "application/jpg");
-            HttpRequest::get(&url, headers)
+            Ok(HttpRequest::get(&url, headers))
         })?;
         call.bytes(response)
     }
@@ -172,13 +177,13 @@ impl GigaChat {
         let url = part.pointer("/image_url/url").or_else(|| part.get("image_url"));
         let url = url.or_else(|| part.pointer("/file/file_data"));
         let bytes = match (url.and_then(Value::as_str), part.pointer("/input_audio/data")) {
-            (Some(url), _) => match media::decode_data_url(url) {
+            (Some(url), _) => match media::decode_data_url(url)? {
                 Some(bytes) => bytes,
                 None if url.starts_with("data:") => return Err(not_base64()),
                 None => call.fetch_attached(url)?,
             },
             (None, Some(Value::String(data))) => {
-                media::decode_base64(data).ok_or_else(not_base64)?
+                media::decode_base64(data)?.ok_or_else(not_base64)?
             }
             _ => return Ok(None),
         };
@@ -190,12 +195,16 @@ impl GigaChat {
              --{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
              Content-Type: {mime}\r\n\r\n"
         );
-        let body = [head.as_bytes(), &bytes, format!("\r\n--{boundary}--\r\n").as_bytes()].concat();
+        let end = format!("\r\n--{boundary}--\r\n");
+        let mut body = Vec::new();
+        for part in [head.as_bytes(), &bytes, end.as_bytes()] {
+            memory::append(&mut body, part)?;
+        }
         let url = self.config.url("/files");
         let response = self.send(call, |mut headers| {
             headers.put("Accept", "application/json");
             headers.put("Content-Type", &format!("multipart/form-data; boundary={boundary}"));
-            HttpRequest::post(&url, headers, body.clone())
+            Ok(HttpRequest::post(&url, headers, memory::bytes(&body)?))
         })?;
         let answer = call.aside(response)?;
         match answer.get("id").and_then(Value::as_str) {
@@ -229,7 +238,7 @@ impl GigaChat {
         let mut body = Map::new();
         body.insert("model".to_owned(), model.into());
         body.insert("messages".to_owned(), Value::Array(messages));
-        for (name, value) in request.to_object() {
+        for (name, value) in request.to_object()? {
             if !UNKNOWN.contains(&&*name) && name != "model" && name != "messages" {
                 body.insert(name, value);
             }
@@ -396,7 +405,7 @@ impl Protocol for GigaChat {
         let url = self.config.url("/models");
         let response = self.send(call, |mut headers| {
             headers.put("Accept", "application/json");
-            HttpRequest::get(&url, headers)
+            Ok(HttpRequest::get(&url, headers))
         })?;
         let list = call.aside(response)?;
         let Some(entries) = list.get("data").and_then(Value::as_array) else {

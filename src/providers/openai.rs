@@ -17,6 +17,7 @@ use crate::chunk::{Chunk, ChunkKind, Usage};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::media;
+use crate::memory;
 use crate::model::Model;
 use crate::prompt;
 use crate::request::Request;
@@ -103,9 +104,7 @@ impl OpenAi {
     ) -> Result<Response> {
         let mut headers = self.headers(accept)?;
         headers.set("Content-Type", "application/json")?;
-        let body = serde_json::to_vec(body)
-            .map_err(|error| Error::new(ErrorKind::Internal, format!("the request: {error}")))?;
-        call.send(HttpRequest::post(url, headers, body))
+        call.send(HttpRequest::post_json(url, headers, body)?)
     }
 
     /// Asks for usage at the end of a stream, unless the caller decided about it; where
@@ -135,7 +134,7 @@ impl OpenAi {
 
 impl OpenAi {
     fn chat(&self, model: &str, request: &Request, call: &mut Call<'_>) -> Result<()> {
-        let mut body = request.to_object();
+        let mut body = request.to_object()?;
         body.insert("model".to_owned(), model.into());
         body.insert("stream".to_owned(), request.stream().into());
         hoist_conversation(&mut body);
@@ -166,7 +165,7 @@ impl OpenAi {
 
     /// Asks for an image (providers.md 2.9).
     fn paint(&self, model: &str, request: &Request, call: &mut Call<'_>) -> Result<()> {
-        let mut body = request.to_object();
+        let mut body = request.to_object()?;
         for name in ["messages", "stream", "stream_options"] {
             body.shift_remove(name);
         }
@@ -299,7 +298,7 @@ pub(super) fn take_images(answer: &Value, model: &str, call: &mut Call<'_>) -> R
         call.flush()?;
         let prompt = text(item, "revised_prompt").unwrap_or_default();
         let data = item.get("b64_json").and_then(Value::as_str);
-        let bytes = data.and_then(media::decode_base64);
+        let bytes = data.map(media::decode_base64).transpose()?.flatten();
         match (bytes, text(item, "url")) {
             (Some(bytes), _) => call.image(0, &bytes, &prompt),
             (None, Some(url)) => call.image_at(0, &url, &prompt),
@@ -747,7 +746,10 @@ impl Answer {
             self.take_function_call(choice, &message.functions_state_id, function, call);
         }
         if let Some(audio) = &message.audio.0 {
-            let bytes = self.audio_of(&audio.data);
+            let bytes = self.audio_of(&audio.data).unwrap_or_else(|error| {
+                call.fail(error);
+                Vec::new()
+            });
             let text = &*audio.transcript;
             if !bytes.is_empty() || !text.is_empty() {
                 let chunk = Chunk::new(ChunkKind::Audio);
@@ -924,12 +926,12 @@ impl Answer {
 
     /// The bytes of a piece of audio; what is cut off inside of four letters of its base64
     /// waits for the next piece.
-    fn audio_of(&mut self, data: &str) -> Vec<u8> {
-        self.audio.push_str(data);
+    fn audio_of(&mut self, data: &str) -> Result<Vec<u8>> {
+        memory::push_str(&mut self.audio, data)?;
         let whole = if data.ends_with('=') { self.audio.len() } else { self.audio.len() / 4 * 4 };
         let later = self.audio.get(whole..).unwrap_or_default().to_owned();
         let now = std::mem::replace(&mut self.audio, later);
-        media::decode_base64(now.get(..whole).unwrap_or_default()).unwrap_or_default()
+        Ok(media::decode_base64(now.get(..whole).unwrap_or_default())?.unwrap_or_default())
     }
 
     fn take_text(&mut self, choice: i32, text: &str, call: &mut Call<'_>) {
@@ -1209,7 +1211,7 @@ mod tests {
         for cut in 0..data.len() {
             let (first, second) = data.split_at(cut);
             let mut answer = Answer::of("m");
-            let bytes = [answer.audio_of(first), answer.audio_of(second)].concat();
+            let bytes = [first, second].map(|data| answer.audio_of(data).unwrap()).concat();
             assert_eq!(bytes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "cut at {cut}");
         }
     }

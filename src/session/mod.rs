@@ -53,7 +53,7 @@ pub struct Control {
 }
 
 /// What a session has delivered so far, put together; shared with it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Replies(Arc<Mutex<Reply>>);
 
 impl Session {
@@ -61,7 +61,8 @@ impl Session {
     /// a worker thread.
     ///
     /// # Errors
-    /// [`ErrorKind::Internal`] when the system gives no thread.
+    /// [`ErrorKind::Internal`] when the system gives no thread, [`ErrorKind::NoMemory`] when
+    /// there is not enough to copy the request.
     pub fn open(client: &Client, request: &Request) -> Result<Session> {
         let control = Control {
             queue: Arc::new(Queue::new(client.config().queue_bytes)),
@@ -69,11 +70,11 @@ impl Session {
         };
         let place = interrupter::enter(&control)?;
         let worker =
-            Worker { client: client.clone(), request: request.clone(), control: control.clone() };
+            Worker { client: client.clone(), request: request.copy()?, control: control.clone() };
         thread::spawn("tolmach", move || worker.work())?;
         Ok(Session {
             control,
-            reply: Replies::default(),
+            reply: Replies(Arc::new(Mutex::new(Reply::new(client.config().max_reply_bytes)))),
             batch: Batch::default(),
             next: 0,
             over: None,
@@ -164,8 +165,12 @@ impl Replies {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The assistant's message so far, as JSON; empty where there is none to send back.
-    pub fn to_json(&self) -> String {
+    /// The assistant's message so far, as JSON; empty where there is none to send back. Its
+    /// field `incomplete` is true where the answer is longer than `max_reply_bytes`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoMemory`](crate::ErrorKind::NoMemory) when there is not enough for it.
+    pub fn to_json(&self) -> Result<String> {
         self.lock().to_json()
     }
 }

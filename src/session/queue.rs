@@ -166,6 +166,7 @@ impl Sink for Queue {
         if state.cancelled {
             return Err(cancelled());
         }
+        state.ready.reserve(batch)?;
         drop(state);
         // Nobody else adds chunks, so there is still room.
         self.update(|state| state.ready.append_batch(batch));
@@ -187,7 +188,7 @@ mod tests {
 
     fn batch(bytes: usize) -> Batch {
         let mut batch = Batch::default();
-        batch.push(&Chunk { bytes: &vec![7; bytes], ..Chunk::new(ChunkKind::Image) });
+        batch.push(&Chunk { bytes: &vec![7; bytes], ..Chunk::new(ChunkKind::Image) }).unwrap();
         batch
     }
 

@@ -4,10 +4,18 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
 use crate::chunk::{Chunk, ChunkKind};
+use crate::error::Result;
+use crate::log;
+use crate::memory;
+use crate::request::INCOMPLETE;
 
 /// Gathers the first choice of an answer as its chunks are handed out.
 #[derive(Default)]
 pub(crate) struct Reply {
+    /// How many bytes it may still take.
+    room: usize,
+    /// There was no room for all of the answer: nothing is added any more.
+    is_incomplete: bool,
     text: String,
     refusal: String,
     reasoning: String,
@@ -32,15 +40,51 @@ struct Call {
 }
 
 impl Reply {
+    /// A reply of at most `max_bytes`.
+    pub(crate) fn new(max_bytes: usize) -> Reply {
+        Reply { room: max_bytes, ..Reply::default() }
+    }
+
+    /// Adds a chunk. Where there is no room for it, it ends the reply: text is cut, and all
+    /// else left out.
     pub(crate) fn take(&mut self, chunk: &Chunk<'_>) {
-        if chunk.choice != 0 {
+        if chunk.choice != 0 || self.is_incomplete {
             return;
         }
+        let (size, is_text) = match chunk.kind {
+            ChunkKind::Text | ChunkKind::Refusal | ChunkKind::Reasoning => (chunk.text.len(), true),
+            ChunkKind::ToolCall => (chunk.id.len() + chunk.name.len() + chunk.text.len(), false),
+            ChunkKind::State => (chunk.text.len(), false),
+            ChunkKind::Audio => (chunk.id.len(), false),
+            ChunkKind::Finish => (0, false),
+            _ => return,
+        };
+        let fits = size <= self.room;
+        let added = match is_text && !fits {
+            true => self.add(&Chunk { text: up_to(self.room, chunk.text), ..*chunk }),
+            false if fits => self.add(chunk),
+            false => Ok(()),
+        };
+        // Newer state takes the place of older.
+        if chunk.kind != ChunkKind::State {
+            self.room = self.room.saturating_sub(size);
+        }
+        self.is_incomplete = !fits || added.is_err();
+        if self.is_incomplete {
+            log::line(
+                log::Level::Warn,
+                "reply",
+                format_args!("the answer is longer than the reply may be (max_reply_bytes)"),
+            );
+        }
+    }
+
+    fn add(&mut self, chunk: &Chunk<'_>) -> Result<()> {
         match chunk.kind {
-            ChunkKind::Text => self.text.push_str(chunk.text),
-            ChunkKind::Refusal => self.refusal.push_str(chunk.text),
+            ChunkKind::Text => memory::push_str(&mut self.text, chunk.text)?,
+            ChunkKind::Refusal => memory::push_str(&mut self.refusal, chunk.text)?,
             ChunkKind::Reasoning => {
-                self.reasoning.push_str(chunk.text);
+                memory::push_str(&mut self.reasoning, chunk.text)?;
                 if self.reasoning_field.is_empty() {
                     chunk.name.clone_into(&mut self.reasoning_field);
                 }
@@ -53,57 +97,60 @@ impl Reply {
                     self.calls.push(Call { index: chunk.index, ..Call::default() });
                 }
                 if let Some(call) = self.calls.get_mut(at) {
-                    call.id.push_str(chunk.id);
-                    call.name.push_str(chunk.name);
-                    call.arguments.push_str(chunk.text);
+                    memory::push_str(&mut call.id, chunk.id)?;
+                    memory::push_str(&mut call.name, chunk.name)?;
+                    memory::push_str(&mut call.arguments, chunk.text)?;
                 }
             }
             ChunkKind::Audio if !chunk.id.is_empty() => chunk.id.clone_into(&mut self.audio),
             ChunkKind::State => {
                 if let Ok(Value::Object(state)) = serde_json::from_str(chunk.text) {
-                    self.take_state(state);
+                    self.take_state(state)?;
                 }
             }
             ChunkKind::Finish => self.finished = true,
             _ => {}
         }
+        Ok(())
     }
 
     /// A field that comes again replaces the one before; tool calls are told by their ids.
-    fn take_state(&mut self, mut state: Map<String, Value>) {
+    fn take_state(&mut self, mut state: Map<String, Value>) -> Result<()> {
         let calls = state.shift_remove("tool_calls");
         for fields in calls.as_ref().and_then(Value::as_array).into_iter().flatten() {
             let id = fields.get("id").and_then(Value::as_str).unwrap_or_default();
             let known = self.calls.iter_mut().find(|call| call.id == id);
             if let (Some(call), Some(fields)) = (known, fields.as_object()) {
-                call.state.extend(fields.clone());
+                call.state.extend(memory::object(fields)?);
             }
         }
         self.state.extend(state);
+        Ok(())
     }
 
     /// The message as OpenAI's chat request takes it; empty where there is nothing that a
-    /// provider would take. Tool calls that did not arrive whole are left out.
-    pub(crate) fn to_json(&self) -> String {
-        let calls: Vec<Value> =
-            self.calls.iter().filter_map(|call| call.to_json(self.finished)).collect();
+    /// provider would take. Tool calls that did not arrive whole are left out. Where it is
+    /// not the whole answer, [`INCOMPLETE`] says so.
+    pub(crate) fn to_json(&self) -> Result<String> {
+        let calls = self.calls.iter().filter_map(|call| call.to_json(self.finished).transpose());
+        let calls = calls.collect::<Result<Vec<Value>>>()?;
         let says_nothing = self.text.trim().is_empty()
             && self.refusal.is_empty()
             && self.audio.is_empty()
             && calls.is_empty();
         if says_nothing {
-            return String::new();
+            return Ok(String::new());
         }
         let mut message = Map::new();
         message.insert("role".to_owned(), json!("assistant"));
         // Empty, never null: some servers fail at null beside tool calls.
-        message.insert("content".to_owned(), self.content());
+        message.insert("content".to_owned(), self.content()?);
         // Some providers want their reasoning back, in the field it came in (pitfall 20).
         if matches!(&*self.reasoning_field, "reasoning_content" | "reasoning") {
-            message.insert(self.reasoning_field.clone(), json!(self.reasoning));
+            message.insert(self.reasoning_field.clone(), text(&self.reasoning)?);
         }
         if !self.refusal.is_empty() {
-            message.insert("refusal".to_owned(), json!(self.refusal));
+            message.insert("refusal".to_owned(), text(&self.refusal)?);
         }
         if !calls.is_empty() {
             message.insert("tool_calls".to_owned(), Value::Array(calls));
@@ -113,24 +160,35 @@ impl Reply {
         }
         let is_empty = |value: &Value| value.is_null() || *value == json!([]);
         let kept = self.state.iter().filter(|(name, value)| *name != "content" && !is_empty(value));
-        message.extend(kept.map(|(name, value)| (name.clone(), value.clone())));
-        Value::Object(message).to_string()
+        for (name, value) in kept {
+            message.insert(name.clone(), memory::value(value)?);
+        }
+        if self.is_incomplete {
+            message.insert(INCOMPLETE.to_owned(), true.into());
+        }
+        memory::json(&message)
     }
 
     /// The text; after the parts that the provider wants back, where there are any.
-    fn content(&self) -> Value {
+    fn content(&self) -> Result<Value> {
+        let own = text(&self.text)?;
         let Some(Value::Array(parts)) = self.state.get("content") else {
-            return json!(self.text);
+            return Ok(own);
         };
-        let text = json!({"type": "text", "text": self.text});
-        parts.iter().cloned().chain((!self.text.is_empty()).then_some(text)).collect()
+        let mut parts = memory::values(parts)?;
+        if !self.text.is_empty() {
+            let mut part = json!({"type": "text"});
+            part.as_object_mut().map(|part| part.insert("text".to_owned(), own));
+            parts.push(part);
+        }
+        Ok(Value::Array(parts))
     }
 }
 
 impl Call {
     /// The call, if it arrived whole: its arguments are JSON then, or were left empty for
     /// none. No part of an object is JSON, but a part of a number is.
-    fn to_json(&self, finished: bool) -> Option<Value> {
+    fn to_json(&self, finished: bool) -> Result<Option<Value>> {
         let arguments = match self.arguments.trim() {
             "" if finished => "{}",
             given => given,
@@ -138,14 +196,28 @@ impl Call {
         let is_json = serde_json::from_str::<IgnoredAny>(arguments).is_ok();
         let is_whole = is_json && (finished || arguments.starts_with('{'));
         if !is_whole || self.name.is_empty() {
-            return None;
+            return Ok(None);
         }
-        let mut call = self.state.clone();
+        let mut function = Map::new();
+        function.insert("name".to_owned(), json!(self.name));
+        function.insert("arguments".to_owned(), text(arguments)?);
+        let mut call = memory::object(&self.state)?;
         call.insert("id".to_owned(), json!(self.id));
         call.insert("type".to_owned(), json!("function"));
-        call.insert("function".to_owned(), json!({"name": self.name, "arguments": arguments}));
-        Some(Value::Object(call))
+        call.insert("function".to_owned(), Value::Object(function));
+        Ok(Some(Value::Object(call)))
     }
+}
+
+/// A copy of `text` as a value: json! would take the memory for granted.
+fn text(text: &str) -> Result<Value> {
+    memory::text(text).map(Value::String)
+}
+
+/// The first whole characters of `text`, at most `bytes` long.
+fn up_to(bytes: usize, text: &str) -> &str {
+    let end = (0..=bytes.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -154,7 +226,7 @@ mod tests {
 
     #[test]
     fn pieces_become_one_message() {
-        let mut reply = Reply::default();
+        let mut reply = Reply::new(1000);
         let call = Chunk::new(ChunkKind::ToolCall);
         for chunk in [
             Chunk { text: "hm", name: "reasoning_content", ..Chunk::new(ChunkKind::Reasoning) },
@@ -168,7 +240,7 @@ mod tests {
         ] {
             reply.take(&chunk);
         }
-        let message: Value = serde_json::from_str(&reply.to_json()).unwrap();
+        let message: Value = serde_json::from_str(&reply.to_json().unwrap()).unwrap();
         assert_eq!(
             message,
             json!({"role": "assistant", "content": "Hello", "reasoning_content": "hm", "tool_calls": [
@@ -178,10 +250,15 @@ mod tests {
         );
     }
 
-    fn reply_of(chunks: &[Chunk<'_>]) -> Reply {
-        let mut reply = Reply::default();
+    /// The JSON of a reply of at most `bytes` after `chunks`.
+    fn json_of(bytes: usize, chunks: &[Chunk<'_>]) -> String {
+        let mut reply = Reply::new(bytes);
         chunks.iter().for_each(|chunk| reply.take(chunk));
-        reply
+        reply.to_json().unwrap()
+    }
+
+    fn reply(bytes: usize, chunks: &[Chunk<'_>]) -> Value {
+        serde_json::from_str(&json_of(bytes, chunks)).unwrap()
     }
 
     #[test]
@@ -196,7 +273,24 @@ mod tests {
             &[Chunk { id: "a", name: "f", text: "{\"x\":", ..Chunk::new(ChunkKind::ToolCall) }],
             &[Chunk { choice: 1, ..kind(ChunkKind::Text, "other") }],
         ] {
-            assert_eq!(reply_of(chunks).to_json(), "", "{chunks:?}");
+            assert_eq!(json_of(1000, chunks), "", "{chunks:?}");
+        }
+        // Nor is what has no room at all.
+        assert_eq!(json_of(1, &[kind(ChunkKind::Text, "й")]), "");
+    }
+
+    #[test]
+    fn reply_ends_at_its_limit_and_says_so() {
+        let text = |text| Chunk { text, ..Chunk::new(ChunkKind::Text) };
+        let chunks = [text("при"), text("вет"), text("!")];
+        for (bytes, content, is_incomplete) in
+            [(13, "привет!", false), (12, "привет", true), (11, "приве", true), (6, "при", true)]
+        {
+            let mut message = json!({"role": "assistant", "content": content});
+            if is_incomplete {
+                message["incomplete"] = true.into();
+            }
+            assert_eq!(reply(bytes, &chunks), message, "{bytes}");
         }
     }
 
@@ -205,8 +299,7 @@ mod tests {
         let call = |name, text| Chunk { id: "a", name, text, ..Chunk::new(ChunkKind::ToolCall) };
         let end = Chunk { text: "length", ..Chunk::new(ChunkKind::Finish) };
         let arguments = |chunks: &[Chunk<'_>]| {
-            let message = reply_of(chunks).to_json();
-            let message: Value = serde_json::from_str(&message).unwrap_or_default();
+            let message: Value = serde_json::from_str(&json_of(1000, chunks)).unwrap_or_default();
             message.pointer("/tool_calls/0/function/arguments").cloned()
         };
         for (given, cut, finished) in [
@@ -222,5 +315,32 @@ mod tests {
             assert_eq!(arguments(&[call("f", given), end]), finished.map(Value::from), "{given:?}");
         }
         assert_eq!(arguments(&[call("", "{}"), end]), None);
+    }
+
+    #[test]
+    fn call_that_the_limit_cuts_is_left_out() {
+        let call = Chunk::new(ChunkKind::ToolCall);
+        let chunks = [
+            Chunk { id: "a", name: "f", text: "{\"x\":1}", ..call },
+            Chunk { id: "b", name: "g", text: "{\"y\":", index: 1, ..call },
+            Chunk { text: "\"long long long\"}", index: 1, ..call },
+        ];
+        let calls = |bytes| {
+            let message: Value = serde_json::from_str(&json_of(bytes, &chunks)).unwrap_or_default();
+            message["tool_calls"].as_array().map_or(0, Vec::len)
+        };
+        assert_eq!([33, 32, 16, 9, 8].map(calls), [2, 1, 1, 1, 0]);
+    }
+
+    #[test]
+    fn fields_that_come_with_every_piece_are_counted_once() {
+        let text = Chunk { text: "t", ..Chunk::new(ChunkKind::Text) };
+        let thought = Chunk { text: "h", name: "reasoning", ..Chunk::new(ChunkKind::Reasoning) };
+        let thoughts = [&[text][..], &[thought; 99]].concat();
+        assert_eq!(reply(100, &thoughts).get("incomplete"), None);
+        let state =
+            Chunk { text: "{\"conversation\":\"a long one\"}", ..Chunk::new(ChunkKind::State) };
+        let states = [&[text][..], &[state; 100]].concat();
+        assert_eq!(reply(100, &states).get("incomplete"), None);
     }
 }

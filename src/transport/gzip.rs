@@ -5,6 +5,7 @@ use std::io::Write;
 use flate2::write::MultiGzDecoder;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory;
 
 /// The first byte of gzip. No text of any protocol starts with it, and servers label
 /// wrongly in both directions (pitfall 15).
@@ -31,10 +32,10 @@ impl Gunzip {
     }
 
     /// Takes the next bytes of the body.
-    pub(super) fn feed(&mut self, bytes: &[u8]) {
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<()> {
         self.compressed.drain(..self.taken);
         self.taken = 0;
-        self.compressed.extend_from_slice(bytes);
+        memory::append(&mut self.compressed, bytes)
     }
 
     /// Gives what there is, up to the size of `buffer`; 0 when it wants more bytes.
@@ -87,7 +88,7 @@ mod tests {
             encoder.flush().unwrap();
             let mut out = Vec::new();
             for byte in std::mem::take(encoder.get_mut()) {
-                gunzip.feed(&[byte]);
+                gunzip.feed(&[byte]).unwrap();
                 out.extend(read(&mut gunzip, 100));
             }
             assert_eq!(out, text.as_bytes());
@@ -99,7 +100,7 @@ mod tests {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(&vec![0; 16 << 20]).unwrap();
         let mut gunzip = Gunzip::new();
-        gunzip.feed(&encoder.finish().unwrap());
+        gunzip.feed(&encoder.finish().unwrap()).unwrap();
         assert_eq!(read(&mut gunzip, 1000), vec![0; 1000]);
         assert!(gunzip.decoder.get_ref().capacity() <= 1 << 20);
     }
@@ -111,7 +112,7 @@ mod tests {
         let packed = encoder.finish().unwrap();
         for cut in 0..=packed.len() {
             let mut gunzip = Gunzip::new();
-            gunzip.feed(&packed[..cut]);
+            gunzip.feed(&packed[..cut]).unwrap();
             while gunzip.read(&mut [0; 100]).unwrap() > 0 {}
             assert_eq!(gunzip.is_whole(), cut == packed.len(), "{cut}");
         }
@@ -120,7 +121,7 @@ mod tests {
     #[test]
     fn damaged_gzip_is_an_error() {
         let mut gunzip = Gunzip::new();
-        gunzip.feed(b"\x1f\x8bnonsense nonsense");
+        gunzip.feed(b"\x1f\x8bnonsense nonsense").unwrap();
         assert_eq!(gunzip.read(&mut [0; 9]).unwrap_err().kind(), ErrorKind::Protocol);
     }
 }

@@ -22,12 +22,13 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde::Serialize;
 use ureq::config::Config;
 use ureq::http;
 use ureq::{Agent, AsSendBody, BodyReader};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory;
 use crate::secret::Secret;
 use conn::{Current, Dialler, NoResolver};
 use gzip::Gunzip;
@@ -99,8 +100,12 @@ impl HttpRequest {
         }
     }
 
-    pub(crate) fn post_json(url: &str, headers: Headers, body: &Value) -> HttpRequest {
-        HttpRequest::post(url, headers, body.to_string().into_bytes())
+    pub(crate) fn post_json(
+        url: &str,
+        headers: Headers,
+        body: &impl Serialize,
+    ) -> Result<HttpRequest> {
+        Ok(HttpRequest::post(url, headers, memory::json(body)?.into_bytes()))
     }
 }
 
@@ -321,7 +326,7 @@ impl Body {
                 };
             }
             match &mut self.coding {
-                Coding::Gzip(gunzip) if count > 0 => gunzip.feed(bytes),
+                Coding::Gzip(gunzip) if count > 0 => gunzip.feed(bytes)?,
                 Coding::Gzip(gunzip) => {
                     if !gunzip.is_whole() {
                         self.token.broken_off();
@@ -353,7 +358,7 @@ impl Body {
         let mut buffer = vec![0; 8 * 1024];
         loop {
             let count = self.read(&mut buffer)?;
-            body.extend_from_slice(buffer.get(..count).unwrap_or_default());
+            memory::append(body, buffer.get(..count).unwrap_or_default())?;
             if body.len() > limit {
                 body.truncate(limit);
                 return Ok(false);

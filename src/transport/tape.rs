@@ -19,7 +19,7 @@
 
 use std::cmp::Reverse;
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,6 +35,7 @@ use super::HttpRequest;
 use super::headers::Headers;
 use super::token::Token;
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory;
 use crate::secret::{BLOT, Secret};
 
 /// The version of what is written here.
@@ -146,6 +147,8 @@ impl Recorder {
 
     /// Begins to write an exchange.
     pub(super) fn begin(self: &Arc<Recorder>, request: &HttpRequest) -> Result<Track> {
+        // The body is redacted, and written as JSON.
+        memory::room_for(request.body.len().saturating_mul(4))?;
         let number = self.exchanges.fetch_add(1, Ordering::Relaxed) + 1;
         let track = Track {
             recorder: Arc::clone(self),
@@ -210,7 +213,7 @@ impl Track {
 
     /// The next bytes of the body.
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        self.held.extend_from_slice(bytes);
+        memory::append(&mut self.held, bytes)?;
         if self.is_credential {
             return Ok(());
         }
@@ -339,8 +342,12 @@ enum Moment {
 impl Player {
     fn open(path: &Path, timing: bool) -> Result<Player> {
         let wrong = |why: String| argument(format!("\"replay_file\": {path:?} {why}"));
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| wrong(format!("cannot be read: {error}")))?;
+        let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+            io::ErrorKind::OutOfMemory => memory::no_memory(),
+            _ => wrong(format!("cannot be read: {error}")),
+        })?;
+        // It is parsed, line by line, and its bodies are copied.
+        memory::room_for(text.len().saturating_mul(2))?;
         let exchanges = exchanges_of(&text).map_err(wrong)?;
         Ok(Player {
             path: path.to_owned(),
@@ -455,7 +462,10 @@ impl Playback {
         if let Some(started) = self.started {
             self.token.wait(&after(at.saturating_sub(started.elapsed())))?;
         }
-        Ok(moment.clone())
+        Ok(match moment {
+            Moment::Bytes(bytes) => Moment::Bytes(memory::bytes(bytes)?),
+            other => other.clone(),
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use memchr::{memchr, memchr2};
 use serde::de::IgnoredAny;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory;
 
 /// How much is asked of the connection at once.
 const READ_SIZE: usize = 16 * 1024;
@@ -125,7 +126,7 @@ impl Decoder {
     }
 
     /// Room for the next bytes: fill some of it and say how many with [`Decoder::filled`].
-    pub(crate) fn space(&mut self) -> &mut [u8] {
+    pub(crate) fn space(&mut self) -> Result<&mut [u8]> {
         if self.start == self.end {
             if self.buffer.len() > KEPT_CAPACITY {
                 self.buffer = Vec::new();
@@ -138,9 +139,11 @@ impl Decoder {
         }
         if self.buffer.len() - self.end < READ_SIZE {
             let wanted = (self.end + READ_SIZE).max(self.buffer.len().saturating_mul(2));
+            let more = wanted - self.buffer.len();
+            memory::reserve(&mut self.buffer, more)?;
             self.buffer.resize(wanted, 0);
         }
-        self.buffer.get_mut(self.end..).unwrap_or_default()
+        Ok(self.buffer.get_mut(self.end..).unwrap_or_default())
     }
 
     fn rebase(&mut self, by: usize) {
@@ -187,7 +190,7 @@ impl Decoder {
         let step = match self.framing {
             Framing::Unknown if self.ended => Step::End,
             Framing::Unknown => Step::Starved,
-            Framing::EventStream => self.next_of_event_stream(),
+            Framing::EventStream => self.next_of_event_stream()?,
             Framing::Json | Framing::JsonLines | Framing::JsonDocument => self.next_of_json(),
             Framing::Html => return Ok(Step::Html),
             Framing::Text => self.next_of_text(),
@@ -241,43 +244,43 @@ impl Decoder {
         self.scanned = self.start;
     }
 
-    fn next_of_event_stream(&mut self) -> Step {
+    fn next_of_event_stream(&mut self) -> Result<Step> {
         if let Some(line) = self.lines.get(self.split).filter(|_| self.split > 0) {
             self.data = line.clone();
             self.split += 1;
-            return Step::Event;
+            return Ok(Step::Event);
         }
         if self.handed_out {
             self.forget_event();
         }
         while let Some(line) = self.next_line() {
             if !line.is_empty() {
-                self.take_field(line);
+                self.take_field(line)?;
             } else if self.lines.is_empty() {
                 self.forget_event();
             } else {
-                self.dispatch();
-                return Step::Event;
+                self.dispatch()?;
+                return Ok(Step::Event);
             }
         }
         if !self.ended {
-            return Step::Starved;
+            return Ok(Step::Starved);
         }
         // Many servers omit the last blank line, a cut answer does as well: what is
         // complete by itself counts.
         let last = self.line..self.end;
         self.line = self.end;
-        self.take_field(last);
+        self.take_field(last)?;
         if self.lines.is_empty() {
-            return Step::End;
+            return Ok(Step::End);
         }
-        self.dispatch();
+        self.dispatch()?;
         let event = self.event();
         if event.is_done() || is_json(event.data) {
-            return Step::Event;
+            return Ok(Step::Event);
         }
         self.forget_event();
-        Step::End
+        Ok(Step::End)
     }
 
     /// The next whole line, without its end: CR, LF or CRLF.
@@ -312,7 +315,7 @@ impl Decoder {
         Some(line)
     }
 
-    fn take_field(&mut self, line: Range<usize>) {
+    fn take_field(&mut self, line: Range<usize>) -> Result<()> {
         let bytes = self.bytes(&line);
         let name_length = memchr(b':', bytes).unwrap_or(bytes.len());
         let (name, value) = bytes.split_at(name_length);
@@ -323,34 +326,38 @@ impl Decoder {
         };
         let value = line.start + name_length + skipped..line.end;
         match name {
-            b"data" => self.lines.push(value),
+            b"data" => memory::push(&mut self.lines, value)?,
             b"event" => self.name = value,
             // Comments, ids, retry times, and whatever else may come.
             _ if self.lines.is_empty() && self.name.is_empty() => self.start = self.line,
             _ => {}
         }
+        Ok(())
     }
 
     /// Makes an event of the lines that have come.
-    fn dispatch(&mut self) {
+    fn dispatch(&mut self) -> Result<()> {
         self.handed_out = true;
         let [first, .., _] = &self.lines[..] else {
             self.data = self.lines.first().cloned().unwrap_or_default();
-            return;
+            return Ok(());
         };
         if is_json(self.bytes(first)) {
             // Events that no blank line separates (providers.md 1.9).
             self.data = first.clone();
             self.split = 1;
-            return;
+            return Ok(());
         }
         self.is_joined = true;
         self.joined.clear();
+        let size = self.lines.iter().map(|line| line.len() + 1).sum();
+        memory::reserve(&mut self.joined, size)?;
         for line in &self.lines {
             self.joined.extend_from_slice(self.buffer.get(line.clone()).unwrap_or_default());
             self.joined.push(b'\n');
         }
         self.joined.pop();
+        Ok(())
     }
 
     fn forget_event(&mut self) {
@@ -450,7 +457,7 @@ mod tests {
         /// Puts bytes in as a reader does.
         fn feed(&mut self, mut bytes: &[u8]) {
             while !bytes.is_empty() {
-                let space = self.space();
+                let space = self.space().unwrap();
                 let (now, later) = bytes.split_at(space.len().min(bytes.len()));
                 space[..now.len()].copy_from_slice(now);
                 self.filled(now.len());
@@ -727,7 +734,7 @@ mod tests {
         assert_eq!(decoder.advance().unwrap(), Step::Event);
         assert_eq!(decoder.event().data.len(), (4 << 20) + 2);
         assert_eq!(decoder.advance().unwrap(), Step::Starved);
-        decoder.space();
+        decoder.space().unwrap();
         assert!(decoder.buffer.capacity() <= KEPT_CAPACITY);
     }
 }

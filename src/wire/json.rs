@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::halves;
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory;
 
 /// The deepest that JSON is read, here and by serde.
 pub(crate) const MAX_DEPTH: usize = 127;
@@ -30,6 +31,58 @@ pub(crate) fn check_depth(data: &[u8], limit: usize) -> Result<()> {
 /// Whether serde does not read `data` for its depth.
 pub(crate) fn is_too_deep(data: &[u8]) -> bool {
     depth(data) > MAX_DEPTH
+}
+
+/// So many values are always read: they take a few megabytes at most.
+const FREE_VALUES: usize = 64 * 1024;
+
+/// How many bytes of `max_event_bytes` there are for each value beyond.
+const BYTES_A_VALUE: usize = 128;
+
+/// About what a value takes once it is read, however short it was written.
+const VALUE: usize = 128;
+
+/// Whether `data`, once it is read, is not much larger than an event may be: two bytes of
+/// JSON can become a hundred of memory.
+pub(crate) fn check_size(data: &[u8], max_event_bytes: usize) -> Result<()> {
+    let most = FREE_VALUES.max(max_event_bytes / BYTES_A_VALUE);
+    if data.len() > most && values(data) > most {
+        return Err(Error::new(
+            ErrorKind::TooLarge,
+            format!(
+                "an event of the answer has more than {most} JSON values \
+                 (max_event_bytes / {BYTES_A_VALUE})"
+            ),
+        ));
+    }
+    room_to_parse(data)
+}
+
+/// Whether there is memory to read `data`. The parser has no other way to find out than to
+/// end the process.
+pub(crate) fn room_to_parse(data: &[u8]) -> Result<()> {
+    if data.len() < FREE_VALUES {
+        return Ok(());
+    }
+    let texts = data.len().saturating_mul(2);
+    memory::room_for(texts)?;
+    memory::room_for(texts.saturating_add(values(data).saturating_mul(VALUE)))
+}
+
+/// About how many values of JSON there are in `data`: no less than there are.
+fn values(data: &[u8]) -> usize {
+    let (mut values, mut quoted, mut escaped) = (1_usize, false, false);
+    for byte in data {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'{' | b'[' | b',' => values += 1,
+            _ => {}
+        }
+    }
+    values
 }
 
 fn too_deep(limit: usize) -> Error {
@@ -72,7 +125,7 @@ pub(crate) fn repair(data: &[u8], error: &serde_json::Error) -> Result<Value> {
     if is_too_deep(data) {
         return Err(too_deep(MAX_DEPTH));
     }
-    let text = without_lone_surrogates(&String::from_utf8_lossy(data));
+    let text = without_lone_surrogates(&memory::lossy(data)?)?;
     serde_json::from_str(&text).map_err(|_| {
         Error::new(ErrorKind::Protocol, format!("an event of the answer is not JSON: {error}"))
     })
@@ -80,8 +133,9 @@ pub(crate) fn repair(data: &[u8], error: &serde_json::Error) -> Result<Value> {
 
 /// Replaces every `\uD800`-like escape that has no other half by the replacement character,
 /// or by its mark at that end of a string where the other half may follow or precede.
-fn without_lone_surrogates(text: &str) -> String {
-    let mut mended = String::with_capacity(text.len());
+fn without_lone_surrogates(text: &str) -> Result<String> {
+    let mut mended = String::new();
+    memory::reserve_text(&mut mended, text.len())?;
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
         let (before, escape) = rest.split_at(at);
@@ -104,7 +158,7 @@ fn without_lone_surrogates(text: &str) -> String {
         rest = after;
     }
     mended.push_str(rest);
-    mended
+    Ok(mended)
 }
 
 /// The UTF-16 unit of the `\uXXXX` that `text` starts with.

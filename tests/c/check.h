@@ -59,6 +59,16 @@ static int64_t now_us(clockid_t clock) {
   return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+/* The highest resident memory of the process in KiB; -1 where the system does not tell. */
+static long peak_kib(void) {
+  char line[256];
+  long kib = -1;
+  FILE *status = fopen("/proc/self/status", "r");
+  while (status && fgets(line, sizeof line, status)) sscanf(line, "VmHWM: %ld", &kib);
+  if (status) fclose(status);
+  return kib;
+}
+
 /* Says `what` to the test, and waits until it says something, or has no more to say. */
 static void await_line(const char *what) {
   char line[64];
@@ -166,7 +176,7 @@ static void print_error(tolmach_error *error) {
 /* A program uses what it needs of these. */
 static inline void check_h_unused(void) {
   (void)now_us, (void)await_line, (void)client_at, (void)ask, (void)print_chunk;
-  (void)print_error;
+  (void)print_error, (void)peak_kib;
 }
 
 #endif

@@ -3,15 +3,6 @@
  * were and the process's highest resident memory in KiB. */
 #include "check.h"
 
-static long peak_kib(void) {
-  char line[256];
-  long kib = -1;
-  FILE *status = fopen("/proc/self/status", "r");
-  while (status && fgets(line, sizeof line, status)) sscanf(line, "VmHWM: %ld", &kib);
-  if (status) fclose(status);
-  return kib;
-}
-
 int main(int argc, char **argv) {
   tolmach_client *client = client_at(argv[1]);
   tolmach_session *session = ask(client, "Hi");

@@ -16,6 +16,11 @@ use super::{LONG, skip};
 /// Names the runtime of the sanitizer that the library was built with, if one was.
 const SANITIZER: &str = "TOLMACH_TEST_SANITIZER";
 
+/// Whether the library was built with a sanitizer.
+pub fn is_sanitized() -> bool {
+    std::env::var_os(SANITIZER).is_some()
+}
+
 /// The shared library, beside this test's own executable or a folder above.
 pub fn library() -> PathBuf {
     let name = format!("{}tolmach{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
