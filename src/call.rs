@@ -178,11 +178,8 @@ impl<'a> Call<'a> {
             Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
             Err(_) => false,
         };
-        // It is copied and parsed. Where there is no memory for that, the status stands.
-        if memory::room_for(body.len().saturating_mul(8)).is_err() {
-            body = Vec::new();
-        }
-        let error = fault::of_response(&self.host, response.status, &response.headers, &body);
+        let error =
+            fault::of_response(&self.host, response.status, &response.headers, affordable(&body));
         if whole {
             response.body.finish();
         }
@@ -276,8 +273,11 @@ impl<'a> Call<'a> {
         loop {
             match events.decoder.advance()? {
                 Step::Event => {
-                    if !events.ends_with_body {
-                        let data = events.event().data;
+                    let data = events.event().data;
+                    if events.ends_with_body {
+                        // Protocols of plain text copy it.
+                        memory::room_for(data.len().saturating_mul(2))?;
+                    } else {
                         json::check_depth(data, self.config.max_json_depth)?;
                         json::check_size(data, self.config.max_event_bytes)?;
                     }
@@ -315,7 +315,7 @@ impl<'a> Call<'a> {
     fn page(&self, body: &mut Body, mut page: Vec<u8>) -> Error {
         // As much of it as there is says what it is.
         body.read_to_limit(self.config.max_error_bytes, &mut page).ok();
-        self.redacted(fault::of_page_for_answer(&self.host, &page))
+        self.redacted(fault::of_page_for_answer(&self.host, affordable(&page)))
     }
 
     /// Reads a response that is one JSON document or a list of them, whole.
@@ -601,6 +601,15 @@ fn push_joined(chunk: &Chunk<'_>, halves: &mut Halves<Stream>, batch: &mut Batch
         batch.push(&Chunk { text: &text, ..chunk })?;
     }
     Ok(())
+}
+
+/// The body of an error, which is copied and parsed; without memory for that, nothing: what
+/// else is known of the error still stands.
+fn affordable(body: &[u8]) -> &[u8] {
+    match memory::room_for(body.len().saturating_mul(8)) {
+        Ok(()) => body,
+        Err(_) => &[],
+    }
 }
 
 /// A token is four bytes, more or less.

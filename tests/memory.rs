@@ -187,6 +187,11 @@ fn memory_that_runs_out_is_a_status_of_its_own_and_work_goes_on() {
                 exchange.head(500, &[("Transfer-Encoding", "chunked")]);
                 endless(exchange, &vec![b'x'; MIB]);
             }
+            "page" => {
+                exchange.stream_head();
+                exchange.chunk("<html>");
+                endless(exchange, &vec![b'x'; MIB]);
+            }
             "long" => {
                 exchange.stream_head();
                 let events = openai::text(&"x".repeat(MIB));

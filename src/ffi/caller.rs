@@ -195,7 +195,7 @@ fn is_null(name: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use std::process::Command;
-    use std::sync::{Arc, Mutex, mpsc};
+    use std::sync::{Mutex, mpsc};
     use std::time::Duration;
 
     use super::*;

@@ -4,6 +4,7 @@ use super::caller::Caller;
 use super::error::tolmach_error;
 use super::status::{TOLMACH_OK, tolmach_status};
 use crate::config::Config;
+use crate::memory;
 
 /// A provider and how to reach it: string keys and values, each checked as it is set. A
 /// client copies it, so it may be changed or freed afterwards.
@@ -130,7 +131,10 @@ pub unsafe extern "C" fn tolmach_config_set(
     caller.call(error, || {
         let config = caller.exclusive("config", config)?;
         let key = caller.string("key", key)?;
-        config.config.set(key, caller.optional_string("value", value)?)?;
+        let value = caller.optional_string("value", value)?;
+        // The config keeps a copy, and a client others.
+        memory::room_for(value.map_or(0, str::len).saturating_mul(4))?;
+        config.config.set(key, value)?;
         Ok(TOLMACH_OK)
     })
 }

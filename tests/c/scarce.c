@@ -10,6 +10,7 @@
 #define MIB ((size_t)1 << 20)
 
 static tolmach_client *client;
+static pthread_barrier_t start;
 
 /* Lets the process have `more` bytes beyond what it has. */
 static void limit_memory(size_t more) {
@@ -42,6 +43,7 @@ static tolmach_status end_of(const char *text) {
 
 static void *talk(void *unused) {
   int i;
+  pthread_barrier_wait(&start);
   for (i = 0; i < 3; i++) {
     EXPECT(TOLMACH_E_NO_MEMORY, end_of("event"));
     EXPECT(TOLMACH_END, end_of("small"));
@@ -73,6 +75,9 @@ int main(int argc, char **argv) {
   EXPECT(TOLMACH_OK, tolmach_client_new(config, &client, NULL));
   tolmach_config_free(config);
   EXPECT(TOLMACH_END, end_of("small"));
+  /* Before the limit: their stacks are large. */
+  CHECK(pthread_barrier_init(&start, NULL, (unsigned)count + 1) == 0);
+  for (i = 0; i < count; i++) CHECK(pthread_create(&threads[i], NULL, talk, NULL) == 0);
   limit_memory(64 * MIB);
 
   /* What the program gives. */
@@ -101,9 +106,10 @@ int main(int argc, char **argv) {
   EXPECT(TOLMACH_E_NO_MEMORY, end_of("lines"));
   EXPECT(TOLMACH_E_NO_MEMORY, end_of("packed"));
   EXPECT(TOLMACH_E_SERVER, end_of("error"));
+  EXPECT(TOLMACH_E_PROTOCOL, end_of("page"));
   EXPECT(TOLMACH_END, end_of("long"));
   EXPECT(TOLMACH_END, end_of("small"));
-  for (i = 0; i < count; i++) CHECK(pthread_create(&threads[i], NULL, talk, NULL) == 0);
+  pthread_barrier_wait(&start);
   for (i = 0; i < count; i++) CHECK(pthread_join(threads[i], NULL) == 0);
   EXPECT(TOLMACH_END, end_of("small"));
   tolmach_client_free(client);
