@@ -132,8 +132,10 @@ impl Reply {
     /// provider would take. Tool calls that did not arrive whole are left out. Where it is
     /// not the whole answer, [`INCOMPLETE`] says so.
     pub(crate) fn to_json(&self) -> Result<String> {
-        let calls = self.calls.iter().filter_map(|call| call.to_json(self.finished).transpose());
-        let calls = calls.collect::<Result<Vec<Value>>>()?;
+        let mut calls = Vec::new();
+        for call in self.calls.iter().filter(|call| call.is_whole(self.finished)) {
+            calls.push(call.to_json()?);
+        }
         let says_nothing = self.text.trim().is_empty()
             && self.refusal.is_empty()
             && self.audio.is_empty()
@@ -158,10 +160,10 @@ impl Reply {
         if !self.audio.is_empty() {
             message.insert("audio".to_owned(), json!({"id": self.audio}));
         }
-        let is_empty = |value: &Value| value.is_null() || *value == json!([]);
-        let kept = self.state.iter().filter(|(name, value)| *name != "content" && !is_empty(value));
-        for (name, value) in kept {
-            message.insert(name.clone(), memory::value(value)?);
+        for (name, value) in &self.state {
+            if name != "content" && !value.is_null() && *value != json!([]) {
+                message.insert(name.clone(), memory::value(value)?);
+            }
         }
         if self.is_incomplete {
             message.insert(INCOMPLETE.to_owned(), true.into());
@@ -171,41 +173,44 @@ impl Reply {
 
     /// The text; after the parts that the provider wants back, where there are any.
     fn content(&self) -> Result<Value> {
-        let own = text(&self.text)?;
-        let Some(Value::Array(parts)) = self.state.get("content") else {
-            return Ok(own);
-        };
+        let said = text(&self.text)?;
+        let Some(Value::Array(parts)) = self.state.get("content") else { return Ok(said) };
         let mut parts = memory::values(parts)?;
         if !self.text.is_empty() {
-            let mut part = json!({"type": "text"});
-            part.as_object_mut().map(|part| part.insert("text".to_owned(), own));
-            parts.push(part);
+            let part = [("type".to_owned(), "text".into()), ("text".to_owned(), said)];
+            parts.push(Value::Object(Map::from_iter(part)));
         }
         Ok(Value::Array(parts))
     }
 }
 
 impl Call {
-    /// The call, if it arrived whole: its arguments are JSON then, or were left empty for
-    /// none. No part of an object is JSON, but a part of a number is.
-    fn to_json(&self, finished: bool) -> Result<Option<Value>> {
+    /// Whether it arrived whole: its arguments are JSON then, or were left empty for none.
+    /// No part of an object is JSON, but a part of a number is.
+    fn is_whole(&self, finished: bool) -> bool {
+        let arguments = self.arguments.trim();
+        let is_json = serde_json::from_str::<IgnoredAny>(arguments).is_ok();
+        let may_be = if finished {
+            is_json || arguments.is_empty()
+        } else {
+            arguments.starts_with('{') && is_json
+        };
+        may_be && !self.name.is_empty()
+    }
+
+    fn to_json(&self) -> Result<Value> {
         let arguments = match self.arguments.trim() {
-            "" if finished => "{}",
+            "" => "{}",
             given => given,
         };
-        let is_json = serde_json::from_str::<IgnoredAny>(arguments).is_ok();
-        let is_whole = is_json && (finished || arguments.starts_with('{'));
-        if !is_whole || self.name.is_empty() {
-            return Ok(None);
-        }
         let mut function = Map::new();
-        function.insert("name".to_owned(), json!(self.name));
+        function.insert("name".to_owned(), text(&self.name)?);
         function.insert("arguments".to_owned(), text(arguments)?);
         let mut call = memory::object(&self.state)?;
-        call.insert("id".to_owned(), json!(self.id));
-        call.insert("type".to_owned(), json!("function"));
+        call.insert("id".to_owned(), text(&self.id)?);
+        call.insert("type".to_owned(), "function".into());
         call.insert("function".to_owned(), Value::Object(function));
-        Ok(Some(Value::Object(call)))
+        Ok(Value::Object(call))
     }
 }
 
@@ -250,33 +255,11 @@ mod tests {
         );
     }
 
-    /// The JSON of a reply of at most `bytes` after `chunks`.
-    fn json_of(bytes: usize, chunks: &[Chunk<'_>]) -> String {
+    /// What a reply of at most `bytes` is after `chunks`.
+    fn reply(bytes: usize, chunks: &[Chunk<'_>]) -> Value {
         let mut reply = Reply::new(bytes);
         chunks.iter().for_each(|chunk| reply.take(chunk));
-        reply.to_json().unwrap()
-    }
-
-    fn reply(bytes: usize, chunks: &[Chunk<'_>]) -> Value {
-        serde_json::from_str(&json_of(bytes, chunks)).unwrap()
-    }
-
-    #[test]
-    fn nothing_to_say_is_no_message() {
-        let kind = |kind, text| Chunk { text, ..Chunk::new(kind) };
-        for chunks in [
-            &[][..],
-            &[kind(ChunkKind::Start, "id")],
-            &[kind(ChunkKind::Reasoning, "hm")],
-            &[kind(ChunkKind::Text, " \n"), kind(ChunkKind::Finish, "stop")],
-            &[kind(ChunkKind::State, "{\"conversation\":7}")],
-            &[Chunk { id: "a", name: "f", text: "{\"x\":", ..Chunk::new(ChunkKind::ToolCall) }],
-            &[Chunk { choice: 1, ..kind(ChunkKind::Text, "other") }],
-        ] {
-            assert_eq!(json_of(1000, chunks), "", "{chunks:?}");
-        }
-        // Nor is what has no room at all.
-        assert_eq!(json_of(1, &[kind(ChunkKind::Text, "й")]), "");
+        serde_json::from_str(&reply.to_json().unwrap()).unwrap()
     }
 
     #[test]
@@ -295,11 +278,61 @@ mod tests {
     }
 
     #[test]
+    fn call_that_the_limit_cuts_is_left_out() {
+        let call = Chunk::new(ChunkKind::ToolCall);
+        let chunks = [
+            Chunk { text: "-", ..Chunk::new(ChunkKind::Text) },
+            Chunk { id: "a", name: "f", text: "{\"x\":1}", ..call },
+            Chunk { id: "b", name: "g", text: "{\"y\":", index: 1, ..call },
+            Chunk { text: "\"long long long\"}", index: 1, ..call },
+        ];
+        let calls = |bytes| reply(bytes, &chunks)["tool_calls"].as_array().map_or(0, Vec::len);
+        assert_eq!([34, 33, 17, 10, 9].map(calls), [2, 1, 1, 1, 0]);
+    }
+
+    #[test]
+    fn fields_that_come_with_every_piece_are_counted_once() {
+        let thought = Chunk { text: "h", name: "reasoning", ..Chunk::new(ChunkKind::Reasoning) };
+        let text = Chunk { text: "so", ..Chunk::new(ChunkKind::Text) };
+        let thoughts = [&[text][..], &[thought; 98]].concat();
+        assert_eq!(reply(100, &thoughts).get("incomplete"), None);
+        let state =
+            Chunk { text: "{\"conversation\":\"a long one\"}", ..Chunk::new(ChunkKind::State) };
+        let states = [&[text][..], &[state; 100]].concat();
+        assert_eq!(reply(100, &states).get("incomplete"), None);
+        let is_cut = |bytes| reply(bytes, &[text, state]).get("incomplete").is_some();
+        assert_eq!([is_cut(32), is_cut(30)], [false, true]);
+    }
+
+    fn reply_of(chunks: &[Chunk<'_>]) -> Reply {
+        let mut reply = Reply::new(1000);
+        chunks.iter().for_each(|chunk| reply.take(chunk));
+        reply
+    }
+
+    #[test]
+    fn nothing_to_say_is_no_message() {
+        let kind = |kind, text| Chunk { text, ..Chunk::new(kind) };
+        for chunks in [
+            &[][..],
+            &[kind(ChunkKind::Start, "id")],
+            &[kind(ChunkKind::Reasoning, "hm")],
+            &[kind(ChunkKind::Text, " \n"), kind(ChunkKind::Finish, "stop")],
+            &[kind(ChunkKind::State, "{\"conversation\":7}")],
+            &[Chunk { id: "a", name: "f", text: "{\"x\":", ..Chunk::new(ChunkKind::ToolCall) }],
+            &[Chunk { choice: 1, ..kind(ChunkKind::Text, "other") }],
+        ] {
+            assert_eq!(reply_of(chunks).to_json().unwrap(), "", "{chunks:?}");
+        }
+    }
+
+    #[test]
     fn calls_that_did_not_arrive_whole_are_left_out() {
         let call = |name, text| Chunk { id: "a", name, text, ..Chunk::new(ChunkKind::ToolCall) };
         let end = Chunk { text: "length", ..Chunk::new(ChunkKind::Finish) };
         let arguments = |chunks: &[Chunk<'_>]| {
-            let message: Value = serde_json::from_str(&json_of(1000, chunks)).unwrap_or_default();
+            let message = reply_of(chunks).to_json().unwrap();
+            let message: Value = serde_json::from_str(&message).unwrap_or_default();
             message.pointer("/tool_calls/0/function/arguments").cloned()
         };
         for (given, cut, finished) in [
@@ -315,32 +348,5 @@ mod tests {
             assert_eq!(arguments(&[call("f", given), end]), finished.map(Value::from), "{given:?}");
         }
         assert_eq!(arguments(&[call("", "{}"), end]), None);
-    }
-
-    #[test]
-    fn call_that_the_limit_cuts_is_left_out() {
-        let call = Chunk::new(ChunkKind::ToolCall);
-        let chunks = [
-            Chunk { id: "a", name: "f", text: "{\"x\":1}", ..call },
-            Chunk { id: "b", name: "g", text: "{\"y\":", index: 1, ..call },
-            Chunk { text: "\"long long long\"}", index: 1, ..call },
-        ];
-        let calls = |bytes| {
-            let message: Value = serde_json::from_str(&json_of(bytes, &chunks)).unwrap_or_default();
-            message["tool_calls"].as_array().map_or(0, Vec::len)
-        };
-        assert_eq!([33, 32, 16, 9, 8].map(calls), [2, 1, 1, 1, 0]);
-    }
-
-    #[test]
-    fn fields_that_come_with_every_piece_are_counted_once() {
-        let text = Chunk { text: "t", ..Chunk::new(ChunkKind::Text) };
-        let thought = Chunk { text: "h", name: "reasoning", ..Chunk::new(ChunkKind::Reasoning) };
-        let thoughts = [&[text][..], &[thought; 99]].concat();
-        assert_eq!(reply(100, &thoughts).get("incomplete"), None);
-        let state =
-            Chunk { text: "{\"conversation\":\"a long one\"}", ..Chunk::new(ChunkKind::State) };
-        let states = [&[text][..], &[state; 100]].concat();
-        assert_eq!(reply(100, &states).get("incomplete"), None);
     }
 }
