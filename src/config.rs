@@ -93,6 +93,22 @@ pub struct Config {
     options: BTreeMap<&'static str, Secret>,
 }
 
+/// Which servers a client believes, how it reaches them and what it shows them. What they
+/// give to one client is fit for another one only if all of this is the same.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Trust {
+    base_url: String,
+    headers: Headers,
+    proxy: ProxyChoice,
+    ca_file: Option<String>,
+    ca_pem: Option<String>,
+    roots: Roots,
+    tls_verify: bool,
+    tls_pins: Vec<[u8; 32]>,
+    client_cert: Option<String>,
+    client_key: Option<Secret>,
+}
+
 impl Config {
     /// The defaults of `provider`.
     ///
@@ -291,6 +307,21 @@ impl Config {
     /// The URL of `path` below the base URL, whose query it keeps.
     pub(crate) fn url(&self, path: &str) -> String {
         transport::join(&self.base_url, path)
+    }
+
+    pub(crate) fn trust(&self) -> Trust {
+        Trust {
+            base_url: self.base_url.clone(),
+            headers: self.headers.clone(),
+            proxy: self.proxy.clone(),
+            ca_file: self.ca_file.clone(),
+            ca_pem: self.ca_pem.clone(),
+            roots: self.roots,
+            tls_verify: self.tls_verify,
+            tls_pins: self.tls_pins.clone(),
+            client_cert: self.client_cert.clone(),
+            client_key: self.client_key.clone(),
+        }
     }
 
     /// The value of one of the provider's own keys.

@@ -85,7 +85,8 @@ impl Request {
         self.attach_part(media::part(bytes, mime)?)
     }
 
-    /// Attaches what a URL points to, to the last user message.
+    /// Attaches what a URL points to, to the last user message. The provider fetches it; for
+    /// one that does not, the library does if the config's `fetch_urls` says so.
     ///
     /// # Errors
     /// [`ErrorKind::Argument`] when there is no user message, or the URL is neither http,

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 pub(crate) const BLOT: &str = "[redacted]";
 
 /// A key, a token, a cookie: whatever proves who asks.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq)]
 pub(crate) struct Secret(Zeroizing<String>);
 
 impl Secret {

@@ -259,6 +259,34 @@ fn clients_of_one_account_share_its_token_and_those_of_others_do_not() {
 }
 
 #[test]
+fn token_that_came_over_an_unverified_connection_is_not_for_others() {
+    let sber = Sber::streaming(answer("Hi"));
+    let client = |verify: &str| {
+        let mut config = Config::new("gigachat").unwrap();
+        let url = sber.server.url();
+        for (name, value) in [
+            ("base_url", &*format!("{url}/v1")),
+            ("auth_url", &format!("{url}/oauth")),
+            ("proxy", "direct"),
+            ("api_key", "k1"),
+            ("tls_verify", verify),
+        ] {
+            config.set(name, Some(value)).unwrap();
+        }
+        Client::new(&config).unwrap()
+    };
+    let clients = [client("false"), client("true"), client("false")];
+    for client in &clients {
+        let mut session = Session::open(client, &tolmach::Request::new(None)).unwrap();
+        while let Polled::Chunk(_) = session.poll(None).unwrap() {}
+    }
+    let chats = sber.requests("/v1/chat/completions");
+    let tokens: Vec<&str> =
+        chats.iter().map(|request| request.header("authorization").unwrap()).collect();
+    assert_eq!(tokens, ["Bearer t1", "Bearer t2", "Bearer t1"]);
+}
+
+#[test]
 fn refused_token_is_renewed_once() {
     // The kept token is refused from the second turn on.
     let turn = Arc::new(AtomicU64::new(0));

@@ -114,7 +114,8 @@ func (r *Request) Attach(data []byte, mime string) error {
 	})
 }
 
-// AttachURL attaches what a URL points to, to the last user message; the provider fetches it.
+// AttachURL attaches what a URL points to, to the last user message; the provider fetches it,
+// or the library where it does not ("gigachat") and the config's fetch_urls is "true".
 // The URL is http, https, or a data URL of an image or audio.
 func (r *Request) AttachURL(url string) error {
 	name, err := terminated("a URL", url)

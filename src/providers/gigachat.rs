@@ -15,7 +15,7 @@ use super::openai::{Answer, finish_reason, usage_of};
 use super::{Capabilities, Protocol, Provider};
 use crate::call::{Call, Response};
 use crate::chunk::{Chunk, ChunkKind};
-use crate::config::Config;
+use crate::config::{Config, Trust};
 use crate::error::{Error, ErrorKind, Result};
 use crate::media;
 use crate::memory;
@@ -87,6 +87,8 @@ struct Account {
     authorization: Secret,
     /// `None` for the way by user and password, which knows no scope.
     scope: Option<String>,
+    /// A token that came over a connection that one client would not trust is not for it.
+    trust: Box<Trust>,
 }
 
 impl GigaChat {
@@ -668,6 +670,7 @@ impl Access {
                     BASE64.encode(format!("{user}:{password}"))
                 )),
                 scope: None,
+                trust: Box::new(config.trust()),
             },
             _ => {
                 let scheme =
@@ -679,6 +682,7 @@ impl Access {
                         config.credentials()?.expose()
                     )),
                     scope: Some(config.option("scope").unwrap_or("GIGACHAT_API_PERS").to_owned()),
+                    trust: Box::new(config.trust()),
                 }
             }
         };
@@ -726,6 +730,7 @@ impl Tokens {
             known.url == account.url
                 && known.scope == account.scope
                 && known.authorization.expose() == account.authorization.expose()
+                && known.trust == account.trust
         });
         if let Some(tokens) = known.and_then(|(_, tokens)| tokens.upgrade()) {
             return tokens;
@@ -820,6 +825,46 @@ fn fetch(account: &Account, call: &mut Call<'_>) -> Result<(Secret, SystemTime)>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clients_of_other_trust_have_tokens_of_their_own() {
+        let tokens = |settings: &[(&str, &str)]| {
+            let mut config = Config::new("gigachat").unwrap();
+            for (key, value) in [("api_key", "of-the-test-of-trust")].iter().chain(settings) {
+                config.set(key, Some(value)).unwrap();
+            }
+            match Access::new(&config).unwrap() {
+                Access::Fetched { tokens, .. } => tokens,
+                Access::Given(_) => panic!("there is no token yet"),
+            }
+        };
+        let same = tokens(&[]);
+        assert!(Arc::ptr_eq(&same, &tokens(&[("model", "GigaChat-2-Pro"), ("max_retries", "0")])));
+        for setting in [
+            ("base_url", "http://api.giga.chat/v1"),
+            ("auth_url", "http://ngw.devices.sberbank.ru:9443/api/v2/oauth"),
+            ("api_key", "other"),
+            ("auth_scheme", "bearer"),
+            ("scope", "GIGACHAT_API_CORP"),
+            ("headers", "{\"X-Gateway\":\"a\"}"),
+            ("proxy", "http://proxy.example:3128"),
+            ("ca_file", "ca.pem"),
+            ("ca_pem", "-----BEGIN"),
+            ("tls_roots", "platform"),
+            ("tls_verify", "false"),
+            ("tls_pins", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
+            ("client_cert", "cert.pem"),
+            ("client_key", "key.pem"),
+            ("record_file", "recording.jsonl"),
+            ("replay_file", "recording.jsonl"),
+        ] {
+            let other = tokens(&[setting]);
+            assert!(!Arc::ptr_eq(&same, &other), "{}", setting.0);
+            if !setting.0.ends_with("_file") || setting.0 == "ca_file" {
+                assert!(Arc::ptr_eq(&other, &tokens(&[setting])), "{}", setting.0);
+            }
+        }
+    }
 
     #[test]
     fn token_is_renewed_at_59_seconds_before_its_end_and_not_at_61() {

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Names and values; these may be credentials, and are wiped when they are dropped.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq)]
 pub(crate) struct Headers(Vec<(String, Zeroizing<String>)>);
 
 impl Headers {

@@ -84,7 +84,8 @@ class Request:
         return self._do(lib.tolmach_request_attach, file, len(file), string(mime))
 
     def attach_url(self, url: str) -> Request:
-        """Attaches what an http, https or data URL points to; the provider fetches it."""
+        """Attaches what an http, https or data URL points to. The provider fetches it, or the
+        library where it does not ("gigachat") and the config's fetch_urls is "true"."""
         return self._do(lib.tolmach_request_attach_url, string(url))
 
     def tool_result(self, call_id: str, text: str) -> Request:

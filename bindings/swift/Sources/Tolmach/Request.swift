@@ -79,7 +79,8 @@ public struct Request: Sendable {
   }
 
   /// Attaches what an http, https or data URL points to, to the last message of the user's.
-  /// The provider fetches it.
+  /// The provider fetches it, or the library where it does not ("gigachat") and the config's
+  /// `fetch_urls` is "true".
   public mutating func attach(url: String) throws {
     try refuseNUL(url, in: "the URL")
     try change { request, error in tolmach_request_attach_url(request, url, error) }

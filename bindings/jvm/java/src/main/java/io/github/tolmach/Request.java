@@ -77,7 +77,8 @@ public final class Request implements AutoCloseable {
     }
 
     /**
-     * Attaches what a URL points to, to the last user message. The provider fetches it.
+     * Attaches what a URL points to, to the last user message. The provider fetches it, or the
+     * library where it does not ("gigachat") and the config's {@code fetch_urls} is "true".
      *
      * @param url http, https, or a data URL of an image or audio
      * @throws TolmachException.Argument for another kind of URL, or when there is no user message
