@@ -130,10 +130,15 @@ fn stated(body: &Value) -> Option<Said> {
             if let Some(generation) = text(error, "failed_generation") {
                 message = format!("{message} ({generation})");
             }
-            let number = error.get("code").and_then(Value::as_u64);
+            // LiteLLM and others write the number as text.
+            let number = error.get("code");
+            let number =
+                number.and_then(|code| code.as_u64().or_else(|| code.as_str()?.parse().ok()));
+            let mut codes = words(error, &["code", "type", "status"]);
+            codes.extend(narrower_codes(error));
             Some(Said {
                 message,
-                codes: words(error, &["code", "type", "status"]),
+                codes,
                 status: number
                     .and_then(|n| u16::try_from(n).ok())
                     .filter(|n| (400..600).contains(n)),
@@ -178,6 +183,19 @@ fn words(body: &Value, keys: &[&str]) -> Vec<String> {
         .collect()
 }
 
+/// What `details` adds to the class: a code, or objects that have one.
+fn narrower_codes(error: &Value) -> Vec<String> {
+    let of = |detail: &Value| match detail {
+        Value::String(code) => vec![code.clone()],
+        detail => words(detail, &["code", "type", "error_code", "reason"]),
+    };
+    match error.get("details") {
+        Some(Value::Array(details)) => details.iter().flat_map(of).collect(),
+        Some(details) => of(details),
+        None => Vec::new(),
+    }
+}
+
 /// Google's way of saying when to come again: `details[].retryDelay`, such as "34s".
 fn retry_delay(error: &Value) -> Option<Duration> {
     let details = error.get("details")?.as_array()?;
@@ -185,39 +203,110 @@ fn retry_delay(error: &Value) -> Option<Duration> {
     seconds(delay.strip_suffix('s')?)
 }
 
+/// What decides the class of an error before its status does: parts of the provider's code,
+/// and of its message where no code tells; in lower case. The first row that fits counts.
+const WORDS: &[(ErrorKind, &[&str], &[&str])] = &[
+    (
+        ErrorKind::ContextLength,
+        &["context_length", "context_window", "exceed_context_size", "contextwindowexceeded"],
+        &[
+            "maximum context",
+            "context length",
+            "context size",
+            "context window",
+            "context limit",
+            // LiteLLM
+            "contextwindowexceeded",
+            // Anthropic
+            "prompt is too long",
+            // Bedrock
+            "input is too long",
+            // Gemini
+            "exceeds the maximum number of tokens",
+            // xAI
+            "maximum prompt length",
+            // vLLM
+            "maximum model length",
+            // TGI
+            "`inputs` tokens + `max_new_tokens` must be",
+            // Cohere
+            "total number of tokens in the prompt",
+        ],
+    ),
+    (
+        ErrorKind::Quota,
+        &[
+            "insufficient_quota",
+            "exceeded_current_quota",
+            "insufficient_balance",
+            "insufficient_credit",
+            "spend_limit",
+            "billing",
+            "payment_required",
+        ],
+        &[
+            "exceeded your current quota",
+            "insufficient balance",
+            "insufficient credit",
+            // Anthropic
+            "credit balance is too low",
+            // xAI
+            "used all available credits",
+            // Zhipu
+            "余额不足",
+        ],
+    ),
+    (
+        ErrorKind::Blocked,
+        &["content_filter", "content_policy", "contentpolicy", "responsibleai"],
+        &["contentpolicyviolation"],
+    ),
+    (
+        ErrorKind::NotFound,
+        &["model_not_found", "unknown_model", "invalid_model"],
+        &[
+            // LiteLLM
+            "invalid model name passed",
+            // OpenRouter
+            "is not a valid model id",
+            // DeepSeek
+            "model not exist",
+        ],
+    ),
+    (ErrorKind::Auth, &["invalid_api_key", "api_key_invalid"], &["api key not valid"]),
+];
+
 fn class(status: u16, said: &Said) -> ErrorKind {
     let codes = said.codes.join(" ").to_lowercase();
     let message = said.message.to_lowercase();
     let code_has = |words: &[&str]| words.iter().any(|word| codes.contains(word));
     let message_has = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    if code_has(&["context_length", "context_window", "exceed_context_size"])
-        || message_has(&["maximum context", "context length", "context size", "prompt is too long"])
-    {
-        return ErrorKind::ContextLength;
-    }
-    if code_has(&["insufficient_quota", "billing", "payment_required"]) {
-        return ErrorKind::Quota;
-    }
-    if code_has(&["content_filter", "content_policy", "responsibleai"]) {
-        return ErrorKind::Blocked;
-    }
-    if code_has(&["model_not_found"]) {
-        return ErrorKind::NotFound;
-    }
-    if code_has(&["invalid_api_key"]) || message_has(&["api key not valid"]) {
-        return ErrorKind::Auth;
+    let known = WORDS.iter().find(|(_, codes, words)| code_has(codes) || message_has(words));
+    match known {
+        // Google calls a limit per minute a quota too, and then says when to come again.
+        Some((ErrorKind::Quota, codes, _)) if !code_has(codes) && said.retry_after.is_some() => {}
+        Some((kind, ..)) => return *kind,
+        None => {}
     }
     match status {
         401 | 403 | 407 => ErrorKind::Auth,
         402 => ErrorKind::Quota,
         404 | 410 => ErrorKind::NotFound,
         429 => ErrorKind::RateLimited,
-        400 | 405 | 406 | 411 | 413..=415 | 422 | 431 => ErrorKind::BadRequest,
+        400 | 405 | 406 | 411..=415 | 422 | 431 => ErrorKind::BadRequest,
         408 | 409 | 425 | 500.. => ErrorKind::Server,
         _ if code_has(&["rate_limit", "too_many_requests", "resource_exhausted", "throttl"]) => {
             ErrorKind::RateLimited
         }
-        _ if code_has(&["overloaded", "server_error", "internal", "unavailable", "timeout"]) => {
+        _ if code_has(&[
+            "overloaded",
+            "server_error",
+            "internal",
+            "unavailable",
+            "timeout",
+            "deadline_exceeded",
+        ]) =>
+        {
             ErrorKind::Server
         }
         _ if code_has(&["auth", "permission", "forbidden"]) => ErrorKind::Auth,
@@ -448,6 +537,108 @@ mod tests {
             let error = of_response("h", status, &Headers::default(), body.as_bytes());
             assert_eq!(error.kind(), kind, "{status} {body}");
             assert_eq!(error.http_status(), Some(status));
+        }
+    }
+
+    #[test]
+    fn words_of_providers_make_the_class_where_their_status_says_less() {
+        use ErrorKind::{Auth, BadRequest, ContextLength, NotFound, Quota, RateLimited, Server};
+        let quota = "You exceeded your current quota, please check your plan";
+        for (status, error, kind) in [
+            (
+                400,
+                json!({"message": "litellm.ContextWindowExceededError: m", "code": "400"}),
+                ContextLength,
+            ),
+            (400, json!({"message": "m", "type": "ContextWindowExceededError"}), ContextLength),
+            (
+                400,
+                json!({"message": "Your input exceeds the context window of this model."}),
+                ContextLength,
+            ),
+            (
+                400,
+                json!({"message": "input length and `max_tokens` exceed context limit: 9 > 8"}),
+                ContextLength,
+            ),
+            (
+                400,
+                json!({"message": "The input token count (9) exceeds the maximum number of tokens allowed (8).", "status": "INVALID_ARGUMENT"}),
+                ContextLength,
+            ),
+            (400, json!({"message": "Input is too long for requested model."}), ContextLength),
+            (
+                400,
+                json!({"message": "This model's maximum prompt length is 8 but the request has 9"}),
+                ContextLength,
+            ),
+            (
+                400,
+                json!({"message": "The decoder prompt (length 9) is longer than the maximum model length of 8"}),
+                ContextLength,
+            ),
+            (
+                422,
+                json!("Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8"),
+                ContextLength,
+            ),
+            (
+                400,
+                json!({"message": "too many tokens: total number of tokens in the prompt cannot exceed 8"}),
+                ContextLength,
+            ),
+            (
+                500,
+                json!({"message": "Requested tokens (9) exceed context window of 8"}),
+                ContextLength,
+            ),
+            (429, json!({"message": quota}), Quota),
+            (429, json!({"message": "m", "type": "exceeded_current_quota_error"}), Quota),
+            (400, json!({"message": "Your credit balance is too low to access the API"}), Quota),
+            (
+                403,
+                json!({"message": "Your team has either used all available credits or so"}),
+                Quota,
+            ),
+            (429, json!({"message": "余额不足或无可用资源包,请充值。", "code": "1113"}), Quota),
+            (
+                429,
+                json!({"type": "rate_limit_error", "message": "m", "details": {"code": "enforced_spend_limit_reached"}}),
+                Quota,
+            ),
+            (
+                429,
+                json!({"type": "rate_limit_error", "message": "m", "details": "contract_spend_limit_reached"}),
+                Quota,
+            ),
+            // Google says of a limit per minute that it is a quota, and when to come again.
+            (
+                429,
+                json!({"message": quota, "status": "RESOURCE_EXHAUSTED", "details": [{"retryDelay": "34s"}]}),
+                RateLimited,
+            ),
+            (400, json!({"message": "m", "details": [{"reason": "API_KEY_INVALID"}]}), Auth),
+            (400, json!({"message": "Invalid model name passed in model=m"}), NotFound),
+            (400, json!({"message": "m/m is not a valid model ID"}), NotFound),
+            (400, json!({"message": "Model Not Exist"}), NotFound),
+            (400, json!({"message": "m", "code": "unknown_model"}), NotFound),
+            (412, json!({"message": "m"}), BadRequest),
+            // In a stream there is no status but that of the error itself.
+            (0, json!({"message": "litellm.RateLimitError: m", "code": "429"}), RateLimited),
+            (0, json!({"message": "litellm.NotFoundError: m", "code": "404"}), NotFound),
+            (0, json!({"message": "m", "status": "RESOURCE_EXHAUSTED"}), RateLimited),
+            (0, json!({"message": "m", "status": "DEADLINE_EXCEEDED"}), Server),
+            (0, json!({"message": "m", "status": "UNAVAILABLE"}), Server),
+            (0, json!({"message": "m", "status": "INVALID_ARGUMENT"}), BadRequest),
+            (0, json!({"message": "m", "status": "UNAUTHENTICATED"}), Auth),
+            (0, json!({"message": quota}), Quota),
+        ] {
+            let body = json!({"error": error});
+            let error = match status {
+                0 => in_event("h", &body).unwrap(),
+                _ => of_response("h", status, &Headers::default(), body.to_string().as_bytes()),
+            };
+            assert_eq!(error.kind(), kind, "{status} {body}");
         }
     }
 
