@@ -724,7 +724,8 @@ tolmach_status tolmach_client_new(const tolmach_config *config,
 TOLMACH_API void tolmach_client_free(tolmach_client *client);
 
 /**
- * Asks for the models there are.
+ * Asks for the models there are. The library never asks for them by itself. The client
+ * remembers which of them make images, and asks them for one from then on.
  *
  * `timeout_ms`: for all of it, retries included; -1 leaves it to the config.
  * `out_models`: receives the list to free.

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::server::{Exchange, Server};
+use support::server::{Exchange, Request, Server};
 use support::{c, openai};
 
 const SSE: &str = "text/event-stream";
@@ -184,6 +184,26 @@ fn usage_is_not_asked_again_of_a_server_that_refuses_it() {
     });
     assert!(lines(&server, &[]).contains(&"text 0 0 \"Hi\"".to_owned()));
     assert_eq!(server.requests().len(), 2);
+    // The next sessions of a client know it, each of its model.
+    let ask = |model: &str| format!("@{{\"model\":\"{model}\",\"messages\":[]}}");
+    turns(&server, &[&ask("a"), &ask("a"), &ask("b"), &ask("a")]);
+    let asked: Vec<(Value, bool)> = server.requests()[2..]
+        .iter()
+        .map(Request::json)
+        .map(|request| (request["model"].clone(), request.get("stream_options").is_some()))
+        .collect();
+    let model = |name: &str, with: bool| (json!(name), with);
+    assert_eq!(
+        asked,
+        [
+            model("a", true),
+            model("a", false),
+            model("a", false),
+            model("b", true),
+            model("b", false),
+            model("a", false),
+        ]
+    );
 }
 
 #[test]
@@ -770,6 +790,9 @@ fn what_can_heal_is_tried_again_before_the_first_chunk_only() {
         (429, "retry-after-ms: 10\r\n", 2),
         (529, "", 2),
         (408, "Retry-After: 0\r\n", 2),
+        (409, "Retry-After: 0\r\n", 2),
+        (425, "Retry-After: 0\r\n", 2),
+        (500, "Retry-After: 0\r\n", 2),
         (500, "x-should-retry: false\r\n", 1),
         (400, "", 1),
         (400, "x-should-retry: true\r\nRetry-After: 0\r\n", 2),
@@ -1057,8 +1080,36 @@ fn prompt_of_the_request_is_for_an_image_whatever_the_model() {
     assert_eq!(server.requests()[0].json(), json!({"model": "m", "prompt": "A dog"}));
 }
 
+/// The lines of tests/c/turns.c.
+fn turns(server: &Server, args: &[&str]) -> Vec<String> {
+    let program = c::program("turns").arg(server.url());
+    let program = args.iter().fold(program, |program, arg| program.arg(arg));
+    program.run().passed().stdout.lines().map(str::to_owned).collect()
+}
+
 #[test]
-fn model_that_does_not_chat_paints_on_a_fresh_process_if_the_list_says_so() {
+fn refusal_is_told_at_once_and_nothing_else_is_asked() {
+    for (status, body) in [
+        (404, "{\"error\":{\"message\":\"no such chat model\"}}"),
+        (404, "{}"),
+        (400, "{\"error\":{\"message\":\"this model makes an image\"}}"),
+    ] {
+        let server = Server::start(move |exchange| match exchange.request.method.as_str() {
+            "POST" => exchange.whole(status, JSON, body),
+            // Whoever asks for a list waits for ever.
+            _ => exchange.wait_for_close(),
+        });
+        let lines = lines(&server, &[]);
+        assert!(
+            lines[0].starts_with("error TOLMACH_E_")
+                && lines[0].contains(&format!("http={status}"))
+        );
+        assert_eq!(server.requests().len(), 1, "{lines:?}");
+    }
+}
+
+#[test]
+fn list_of_models_tells_from_then_on_which_of_them_make_images() {
     let server = Server::start(|exchange| match exchange.request.path.as_str() {
         "/models" => exchange.whole(
             200,
@@ -1068,13 +1119,14 @@ fn model_that_does_not_chat_paints_on_a_fresh_process_if_the_list_says_so() {
         "/images/generations" => {
             exchange.whole(200, JSON, "{\"data\":[{\"url\":\"https://i/1\"}]}")
         }
-        _ => exchange.whole(404, JSON, "{\"error\":{\"message\":\"no such chat model\"}}"),
+        _ => exchange.stream(openai::stream(&["Hi"])),
     });
-    let ask = |model: &str| {
-        lines(&server, &[&format!("@{{\"model\":\"{model}\",\"messages\":[{CAT}]}}")])
-    };
-    assert!(ask("painter").contains(&"image 0 0 \"https://i/1\"".to_owned()));
-    assert!(ask("m")[0].starts_with("error TOLMACH_E_NOT_FOUND"));
+    let ask = |model: &str| format!("@{{\"model\":\"{model}\",\"messages\":[{CAT}]}}");
+    let said = turns(&server, &[&ask("painter"), "models", &ask("painter"), &ask("m")]);
+    assert!(said.contains(&"image 0 0 \"https://i/1\"".to_owned()), "{said:?}");
+    let paths: Vec<String> = server.requests().into_iter().map(|request| request.path).collect();
+    let chat = "/chat/completions";
+    assert_eq!(paths, [chat, "/models", "/images/generations", chat]);
 }
 
 #[test]

@@ -83,7 +83,8 @@ pub struct tolmach_model {
     pub capabilities: tolmach_capabilities,
 }
 
-/// Asks for the models there are.
+/// Asks for the models there are. The library never asks for them by itself. The client
+/// remembers which of them make images, and asks them for one from then on.
 ///
 /// `timeout_ms`: for all of it, retries included; -1 leaves it to the config.
 /// `out_models`: receives the list to free.

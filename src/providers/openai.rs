@@ -55,8 +55,8 @@ struct OpenAi {
     api_key: Secret,
     /// Models whose servers refuse to be asked for usage (pitfall 16).
     without_usage: Mutex<HashSet<String>>,
-    /// Models that the server's list says make images, once it was asked.
-    painters: Mutex<Option<HashSet<String>>>,
+    /// Models that make images, as the server's list said when the program asked for it.
+    painters: Mutex<HashSet<String>>,
 }
 
 impl OpenAi {
@@ -154,8 +154,7 @@ impl OpenAi {
         const PAINTERS: &[&str] =
             &["dall-e", "gpt-image", "chatgpt-image", "imagen", "flux", "stable-diffusion"];
         let painters = self.painters.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = painters.as_ref().is_some_and(|painters| painters.contains(model));
-        known
+        painters.contains(model)
             || request
                 .field("prompt")
                 .and_then(Value::as_str)
@@ -188,18 +187,6 @@ impl OpenAi {
         take_images(&answer, model, call)
     }
 
-    /// Whether the server's list says that `model` makes images. It is asked for once, and
-    /// only where a model would not chat: no answer is to wait for it.
-    fn is_listed_as_painter(&self, model: &str, call: &mut Call<'_>) -> bool {
-        if self.painters.lock().unwrap_or_else(PoisonError::into_inner).is_none()
-            && self.list(call).is_err()
-        {
-            return false;
-        }
-        let painters = self.painters.lock().unwrap_or_else(PoisonError::into_inner);
-        painters.as_ref().is_some_and(|painters| painters.contains(model))
-    }
-
     fn list(&self, call: &mut Call<'_>) -> Result<Vec<Model>> {
         let url = self.config.url("/models");
         let response = call.send(HttpRequest::get(&url, self.headers("application/json")?))?;
@@ -211,7 +198,7 @@ impl OpenAi {
         let models: Vec<Model> = entries.iter().filter_map(Model::from_entry).collect();
         let painters = models.iter().filter(|model| model.capabilities.has(Capabilities::IMAGES));
         let painters = painters.map(|model| model.id.clone()).collect();
-        *self.painters.lock().unwrap_or_else(PoisonError::into_inner) = Some(painters);
+        *self.painters.lock().unwrap_or_else(PoisonError::into_inner) = painters;
         Ok(models)
     }
 }
@@ -223,16 +210,7 @@ impl Protocol for OpenAi {
         if self.is_for_image(model, request) {
             return self.paint(model, request, call);
         }
-        match self.chat(model, request, call) {
-            Err(error)
-                if !call.answered()
-                    && may_not_chat(&error)
-                    && self.is_listed_as_painter(model, call) =>
-            {
-                self.paint(model, request, call)
-            }
-            outcome => outcome,
-        }
+        self.chat(model, request, call)
     }
 
     fn models(&self, call: &mut Call<'_>) -> Result<Vec<Model>> {
@@ -246,12 +224,6 @@ impl Protocol for OpenAi {
             _ => listed,
         }
     }
-}
-
-/// Whether a refusal may be for a model that does not chat.
-fn may_not_chat(error: &Error) -> bool {
-    let says_so = || error.message().contains("model") || error.body().contains("image");
-    error.kind() == ErrorKind::NotFound || (error.kind() == ErrorKind::BadRequest && says_so())
 }
 
 /// A conversation that the last reply brought is the request's own field.
