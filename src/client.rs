@@ -55,12 +55,16 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Unsupported`] when the provider lists none; any that a call can have.
     pub fn models(&self, timeout: Option<Duration>) -> Result<Vec<Model>> {
-        let limits =
-            Limits { total: timeout.or(self.0.config.limits.total), ..self.0.config.limits };
+        let limits = self.0.config.limits;
         let client = self.clone();
         // On a worker as everything else: the caller's thread keeps nothing of ours.
         thread::call("tolmach", move || {
-            let token = Token::new(limits);
+            let token = match timeout {
+                Some(total) => {
+                    Token::limited(Limits { total: Some(total), ..limits }, "timeout_ms")
+                }
+                None => Token::new(limits),
+            };
             let (models, call) =
                 client.attempt(&token, &Nobody, |call| client.0.protocol.models(call));
             call.linger();
@@ -224,6 +228,9 @@ mod tests {
             let delay = retry_delay(&server, tries).unwrap().as_millis();
             assert!((most * 3 / 4..=most).contains(&delay), "{tries}: {delay}");
         }
+        // Clients that failed together do not come again together.
+        let delays = || (0..200).map(|_| retry_delay(&server, 4).unwrap().as_millis());
+        assert!(delays().any(|delay| delay < 6700) && delays().any(|delay| delay > 7300));
         for kind in
             [ErrorKind::Timeout, ErrorKind::Dns, ErrorKind::Tls, ErrorKind::Auth, ErrorKind::Quota]
         {

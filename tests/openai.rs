@@ -938,7 +938,12 @@ fn models_that_fail_say_why() {
         c::program("models").arg(server.url()).arg(timeout).run().passed().stdout
     };
     let slow = Server::start(Exchange::wait_for_close);
-    assert!(run(&slow, "200").starts_with("error TOLMACH_E_TIMEOUT"));
+    let late = run(&slow, "200");
+    assert!(late.starts_with("error TOLMACH_E_TIMEOUT"), "{late}");
+    assert!(late.contains("(timeout_ms)") && late.contains("not complete within 200 ms"), "{late}");
+    let program = c::program("models").arg(slow.url()).arg("-1");
+    let late = program.env("TEST_CONFIG", Some("total_timeout_ms=200")).run().passed().stdout;
+    assert!(late.contains("(total_timeout_ms)"), "{late}");
     let none = Server::answering(JSON, "{\"object\":\"list\"}");
     assert!(run(&none, "-1").starts_with("error TOLMACH_E_PROTOCOL"));
     let denied =

@@ -39,6 +39,8 @@ enum Phase {
 /// Shared between the worker of a call and whoever may cancel it.
 pub(crate) struct Token {
     limits: Limits,
+    /// What the program calls the total limit.
+    total_key: &'static str,
     started: Instant,
     cancelled: AtomicBool,
     state: Mutex<State>,
@@ -63,10 +65,16 @@ struct State {
 impl Token {
     /// The total deadline counts from here.
     pub(crate) fn new(limits: Limits) -> Arc<Token> {
+        Token::limited(limits, "total_timeout_ms")
+    }
+
+    /// As [`Token::new`], where the total limit is not the config's; errors call it `total_key`.
+    pub(crate) fn limited(limits: Limits, total_key: &'static str) -> Arc<Token> {
         let (alive, woken) = bounded(0);
         let started = Instant::now();
         Arc::new(Token {
             limits,
+            total_key,
             started,
             cancelled: AtomicBool::new(false),
             state: Mutex::new(State {
@@ -177,7 +185,7 @@ impl Token {
         let until =
             |since: Instant, limit: Duration| limit.saturating_sub(now.duration_since(since));
         let phase = limit.map(|limit| (until(state.since, limit), limit, key));
-        let total = self.limits.total.map(|t| (until(self.started, t), t, "total_timeout_ms"));
+        let total = self.limits.total.map(|t| (until(self.started, t), t, self.total_key));
         let Some((left, limit, key)) =
             phase.into_iter().chain(total).min_by_key(|(left, ..)| *left)
         else {
@@ -246,7 +254,7 @@ impl Token {
             return Err(overdue(
                 &self.lock(),
                 self.limits.total.unwrap_or_default(),
-                "total_timeout_ms",
+                self.total_key,
             ));
         }
         match self.woken.recv_timeout(delay) {
@@ -268,7 +276,9 @@ fn overdue(state: &State, limit: Duration, key: &str) -> Error {
         format!("{} ms", limit.as_millis())
     };
     let what = match key {
-        "total_timeout_ms" => format!("the answer of {host} was not complete within {time}"),
+        "total_timeout_ms" | "timeout_ms" => {
+            format!("the answer of {host} was not complete within {time}")
+        }
         "connect_timeout_ms" => format!("no connection to {host} within {time}"),
         "first_byte_timeout_ms" => format!("no answer from {host} within {time}"),
         _ => format!("the answer of {host} stopped for {time}"),
