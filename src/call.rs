@@ -18,7 +18,7 @@ use crate::media;
 use crate::memory;
 use crate::prompt;
 use crate::request::Request;
-use crate::secret::Secret;
+use crate::secret::{Secret, redact};
 use crate::transport::{Body, Headers, HttpRequest, Token, Transport, Url};
 use crate::wire::halves::{self, Halves};
 use crate::wire::{Decoder, Event, Step, json};
@@ -102,7 +102,7 @@ impl<'a> Call<'a> {
             failure: None,
             counts: HashMap::new(),
             estimate: None,
-            secrets: config.secrets(),
+            secrets: [&config.secrets(), transport.secrets()].concat(),
             host: String::new(),
             request_id: String::new(),
             spent: None,
@@ -147,6 +147,8 @@ impl<'a> Call<'a> {
 
     fn exchange(&mut self, request: &HttpRequest) -> Result<Response> {
         self.host = Url::parse(&request.url).map(|url| url.place()).unwrap_or_default();
+        // A server may have named it.
+        redact(&mut self.host, &self.secrets);
         self.request_id.clear();
         log::line(log::Level::Debug, "http", format_args!("asking {}", self.host));
         let mut response = self.transport.send(request, self.token)?;

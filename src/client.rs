@@ -44,8 +44,8 @@ impl Client {
             tape: config.tape.clone(),
             foreign_private: config.fetch_private_urls,
         })?;
-        for secret in config.secrets() {
-            transport.hide(&secret);
+        for secret in config.secrets().iter().chain(transport.secrets()) {
+            transport.hide(secret);
         }
         Ok(Client(Arc::new(Inner { config: config.clone(), transport, protocol })))
     }

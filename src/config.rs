@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -385,6 +386,14 @@ impl Config {
         }
         let urls = [Some(&*self.base_url), self.option("endpoint"), self.option("auth_url")];
         for url in urls.into_iter().flatten() {
+            let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+            let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            if let Some((user, _)) = authority.rsplit_once('@') {
+                let decoded =
+                    |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+                let (user, password) = user.split_once(':').unwrap_or((user, ""));
+                secrets.extend(Secret::of_user(&decoded(user), &decoded(password)));
+            }
             let query = url.split_once('?').map_or("", |(_, query)| query);
             let fields = query.split('&').filter_map(|field| field.split_once('='));
             let secret = fields.filter(|(name, _)| is_of_credentials(name));

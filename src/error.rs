@@ -139,13 +139,13 @@ impl Error {
         self
     }
 
-    /// This error without any of `secrets`: providers quote keys.
+    /// This error without any of `secrets`: providers quote keys. The provider's code stays
+    /// as it is: programs decide by it.
     pub(crate) fn redacted(mut self, secrets: &[Secret]) -> Error {
         redact(&mut self.message, secrets);
         if let Some(details) = &mut self.details {
-            for text in [&mut details.body, &mut details.provider_code, &mut details.request_id] {
-                redact(text, secrets);
-            }
+            redact(&mut details.body, secrets);
+            redact(&mut details.request_id, secrets);
         }
         self
     }

@@ -306,9 +306,13 @@ fn refused_token_is_renewed_once() {
 
 #[test]
 fn fresh_token_that_is_refused_is_an_error() {
-    let sber = Sber::answering(|exchange| {
-        exchange.whole(401, JSON, "{\"status\":401,\"message\":\"Unauthorized t1\"}")
-    });
+    let sber = Sber::with_tokens(
+        |number| json!({"access_token": format!("token-{number}+/"), "expires_at": in_seconds(1800)}),
+        |exchange| {
+            let body = "{\"status\":401,\"message\":\"Unauthorized token-1\\u002B\\/\"}";
+            exchange.whole(401, JSON, body)
+        },
+    );
     let error = sber.lines(&[]).remove(0);
     assert!(
         error.starts_with("error TOLMACH_E_AUTH http=401")

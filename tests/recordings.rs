@@ -402,6 +402,29 @@ fn credentials_are_known_in_every_form_in_which_they_are_quoted() {
 }
 
 #[test]
+fn escaped_key_that_comes_in_pieces_is_not_recorded() {
+    let server = Server::start(|exchange| {
+        exchange.head(401, &[("Connection", "close")]);
+        exchange.send_byte_by_byte(
+            r#"{"error":{"message":"A: AbC\u002FdEf\u002bgHi. B: pass\/word9. C: password."}}"#,
+        );
+        exchange.close();
+    });
+    let path = place("escaped.jsonl");
+    let url = server.url().replace("http://", "http://tom:pass%2Fword9@");
+    let settings = [("api_key", "AbC/dEf+gHi"), ("base_url", &*url)];
+    let error = ask(&recording(&server, &path, &settings), "x").unwrap_err();
+    let recorded = fs::read_to_string(&path).unwrap();
+    for text in [recorded.as_str(), error.body(), error.message()] {
+        assert!(
+            !text.contains("gHi") && !text.contains("word9") && !text.contains("tom"),
+            "{text}"
+        );
+        assert!(text.contains("C: password."), "{text}");
+    }
+}
+
+#[test]
 fn start_of_a_key_at_which_an_answer_breaks_off_is_not_recorded() {
     let server = Server::start(|exchange| {
         exchange.stream_head();

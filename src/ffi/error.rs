@@ -5,8 +5,9 @@ use crate::error::Error;
 
 /// What went wrong, for people and logs; code decides by the status. Given by a failed
 /// call through its last argument, never changed afterwards, freed by the caller with
-/// tolmach_error_free(). Its texts live as long as it does. They never show a credential of
-/// yours; message and body may hold the provider's own words.
+/// tolmach_error_free(). Its texts live as long as it does. Message and body may hold the
+/// provider's own words, but no credential of yours: each of 8 bytes or more is redacted,
+/// however the provider quotes it.
 ///
 /// Functions: tolmach_error_status(), tolmach_error_message(), tolmach_error_http_status(),
 /// tolmach_error_retry_after_ms(), tolmach_error_provider_code(), tolmach_error_request_id(),
@@ -80,7 +81,7 @@ pub unsafe extern "C" fn tolmach_error_retry_after_ms(error: *const tolmach_erro
     })
 }
 
-/// The provider's own code or type for this error, such as "model_not_found".
+/// The provider's own code or type for this error, such as "model_not_found", as it came.
 ///
 /// Returns: the code; empty when there was none.
 /// Blocks: no. Threads: any thread. Since: 0.1.

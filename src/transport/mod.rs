@@ -121,6 +121,8 @@ pub(crate) struct Transport {
     /// For foreign requests.
     foreign: Agent,
     tape: Tape,
+    /// Of the proxies.
+    secrets: Vec<Secret>,
 }
 
 impl Transport {
@@ -142,6 +144,7 @@ impl Transport {
             .max_idle_age(Duration::from_secs(60))
             .build();
         let proxies = Arc::new(Proxies::new(options.proxy)?);
+        let secrets = proxies.secrets();
         let tls = tls::configs(&options.tls)?;
         let agent = |tls, reach| {
             let max_header_bytes = options.max_header_bytes;
@@ -153,7 +156,13 @@ impl Transport {
             agent: agent(tls.own, Reach::Any),
             foreign: agent(tls.anonymous, foreign),
             tape: Tape::open(&options.tape)?,
+            secrets,
         })
+    }
+
+    /// What must not be seen in an error, a log line or a recording.
+    pub(crate) fn secrets(&self) -> &[Secret] {
+        &self.secrets
     }
 
     /// Keeps `secret` out of what is recorded from now on.

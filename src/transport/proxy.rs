@@ -10,6 +10,7 @@ use percent_encoding::percent_decode_str;
 use super::url::{Authority, authority_of, default_port};
 use super::{dial, reach::Reach, token::Token};
 use crate::error::{Error, ErrorKind, Result};
+use crate::secret::Secret;
 
 /// How long the head of a proxy's answer may be.
 const MAX_HEAD: usize = 16 * 1024;
@@ -93,6 +94,13 @@ impl Proxies {
             for_https: first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])?,
             except: except.split(',').map(|entry| entry.trim().to_lowercase()).collect(),
         })
+    }
+
+    /// What proves to them who asks.
+    pub(super) fn secrets(&self) -> Vec<Secret> {
+        let proxies = self.for_http.iter().chain(&self.for_https);
+        let users = proxies.filter_map(|proxy| proxy.credentials.as_ref());
+        users.flat_map(|(user, password)| Secret::of_user(user, password)).collect()
     }
 
     /// The proxy to reach `host` through.

@@ -17,7 +17,6 @@
 //! before it: it ends truncated when played. So does what follows a last line that is not
 //! whole.
 
-use std::cmp::Reverse;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -28,7 +27,6 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use crossbeam_channel::after;
-use memchr::memmem;
 use serde_json::{Map, Value, json};
 
 use super::HttpRequest;
@@ -36,13 +34,10 @@ use super::headers::Headers;
 use super::token::Token;
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory;
-use crate::secret::{BLOT, Secret};
+use crate::secret::{BLOT, Redacted, Secret, redact, redacted};
 
 /// The version of what is written here.
 const VERSION: u64 = 1;
-
-/// A shorter one is a placeholder, and stands in too much that is no secret.
-const SHORTEST_SECRET: usize = 6;
 
 /// The headers of answers that mean something to this library. Others may be credentials.
 const KEPT_HEADERS: &[&str] = &[
@@ -131,10 +126,8 @@ impl Recorder {
     pub(super) fn hide(&self, secret: &Secret) {
         let mut secrets = self.secrets();
         let is_known = secrets.iter().any(|known| known.expose() == secret.expose());
-        if secret.expose().len() >= SHORTEST_SECRET && !is_known {
+        if !is_known {
             secrets.push(secret.clone());
-            // One may be the start of another.
-            secrets.sort_by_key(|secret| Reverse(secret.expose().len()));
         }
     }
 
@@ -155,7 +148,8 @@ impl Recorder {
             number,
             started: Instant::now(),
             is_credential: request.is_credential,
-            held: Vec::new(),
+            credential: Vec::new(),
+            text: Redacted::default(),
         };
         let mut line = track.line();
         line.insert("method".to_owned(), request.method.name().into());
@@ -164,7 +158,8 @@ impl Recorder {
             line.insert("credential".to_owned(), true.into());
         }
         if !request.body.is_empty() {
-            let (key, body) = text_or_base64(&track.redacted(&request.body), "body");
+            let body = redacted(&request.body, &self.secrets());
+            let (key, body) = text_or_base64(&body, "body");
             line.insert(key, body);
         }
         self.write(&Value::Object(line))?;
@@ -178,8 +173,10 @@ pub(super) struct Track {
     number: u64,
     started: Instant,
     is_credential: bool,
-    /// What came and is not written yet: it may be the start of a secret or of a character.
-    held: Vec<u8>,
+    /// What came of one.
+    credential: Vec<u8>,
+    /// What came of anything else.
+    text: Redacted,
 }
 
 impl Track {
@@ -213,13 +210,12 @@ impl Track {
 
     /// The next bytes of the body.
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        memory::append(&mut self.held, bytes)?;
         if self.is_credential {
+            self.credential.extend_from_slice(bytes);
             return Ok(());
         }
-        let mut ready = self.redacted(&self.held);
-        self.held = ready.split_off(ready.len() - self.unsure(&ready));
-        self.write_bytes(&ready)
+        let sure = self.text.push(bytes, &self.recorder.secrets());
+        self.write_bytes(&sure)
     }
 
     /// The body is at its end.
@@ -246,18 +242,13 @@ impl Track {
 
     /// Writes what is held.
     fn flush(&mut self) -> Result<()> {
-        let held = std::mem::take(&mut self.held);
-        if self.is_credential && !held.is_empty() {
-            let masked = serde_json::from_slice(&held).map_or(json!(BLOT), without_texts);
+        let credential = std::mem::take(&mut self.credential);
+        if !credential.is_empty() {
+            let masked = serde_json::from_slice(&credential).map_or(json!(BLOT), without_texts);
             return self.write("text", masked.to_string().into());
         }
-        // What began like a secret and came no further is most of one.
-        let secret = self.begun_secret(&held);
-        let (rest, begun) = held.split_at(held.len() - secret);
-        match secret {
-            SHORTEST_SECRET.. => self.write_bytes(&[rest, BLOT.as_bytes()].concat()),
-            _ => self.write_bytes(&[rest, begun].concat()),
-        }
+        let rest = self.text.end(&self.recorder.secrets());
+        self.write_bytes(&rest)
     }
 
     fn write_bytes(&self, bytes: &[u8]) -> Result<()> {
@@ -268,38 +259,10 @@ impl Track {
         self.write(&key, value)
     }
 
-    /// How many bytes at the end could be the start of a secret.
-    fn begun_secret(&self, bytes: &[u8]) -> usize {
-        let starts = |secret: &Secret| {
-            let secret = secret.expose().as_bytes();
-            let most = bytes.len().min(secret.len() - 1);
-            (1..=most).rev().find(|length| bytes.ends_with(secret.get(..*length).unwrap_or(b"-")))
-        };
-        self.recorder.secrets().iter().filter_map(starts).max().unwrap_or(0)
-    }
-
-    /// How many bytes at the end could be the start of a secret or of a character.
-    fn unsure(&self, bytes: &[u8]) -> usize {
-        let character = match std::str::from_utf8(bytes) {
-            Err(error) if error.error_len().is_none() => bytes.len() - error.valid_up_to(),
-            _ => 0,
-        };
-        self.begun_secret(bytes).max(character)
-    }
-
-    fn redacted(&self, bytes: &[u8]) -> Vec<u8> {
-        let mut bytes = bytes.to_vec();
-        for secret in self.recorder.secrets().iter().map(Secret::expose) {
-            let found: Vec<usize> = memmem::find_iter(&bytes, secret).collect();
-            for at in found.into_iter().rev() {
-                bytes.splice(at..at + secret.len(), BLOT.bytes());
-            }
-        }
-        bytes
-    }
-
     fn clean(&self, text: &str) -> String {
-        String::from_utf8_lossy(&self.redacted(text.as_bytes())).into_owned()
+        let mut text = text.to_owned();
+        redact(&mut text, &self.recorder.secrets());
+        text
     }
 }
 
