@@ -219,6 +219,9 @@ impl<'a> Call<'a> {
 
     /// Gets a file that an answer points to, on the provider's own host or on a foreign one.
     pub(crate) fn fetch(&mut self, url: &str) -> Result<Vec<u8>> {
+        if let Err(wrong) = Url::parse(url) {
+            return Err(self.protocol_error(&format!("answered with a URL that {wrong}")));
+        }
         self.file(url, !self.is_own_host(url))
     }
 

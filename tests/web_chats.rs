@@ -209,6 +209,16 @@ fn aichats_error_is_an_error_also_where_raw_chunks_are_wanted() {
 }
 
 #[test]
+fn aichats_bad_url_of_an_image_is_the_servers_mistake() {
+    for url in ["", "/i.png", "i.png", "http://", "http://a b/", "ftp://a/b", "http://a:99999/b"] {
+        let body = json!({"data": [{"url": url}]}).to_string();
+        let server = Server::start(move |exchange| exchange.whole(200, "application/json", &body));
+        let line = lines("aichats", &server, &["@{\"model\":\"dalle\",\"messages\":[]}"]).remove(0);
+        assert!(line.starts_with("error TOLMACH_E_PROTOCOL"), "{url}: {line}");
+    }
+}
+
+#[test]
 fn aichats_images_are_fetched_without_a_cookie() {
     let images = Server::answering(
         "image/png",
