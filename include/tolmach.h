@@ -370,7 +370,7 @@ typedef struct tolmach_error tolmach_error;
 TOLMACH_API tolmach_status tolmach_error_status(const tolmach_error *error);
 
 /**
- * One line: what was wrong and what would be right.
+ * One line, without control characters: what was wrong and what would be right.
  *
  * Returns: the message; empty for NULL.
  * Blocks: no. Threads: any thread. Since: 0.1.
@@ -403,12 +403,14 @@ TOLMACH_API int64_t tolmach_error_retry_after_ms(const tolmach_error *error);
 TOLMACH_API tolmach_str tolmach_error_provider_code(const tolmach_error *error);
 
 /**
- * The provider's id of the failed request: what its support asks for.
+ * The provider's id of the failed request: what its support asks for. It is there whenever
+ * the provider answered with one, also when the answer failed later.
  *
  * Returns: the id; empty when there was none.
  * Blocks: no. Threads: any thread. Since: 0.1.
  */
-TOLMACH_API tolmach_str tolmach_error_request_id(const tolmach_error *error);
+TOLMACH_API
+tolmach_str tolmach_error_request_id(const tolmach_error *error);
 
 /**
  * The body of the provider's answer, or the event, that the error came in; cut at

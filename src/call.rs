@@ -47,7 +47,7 @@ pub(crate) struct Call<'a> {
     estimate: Option<Usage>,
     /// What must not be seen in errors.
     secrets: Vec<Secret>,
-    /// Host and request id of the latest response, for errors.
+    /// Host and request id of the latest request, for errors.
     host: String,
     request_id: String,
     /// The answered response, whose connection may yet be of use.
@@ -152,13 +152,13 @@ impl<'a> Call<'a> {
         self.request_id.clear();
         log::line(log::Level::Debug, "http", format_args!("asking {}", self.host));
         let mut response = self.transport.send(request, self.token)?;
+        self.request_id = fault::request_id(&response.headers);
         log::line(
             log::Level::Debug,
             "http",
             format_args!("{} answers {}", self.host, response.status),
         );
         if (200..300).contains(&response.status) {
-            self.request_id = response.headers.get("x-request-id").unwrap_or_default().to_owned();
             let content_type = response.headers.get("content-type").unwrap_or_default();
             return Ok(Response { content_type: content_type.to_owned(), body: response.body });
         }
@@ -185,7 +185,7 @@ impl<'a> Call<'a> {
         if whole {
             response.body.finish();
         }
-        Err(self.redacted(error))
+        Err(error)
     }
 
     /// Reads `response` as events of JSON, in whichever framing they come.
@@ -320,7 +320,7 @@ impl<'a> Call<'a> {
     fn page(&self, body: &mut Body, mut page: Vec<u8>) -> Error {
         // As much of it as there is says what it is.
         body.read_to_limit(self.config.max_error_bytes, &mut page).ok();
-        self.redacted(fault::of_page_for_answer(&self.host, affordable(&page)))
+        fault::of_page_for_answer(&self.host, affordable(&page))
     }
 
     /// Reads a response that is one JSON document or a list of them, whole.
@@ -365,8 +365,7 @@ impl<'a> Call<'a> {
     pub(crate) fn error_in(&self, value: &serde_json::Value) -> Option<Error> {
         let settled = self.halves.as_ref().map(|_| halves::settle(&value.to_string()));
         let settled = settled.and_then(|text| serde_json::from_str(&text).ok());
-        let error = fault::in_event(&self.host, settled.as_ref().unwrap_or(value));
-        error.map(|error| self.redacted(error))
+        fault::in_event(&self.host, settled.as_ref().unwrap_or(value))
     }
 
     /// What an event is that serde refused with `error`, repaired. Characters that it cuts in
@@ -385,7 +384,7 @@ impl<'a> Call<'a> {
 
     /// The error that an event of that name is.
     pub(crate) fn error_of(&self, event: Event<'_>) -> Error {
-        self.redacted(fault::of_event(&self.host, event.data))
+        fault::of_event(&self.host, event.data)
     }
 
     /// How many choices, tool calls and files of an answer are told apart.
@@ -420,12 +419,12 @@ impl<'a> Call<'a> {
     }
 
     fn error(&self, kind: ErrorKind, what: &str) -> Error {
-        let details = Details { request_id: self.request_id.clone(), ..Details::default() };
-        self.redacted(Error::new(kind, format!("{} {what}", self.host)).with_details(details))
+        Error::new(kind, format!("{} {what}", self.host))
     }
 
-    fn redacted(&self, error: Error) -> Error {
-        error.redacted(&self.secrets)
+    /// An error of this call as the program is to see it.
+    pub(crate) fn told(&self, error: Error) -> Error {
+        error.of_request(&self.request_id).redacted(&self.secrets).cut(self.config.max_error_bytes)
     }
 
     /// The request that is being answered.

@@ -108,7 +108,7 @@ impl Client {
             let mut call = Call::new(&self.0.config, &self.0.transport, token, sink);
             let error = match work(&mut call) {
                 Ok(done) => return (Ok(done), call),
-                Err(error) => error,
+                Err(error) => call.told(error),
             };
             let delay = match retry_delay(&error, tries) {
                 Some(delay) if !call.answered() && tries < self.0.config.max_retries => delay,

@@ -120,7 +120,7 @@ pub(crate) struct Details {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error { kind, message: message.into(), details: None }
+        Error { kind, message: one_line(message.into()), details: None }
     }
 
     pub(crate) fn with_details(mut self, details: Details) -> Error {
@@ -139,6 +139,14 @@ impl Error {
         self
     }
 
+    /// This error, which came of a request that the provider gave that id.
+    pub(crate) fn of_request(mut self, id: &str) -> Error {
+        if !id.is_empty() {
+            id.clone_into(&mut self.details.get_or_insert_default().request_id);
+        }
+        self
+    }
+
     /// This error without any of `secrets`: providers quote keys. The provider's code stays
     /// as it is: programs decide by it.
     pub(crate) fn redacted(mut self, secrets: &[Secret]) -> Error {
@@ -146,6 +154,15 @@ impl Error {
         if let Some(details) = &mut self.details {
             redact(&mut details.body, secrets);
             redact(&mut details.request_id, secrets);
+        }
+        self
+    }
+
+    /// This error with no more than `most` bytes of the provider's words.
+    pub(crate) fn cut(mut self, most: usize) -> Error {
+        cut(&mut self.message, most.max(LONGEST_OWN_MESSAGE));
+        if let Some(details) = &mut self.details {
+            cut(&mut details.body, most);
         }
         self
     }
@@ -190,6 +207,30 @@ impl Error {
     }
 }
 
+/// No message of this library's own words is longer.
+const LONGEST_OWN_MESSAGE: usize = 4096;
+
+/// `text` without line breaks, escapes and the like: whoever prints a message gets one line,
+/// and no terminal obeys a server.
+fn one_line(text: String) -> String {
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    if !text.contains(breaks) {
+        return text;
+    }
+    let parts = text.split(breaks).map(str::trim).filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join(" ")
+}
+
+/// The start of `text`, up to `most` bytes, in whole characters.
+fn cut(text: &mut String, most: usize) {
+    if text.len() > most {
+        let end = (0..=most).rev().find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or(0));
+        // An error may be kept for long.
+        text.shrink_to_fit();
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
@@ -197,3 +238,27 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_is_one_line_without_control_characters() {
+        let message = |text: &str| Error::new(ErrorKind::Provider, text).message().to_owned();
+        assert_eq!(message("as it is: é 世界 👩‍👩‍👧"), "as it is: é 世界 👩‍👩‍👧");
+        assert_eq!(message("a\r\n  b\n\nc\n"), "a b c");
+        assert_eq!(
+            message("\u{1b}[31mred\u{9b}0m\u{7f}\0\u{85}x\u{2028}y\u{2029}"),
+            "[31mred 0m x y"
+        );
+    }
+
+    #[test]
+    fn cut_text_ends_with_a_whole_character() {
+        let error = Error::new(ErrorKind::Provider, "é".repeat(LONGEST_OWN_MESSAGE));
+        let details = Details { body: "aé".to_owned(), ..Details::default() };
+        let error = error.with_details(details).cut(2);
+        assert_eq!((error.body(), error.message().len()), ("a", LONGEST_OWN_MESSAGE));
+    }
+}

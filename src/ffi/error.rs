@@ -45,7 +45,7 @@ pub unsafe extern "C" fn tolmach_error_status(error: *const tolmach_error) -> to
     })
 }
 
-/// One line: what was wrong and what would be right.
+/// One line, without control characters: what was wrong and what would be right.
 ///
 /// Returns: the message; empty for NULL.
 /// Blocks: no. Threads: any thread. Since: 0.1.
@@ -94,7 +94,8 @@ pub unsafe extern "C" fn tolmach_error_provider_code(error: *const tolmach_error
     })
 }
 
-/// The provider's id of the failed request: what its support asks for.
+/// The provider's id of the failed request: what its support asks for. It is there whenever
+/// the provider answered with one, also when the answer failed later.
 ///
 /// Returns: the id; empty when there was none.
 /// Blocks: no. Threads: any thread. Since: 0.1.
