@@ -112,9 +112,33 @@ fn request_id_is_the_latest_requests() {
         0 => exchange.send(identified(503, JSON, "x-request-id: first\r\nRetry-After: 0", "{}")),
         _ => exchange.close(),
     });
-    let lines = lines(&server.url(), &["max_retries=1"]);
-    assert!(lines[0].starts_with("error TOLMACH_E_CONNECT"), "{lines:?}");
-    assert_eq!(field(&lines[0], "request_id"), "");
+    let retried = &lines(&server.url(), &["max_retries=1"])[0];
+    assert!(retried.starts_with("error TOLMACH_E_CONNECT"), "{retried}");
+    assert_eq!(field(retried, "request_id"), "");
+    // A second request without a first one's stream_options.
+    let server = Server::start(|exchange| match exchange.number {
+        0 => exchange.send(identified(400, JSON, "x-request-id: first", "stream_options")),
+        _ => exchange.close(),
+    });
+    let asked_again = error_at(&server.url(), &[]);
+    assert!(asked_again.starts_with("error TOLMACH_E_CONNECT"), "{asked_again}");
+    assert_eq!(field(&asked_again, "request_id"), "");
+}
+
+#[test]
+fn error_without_end_is_read_up_to_the_limit_alone() {
+    for (status, content_type) in [(500, JSON), (200, "text/html")] {
+        let script = move |exchange: &mut Exchange| {
+            exchange.head(status, &[("Content-Type", content_type)]);
+            exchange.send(format!("<html>{}", "x".repeat(100_000)));
+            // Whoever reads on waits for ever.
+            exchange.wait_for_close();
+        };
+        let unlimited = ["first_byte_timeout_ms=-1", "idle_timeout_ms=-1", "max_error_bytes=1000"];
+        let line = error(script, &unlimited);
+        assert!(line.contains(&format!("http={status}")), "{line}");
+        assert_eq!(field(&line, "body").len(), 1000);
+    }
 }
 
 #[test]
@@ -320,7 +344,7 @@ fn log_shows_no_user_of_a_url() {
 fn placeholder_for_a_key_and_the_code_of_an_error_are_left_alone() {
     let body = json!({"error": {"message": "The invalid_api_key is unacceptable", "code": "invalid_api_key"}});
     let server = Server::start(move |exchange| exchange.whole(401, JSON, body.to_string()));
-    for key in ["k", "api_key", "accept", "unaccept", "invalid_"] {
+    for key in ["k", "is", "The", "api_key", "accept", "unaccept", "invalid_"] {
         let line = error_at(&server.url(), &[&format!("api_key={key}")]);
         assert_eq!(field(&line, "code"), "invalid_api_key", "{key}");
         assert!(line.contains("The invalid_api_key is unacceptable"), "{key}: {line}");
