@@ -11,7 +11,7 @@
 mod support;
 
 use serde_json::json;
-use support::server::{Exchange, Server};
+use support::server::{Exchange, Gate, Server};
 use support::{c, openai};
 
 const SSE: &str = "text/event-stream";
@@ -128,16 +128,20 @@ fn request_id_is_the_latest_requests() {
 #[test]
 fn error_without_end_is_read_up_to_the_limit_alone() {
     for (status, content_type) in [(500, JSON), (200, "text/html")] {
+        let closed = Gate::default();
+        let left = closed.clone();
         let script = move |exchange: &mut Exchange| {
             exchange.head(status, &[("Content-Type", content_type)]);
             exchange.send(format!("<html>{}", "x".repeat(100_000)));
-            // Whoever reads on waits for ever.
+            // Whoever reads on waits for more, and does not close the connection.
             exchange.wait_for_close();
+            left.open();
         };
         let unlimited = ["first_byte_timeout_ms=-1", "idle_timeout_ms=-1", "max_error_bytes=1000"];
         let line = error(script, &unlimited);
         assert!(line.contains(&format!("http={status}")), "{line}");
         assert_eq!(field(&line, "body").len(), 1000);
+        closed.wait();
     }
 }
 
