@@ -793,6 +793,10 @@ impl Answer {
 
     /// Keeps the reasoning that the provider wants back.
     fn keep_state(&mut self, choice: i32, message: &Message<'_>) {
+        let lists = [message.thinking_blocks.len(), message.reasoning_details.len()];
+        if lists == [0, 0] && message.content.parts.is_empty() {
+            return;
+        }
         let parts = message.content.parts.iter().filter_map(Part::as_thinking);
         let parts: Vec<Map<String, Value>> = parts.collect();
         let fields = [
