@@ -16,6 +16,8 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
 use super::dial;
+use super::framing::{Inbound, Taken};
+use super::headers::Headers;
 use super::proxy::Proxies;
 use super::reach::Reach;
 use super::secure::Secure;
@@ -27,6 +29,8 @@ thread_local! {
     /// The call that this thread is about: nothing else gets through ureq to a connector.
     static TOKEN: RefCell<Option<Arc<Token>>> = const { RefCell::new(None) };
     static DIALLED: Cell<bool> = const { Cell::new(false) };
+    /// The header lines of the answer.
+    static ANSWER: RefCell<Option<Headers>> = const { RefCell::new(None) };
 }
 
 /// While it lives, connections that this thread makes or takes up obey one token.
@@ -43,11 +47,17 @@ impl Current {
     pub(super) fn used_kept_connection(&self) -> bool {
         !DIALLED.get()
     }
+
+    /// The header lines of the answer whose head has come.
+    pub(super) fn answer(&self) -> Headers {
+        ANSWER.take().unwrap_or_default()
+    }
 }
 
 impl Drop for Current {
     fn drop(&mut self) {
         TOKEN.set(None);
+        ANSWER.set(None);
     }
 }
 
@@ -129,7 +139,8 @@ impl Dialler {
                 proxy_tls: None,
             },
             tls: None,
-            buffers: GrowingBuffers::new(self.max_header_bytes),
+            inbound: Inbound::new(format!("{host}:{port}"), self.max_header_bytes),
+            buffers: SmallBuffers::default(),
             send_failure: None,
         };
         if let Some(proxy) = proxy {
@@ -307,7 +318,8 @@ impl Write for Wire {
 pub(super) struct Connection {
     line: Line,
     tls: Option<Box<Secure>>,
-    buffers: GrowingBuffers,
+    inbound: Inbound,
+    buffers: SmallBuffers,
     /// Sending failed. The server may have answered before it stopped to listen: a big
     /// upload that it refuses. The failure counts if there is no answer.
     send_failure: Option<io::Error>,
@@ -329,7 +341,7 @@ impl Connection {
     }
 
     fn receive(&mut self) -> io::Result<usize> {
-        let space = self.buffers.space()?;
+        let space = self.buffers.space();
         let Some(tls) = &mut self.tls else { return self.line.read(space) };
         match tls.read(&mut self.line, space) {
             // Many servers end without saying so to TLS: whether the answer is whole is
@@ -339,6 +351,21 @@ impl Connection {
                 Ok(0)
             }
             read => read,
+        }
+    }
+
+    /// Takes up what was received, and says whether there is something for ureq in it.
+    fn take_up(&mut self, count: usize) -> Result<bool> {
+        match self.inbound.take(self.buffers.received(count))? {
+            Taken::Here(kept) => {
+                self.buffers.input_appended(kept);
+                Ok(kept > 0)
+            }
+            Taken::Head(headers, bytes) => {
+                ANSWER.set(Some(headers));
+                self.buffers.append(&bytes);
+                Ok(true)
+            }
         }
     }
 }
@@ -357,6 +384,7 @@ impl Transport for Connection {
             return Ok(());
         }
         self.line.wire.token().map_err(other)?.sending();
+        self.inbound.expect_head();
         match self.send(amount) {
             Ok(()) => Ok(()),
             Err(error) => match ours(&error) {
@@ -370,16 +398,19 @@ impl Transport for Connection {
     }
 
     fn await_input(&mut self, _: NextTimeout) -> std::result::Result<bool, ureq::Error> {
-        match (self.receive(), self.send_failure.take()) {
-            (Ok(count @ 1..), failure) => {
-                self.send_failure = failure;
-                self.buffers.input_appended(count);
-                Ok(true)
+        loop {
+            match (self.receive(), self.send_failure.take()) {
+                (Ok(count @ 1..), failure) => {
+                    self.send_failure = failure;
+                    if self.take_up(count).map_err(other)? {
+                        return Ok(true);
+                    }
+                }
+                (Err(error), _) if ours(&error).is_some() => return Err(error.into()),
+                (_, Some(failure)) => return Err(failure.into()),
+                (Ok(_), None) => return self.inbound.ended().map(|()| false).map_err(other),
+                (Err(error), None) => return Err(error.into()),
             }
-            (Err(error), _) if ours(&error).is_some() => Err(error.into()),
-            (_, Some(failure)) => Err(failure.into()),
-            (Ok(_), None) => Ok(false),
-            (Err(error), None) => Err(error.into()),
         }
     }
 
@@ -410,48 +441,42 @@ impl Transport for Connection {
     }
 }
 
-/// Buffers that are small while answers are read, and grow for heads that are large.
-struct GrowingBuffers {
+/// Buffers that are there while they are needed.
+#[derive(Default)]
+struct SmallBuffers {
     input: Vec<u8>,
     filled: usize,
     consumed: usize,
     output: Vec<u8>,
     progress: bool,
-    max_input: usize,
 }
 
 /// One record of TLS, one line of a request's head.
 const BUFFER_SIZE: usize = 16 * 1024;
 
-impl GrowingBuffers {
-    fn new(max_header_bytes: usize) -> GrowingBuffers {
-        GrowingBuffers {
-            input: Vec::new(),
-            filled: 0,
-            consumed: 0,
-            output: Vec::new(),
-            progress: false,
-            max_input: max_header_bytes.max(BUFFER_SIZE),
-        }
+impl SmallBuffers {
+    /// Room for input. What has been sent makes room for it.
+    fn space(&mut self) -> &mut [u8] {
+        self.output = Vec::new();
+        self.input_append_buf()
     }
 
-    /// Room for input. What has been sent makes room for it.
-    fn space(&mut self) -> io::Result<&mut [u8]> {
-        self.output = Vec::new();
-        if self.filled == self.input.len() && self.consumed == 0 && self.filled >= self.max_input {
-            return Err(io::Error::other(Error::new(
-                ErrorKind::TooLarge,
-                format!(
-                    "the head of the answer is larger than {} bytes (max_header_bytes)",
-                    self.max_input
-                ),
-            )));
-        }
-        Ok(self.input_append_buf())
+    /// What was just read into the space.
+    fn received(&mut self, count: usize) -> &mut [u8] {
+        self.input.get_mut(self.filled..self.filled + count).unwrap_or_default()
+    }
+
+    /// Adds input that was read elsewhere.
+    fn append(&mut self, bytes: &[u8]) {
+        let size = (self.filled + bytes.len()).max(self.input.len());
+        self.input.resize(size, 0);
+        let space = self.input.get_mut(self.filled..).unwrap_or_default();
+        space.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        self.input_appended(bytes.len());
     }
 }
 
-impl Buffers for GrowingBuffers {
+impl Buffers for SmallBuffers {
     fn output(&mut self) -> &mut [u8] {
         self.output.resize(BUFFER_SIZE, 0);
         &mut self.output
@@ -468,8 +493,7 @@ impl Buffers for GrowingBuffers {
             self.consumed = 0;
         }
         if self.filled == self.input.len() {
-            let size = (self.input.len() * 2).clamp(BUFFER_SIZE, self.max_input);
-            self.input.resize(size, 0);
+            self.input.resize(self.filled + BUFFER_SIZE, 0);
         }
         self.input.get_mut(self.filled..).unwrap_or_default()
     }

@@ -3,11 +3,12 @@
 //! A provider describes an [`HttpRequest`]; [`Transport::send`] returns when the head of
 //! the response is here; [`Body::read`] gives the body as it arrives. All of it runs on
 //! the calling thread and obeys its [`Token`]: four deadlines and a cancellation. ureq
-//! frames requests and responses and keeps the pool; connecting, proxies, TLS and reading
-//! the socket are our own ([`conn`], [`dial`], [`proxy`], [`tls`]).
+//! frames requests and bodies and keeps the pool; connecting, proxies, TLS, the socket and
+//! the heads of responses are our own ([`conn`], [`dial`], [`proxy`], [`tls`], [`framing`]).
 
 mod conn;
 mod dial;
+mod framing;
 mod gzip;
 mod headers;
 mod proxy;
@@ -138,7 +139,6 @@ impl Transport {
             .user_agent("")
             .accept("")
             .accept_encoding("")
-            .max_response_header_size(options.max_header_bytes)
             .max_idle_connections(64)
             .max_idle_connections_per_host(8)
             .max_idle_age(Duration::from_secs(60))
@@ -234,10 +234,7 @@ impl Transport {
             outcome => outcome,
         };
         let (head, body) = response.map_err(|error| to_error(error, &host))?.into_parts();
-        let mut headers = Headers::default();
-        for (name, value) in &head.headers {
-            headers.push(name.as_str(), &String::from_utf8_lossy(value.as_bytes()));
-        }
+        let headers = current.answer();
         let body = Body::new(Source::Socket(body.into_reader()), host, token);
         Ok(HttpResponse { status: head.status.as_u16(), headers, body })
     }
@@ -424,21 +421,17 @@ fn to_error(error: ureq::Error, host: &str) -> Error {
                 _ => new(ErrorKind::Connect, format!("the connection to {host} was lost: {error}")),
             }
         }
-        ureq::Error::LargeResponseHeader(_, limit) => new(
-            ErrorKind::TooLarge,
-            format!(
-                "the head of the answer of {host} is larger than {limit} bytes (max_header_bytes)"
-            ),
-        ),
         // What ureq says shows the URL, whose query may hold a key.
         ureq::Error::BadUri(_) => new(
             ErrorKind::Argument,
             "the URL is not one that can be asked: it wants http:// or https:// and a host"
                 .to_owned(),
         ),
-        ureq::Error::Protocol(error) => {
-            new(ErrorKind::Protocol, format!("{host} does not answer in HTTP: {error}"))
-        }
+        // Of what the server sends, ureq sees only what is right.
+        ureq::Error::Protocol(error) => new(
+            ErrorKind::Argument,
+            format!("the request's URL or headers cannot be sent to {host}: {error}"),
+        ),
         ureq::Error::BodyStalled => new(
             ErrorKind::Protocol,
             format!("{host} does not answer in HTTP: its body makes no sense"),

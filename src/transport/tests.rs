@@ -404,6 +404,52 @@ fn an_early_refusal_of_a_big_upload_is_heard() {
 }
 
 #[test]
+fn legal_answers_that_few_servers_give_are_understood() {
+    let many: String = (0..1000).map(|n| format!("X-{n}: y\r\n")).collect();
+    for reply in [
+        format!("HTTP/1.1 100 Continue\r\nX-Interim: y\r\n\r\nHTTP/1.1 102 Wait\r\n\r\n{OK}"),
+        format!("HTTP/1.1 200 OK\r\n{many}Content-Length: 2\r\n\r\nok"),
+        format!("{CHUNKED}2;name=\"a value of some length\"\r\nok\r\n0;end\r\nX: y\r\n\r\n"),
+        format!("{CHUNKED}1\r\no\r\n0000000000000000000000001\r\nk\r\n0\r\n\r\n"),
+    ] {
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&connections);
+        let address = serve(move |_, mut stream| {
+            count.fetch_add(1, Ordering::SeqCst);
+            answer(&mut stream, &reply);
+        });
+        let transport = direct();
+        for _ in 0..3 {
+            let token = Token::new(limits());
+            let response = transport.send(&get(&format!("http://{address}/")), &token).unwrap();
+            assert_eq!(response.headers.get("x-interim"), None);
+            assert_eq!(text(response), "ok");
+        }
+        // Each answer is read to its end, so that the connection can be used again.
+        assert_eq!(connections.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[test]
+fn servers_that_speak_something_else_are_told_apart() {
+    let reply = |bytes: &'static [u8]| {
+        let address = serve(move |_, mut stream| {
+            head(&mut stream);
+            stream.write_all(bytes).unwrap();
+            // It stays open: what was said is enough.
+            head(&mut stream);
+        });
+        direct().send(&get(&format!("http://{address}/")), &Token::new(limits())).err().unwrap()
+    };
+    let error = reply(b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64");
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+    assert!(error.message().contains("speaks only HTTP/2"), "{error}");
+    let error = reply(b"\x15\x03\x03\0\x02\x02\x46");
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+    assert!(error.message().contains("https://"), "{error}");
+}
+
+#[test]
 fn answers_that_are_cut_malformed_or_too_large_are_told_apart() {
     let large = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(100_000));
     for (reply, kind) in [

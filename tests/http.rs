@@ -1,0 +1,65 @@
+//! HTTP as servers speak it: what is legal works, what is not is named, and what the
+//! program asks for is neither sent twice nor waited for without end.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails where it cannot go on"
+)]
+
+mod support;
+
+use support::server::{Exchange, Server};
+use support::{c, openai};
+
+/// The lines of tests/c/stream.c for a server of that script.
+fn stream(script: impl Fn(&mut Exchange) + Send + Sync + 'static, settings: &[&str]) -> String {
+    let server = Server::start(script);
+    let program = c::program("stream").arg(server.url()).arg("max_retries=0");
+    settings.iter().fold(program, |program, setting| program.arg(*setting)).run().passed().stdout
+}
+
+fn assert_answered(said: &str) {
+    assert!(said.contains("text 0 0 \"Hi\"") && said.contains("\nend\n"), "{said}");
+}
+
+#[test]
+fn legal_answers_that_few_servers_give_are_understood() {
+    let body = openai::stream(&["Hi"]);
+    let many: String = (0..2000).map(|n| format!("X-{n}: y\r\n")).collect();
+    let sized = format!("Content-Length: {}\r\n\r\n{body}", body.len());
+    let chunk = format!("{:x};name=\"a value\" ; of=some-length\r\n{body}\r\n", body.len());
+    for answer in [
+        format!("HTTP/1.1 100 Continue\r\nDate: today\r\n\r\nHTTP/1.1 200 OK\r\n{sized}"),
+        format!("HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\n{sized}"),
+        format!("HTTP/1.1 200 OK\r\n{many}{sized}"),
+        format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}0;last\r\nX: y\r\n\r\n"
+        ),
+    ] {
+        let bytewise = answer.clone();
+        assert_answered(&stream(move |exchange| exchange.send(&answer), &[]));
+        assert_answered(&stream(move |exchange| exchange.send_byte_by_byte(&bytewise), &[]));
+    }
+}
+
+#[test]
+fn head_of_an_answer_has_its_limit_however_many_lines_it_has() {
+    let many: String = (0..2000).map(|n| format!("X-{n}: y\r\n")).collect();
+    let said = stream(
+        move |exchange| {
+            exchange.send(format!("HTTP/1.1 200 OK\r\n{many}\r\n"));
+            exchange.close();
+        },
+        &["max_header_bytes=8000"],
+    );
+    assert!(said.starts_with("error TOLMACH_E_TOO_LARGE"), "{said}");
+    assert!(said.contains("8000 bytes (max_header_bytes)"), "{said}");
+}
+
+#[test]
+fn port_that_speaks_only_http_2_is_told() {
+    let said = stream(|exchange| exchange.send(b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64"), &[]);
+    assert!(said.starts_with("error TOLMACH_E_PROTOCOL"), "{said}");
+    assert!(said.contains("speaks only HTTP/2"), "{said}");
+}
