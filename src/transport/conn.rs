@@ -273,8 +273,14 @@ fn at_least_a_moment(time: Duration) -> Duration {
     time.max(Duration::from_millis(1))
 }
 
+/// Whether the time that the socket was given is over. (`TimedOut` is that on Windows
+/// alone; elsewhere it is a connection that has died.)
 fn is_out_of_time(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+    match error.kind() {
+        io::ErrorKind::WouldBlock => true,
+        io::ErrorKind::TimedOut => cfg!(windows),
+        _ => false,
+    }
 }
 
 impl Read for Wire {
@@ -320,8 +326,8 @@ pub(super) struct Connection {
     tls: Option<Box<Secure>>,
     inbound: Inbound,
     buffers: SmallBuffers,
-    /// Sending failed. The server may have answered before it stopped to listen: a big
-    /// upload that it refuses. The failure counts if there is no answer.
+    /// The server closed the connection while the request was being sent. It may have
+    /// answered before: a big upload that it refuses. This counts if there is no answer.
     send_failure: Option<io::Error>,
 }
 
@@ -370,6 +376,12 @@ impl Connection {
     }
 }
 
+/// Whether sending failed as it does where the other side has closed the connection.
+pub(super) fn is_closed(error: &io::Error) -> bool {
+    use io::ErrorKind as Io;
+    matches!(error.kind(), Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe)
+}
+
 impl Transport for Connection {
     fn buffers(&mut self) -> &mut dyn Buffers {
         &mut self.buffers
@@ -386,14 +398,11 @@ impl Transport for Connection {
         self.line.wire.token().map_err(other)?.sending();
         self.inbound.expect_head();
         match self.send(amount) {
-            Ok(()) => Ok(()),
-            Err(error) => match ours(&error) {
-                Some(ours) => Err(other(ours)),
-                None => {
-                    self.send_failure = Some(error);
-                    Ok(())
-                }
-            },
+            Err(error) if is_closed(&error) => {
+                self.send_failure = Some(error);
+                Ok(())
+            }
+            sent => sent.map_err(ureq::Error::from),
         }
     }
 

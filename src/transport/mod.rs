@@ -392,12 +392,10 @@ impl Body {
 
 /// Whether the connection was lost, as a server's closing it loses it.
 fn is_lost(error: &ureq::Error) -> bool {
-    use io::ErrorKind as Io;
     match error {
-        ureq::Error::Io(error) => matches!(
-            error.kind(),
-            Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe | Io::UnexpectedEof
-        ),
+        ureq::Error::Io(error) => {
+            conn::is_closed(error) || error.kind() == io::ErrorKind::UnexpectedEof
+        }
         _ => false,
     }
 }

@@ -11,6 +11,9 @@ use crate::error::{Error, ErrorKind};
 pub(super) struct Secure {
     tls: ClientConnection,
     received: Records,
+    /// Sending failed. What could not be sent is still there, and is not to hide an answer
+    /// that the server gave before.
+    is_cut: bool,
 }
 
 impl Secure {
@@ -19,7 +22,7 @@ impl Secure {
         name: ServerName<'static>,
     ) -> Result<Secure, rustls::Error> {
         let tls = ClientConnection::new(Arc::clone(config), name)?;
-        Ok(Secure { tls, received: Records::default() })
+        Ok(Secure { tls, received: Records::default(), is_cut: false })
     }
 
     pub(super) fn is_handshaking(&self) -> bool {
@@ -56,9 +59,7 @@ impl Secure {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 read => return read,
             }
-            while self.wants_write() {
-                self.write_tls(line)?;
-            }
+            self.send(line)?;
             self.read_tls(line)?;
             self.process_new_packets().map_err(|error| {
                 io::Error::other(Error::new(
@@ -73,9 +74,17 @@ impl Secure {
         while !bytes.is_empty() {
             let count = self.tls.writer().write(bytes)?;
             bytes = bytes.get(count..).unwrap_or_default();
-            while self.wants_write() {
-                self.write_tls(line)?;
-            }
+            self.send(line)?;
+        }
+        Ok(())
+    }
+
+    /// Sends all that TLS has to send.
+    fn send(&mut self, line: &mut impl Write) -> io::Result<()> {
+        while self.wants_write() && !self.is_cut {
+            let sent = self.write_tls(line);
+            self.is_cut = sent.is_err();
+            sent?;
         }
         Ok(())
     }

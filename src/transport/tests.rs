@@ -404,6 +404,25 @@ fn an_early_refusal_of_a_big_upload_is_heard() {
 }
 
 #[test]
+fn an_early_refusal_of_a_big_upload_is_heard_over_tls() {
+    let (pem, _, config) = certificate();
+    let address = serve(move |_, stream| {
+        let mut stream = secured(&config, stream);
+        head(&mut stream);
+        say(&mut stream, "HTTP/1.1 401 No\r\nContent-Length: 3\r\n\r\nwho");
+        stream.sock.shutdown(std::net::Shutdown::Both).ok();
+    });
+    let options = TlsOptions { extra_ca_pem: vec![pem], ..tls_options() };
+    let transport = transport(ProxyChoice::Direct, options);
+    for _ in 0..5 {
+        let url = format!("https://{address}/");
+        let request = HttpRequest::post(&url, Headers::default(), vec![b'x'; 5 << 20]);
+        let response = transport.send(&request, &Token::new(limits())).unwrap();
+        assert_eq!((response.status, text(response)), (401, "who".to_owned()));
+    }
+}
+
+#[test]
 fn legal_answers_that_few_servers_give_are_understood() {
     let many: String = (0..1000).map(|n| format!("X-{n}: y\r\n")).collect();
     for reply in [

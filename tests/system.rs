@@ -1,0 +1,67 @@
+//! What the system refuses is said at once.
+
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails where it cannot go on"
+)]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+
+use nix::errno::Errno;
+use support::server::Server;
+use support::{c, openai};
+
+fn server() -> Server {
+    Server::start(|exchange| exchange.stream(openai::stream(&["Hi"])))
+}
+
+fn preloading(program: c::Program, shim: &str) -> c::Program {
+    program.env("LD_PRELOAD", c::preloaded(shim).to_str())
+}
+
+#[test]
+fn request_that_the_system_does_not_send_is_an_error_at_once() {
+    let server = server();
+    for error in [Errno::ENOBUFS, Errno::EIO, Errno::EPERM, Errno::ENETDOWN, Errno::ETIMEDOUT] {
+        // Neither the head, or the head alone.
+        for sends in ["0", "1"] {
+            let program = c::program("stream").arg(server.url());
+            // What is not heard of a failure comes to a deadline.
+            let program = program.arg("max_retries=0").arg("first_byte_timeout_ms=5000");
+            let program = preloading(program, "failing_send").env("TEST_SENDS", Some(sends));
+            let number = (error as i32).to_string();
+            let said = program.env("TEST_SEND_ERROR", Some(&number)).run().passed().stdout;
+            assert!(said.starts_with("error TOLMACH_E_CONNECT"), "{error}: {said}");
+            assert!(said.contains(&format!("(os error {number})")), "{error}: {said}");
+        }
+    }
+}
+
+#[test]
+fn answer_that_came_before_the_connection_was_lost_is_read() {
+    let refusal = "HTTP/1.1 413 Large\r\nContent-Length: 0\r\n\r\n";
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // The body never comes.
+            stream.read_exact(&mut [0; 100]).unwrap();
+            stream.write_all(refusal.as_bytes()).unwrap();
+            std::io::copy(&mut stream, &mut std::io::sink()).ok();
+        }
+    });
+    for error in [Errno::EPIPE, Errno::ECONNRESET, Errno::ECONNABORTED] {
+        let program = c::program("stream").arg(&url).arg("max_retries=0");
+        let program = preloading(program, "failing_send").env("TEST_SENDS", Some("1"));
+        let number = (error as i32).to_string();
+        let said = program.env("TEST_SEND_ERROR", Some(&number)).run().passed().stdout;
+        assert!(said.starts_with("error TOLMACH_E_BAD_REQUEST http=413"), "{error}: {said}");
+    }
+}
