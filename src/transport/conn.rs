@@ -8,8 +8,8 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use rustls::{AlertDescription, ClientConfig, InvalidMessage};
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
@@ -152,6 +152,7 @@ impl Dialler {
             proxy.tunnel(&mut connection.line, host, port, self.reach, &token)?;
         }
         if https {
+            current()?.shaking_hands();
             connection.tls = Some(self.handshake(host, &mut connection.line)?);
         }
         Ok(connection)
@@ -179,7 +180,18 @@ impl Dialler {
             if let Err(error) = tls.process_new_packets() {
                 // The server is told why; whether it hears it does not matter.
                 tls.write_tls(line).ok();
-                return Err(failed(&error));
+                return Err(match &error {
+                    rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+                        failed(&"it does not answer in TLS (is the URL to begin with http://?)")
+                    }
+                    rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
+                        failed(
+                            &"it does not speak HTTP/1.1 there, which is what this library \
+                              speaks (it may speak only HTTP/2)",
+                        )
+                    }
+                    error => failed(error),
+                });
             }
         }
         Ok(Box::new(tls))

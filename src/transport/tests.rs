@@ -469,6 +469,38 @@ fn servers_that_speak_something_else_are_told_apart() {
 }
 
 #[test]
+fn servers_that_speak_no_tls_or_only_http_2_over_it_are_told_apart() {
+    let ask = |address: String, limits: Limits| {
+        let url = format!("https://{address}/");
+        let options = TlsOptions { verify: false, ..tls_options() };
+        let transport = transport(ProxyChoice::Direct, options);
+        transport.send(&get(&url), &Token::new(limits)).err().unwrap()
+    };
+    let plain = serve(|_, mut stream| {
+        stream.read_exact(&mut [0; 5]).ok();
+        say(&mut stream, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+        std::io::copy(&mut stream, &mut std::io::sink()).ok();
+    });
+    let error = ask(plain, limits());
+    assert_eq!(error.kind(), ErrorKind::Tls);
+    assert!(error.message().contains("http://"), "{error}");
+    let waiting = serve(|_, mut stream| drop(std::io::copy(&mut stream, &mut std::io::sink())));
+    let error = ask(waiting, Limits { connect: ms(2000), ..limits() });
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(
+        error.message().contains("TLS") && error.message().contains("connect_timeout_ms"),
+        "{error}"
+    );
+    let mut config = ServerConfig::clone(&certificate().2);
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let config = Arc::new(config);
+    let modern = serve(move |_, stream| drop(head(&mut secured(&config, stream))));
+    let error = ask(modern, limits());
+    assert_eq!(error.kind(), ErrorKind::Tls);
+    assert!(error.message().contains("HTTP/2"), "{error}");
+}
+
+#[test]
 fn answers_that_are_cut_malformed_or_too_large_are_told_apart() {
     let large = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(100_000));
     for (reply, kind) in [

@@ -29,6 +29,8 @@ pub(crate) struct Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Connect,
+    /// The end of connecting.
+    Handshake,
     FirstByte,
     Idle,
     Linger,
@@ -126,6 +128,11 @@ impl Token {
         self.enter(Phase::Connect);
     }
 
+    /// The connection is there, and TLS is being agreed on: still a part of connecting.
+    pub(super) fn shaking_hands(&self) {
+        self.lock().phase = Phase::Handshake;
+    }
+
     /// A piece of the request is being sent.
     pub(super) fn sending(&self) {
         self.enter(Phase::FirstByte);
@@ -176,7 +183,7 @@ impl Token {
         }
         let now = Instant::now();
         let (limit, key) = match state.phase {
-            Phase::Connect => (self.limits.connect, "connect_timeout_ms"),
+            Phase::Connect | Phase::Handshake => (self.limits.connect, "connect_timeout_ms"),
             Phase::FirstByte => (self.limits.first_byte, "first_byte_timeout_ms"),
             Phase::Idle => (self.limits.idle, "idle_timeout_ms"),
             Phase::Linger => (Some(LINGER), "linger"),
@@ -278,6 +285,9 @@ fn overdue(state: &State, limit: Duration, key: &str) -> Error {
     let what = match key {
         "total_timeout_ms" | "timeout_ms" => {
             format!("the answer of {host} was not complete within {time}")
+        }
+        "connect_timeout_ms" if state.phase == Phase::Handshake => {
+            format!("no TLS handshake with {host} within {time} (does it speak TLS there?)")
         }
         "connect_timeout_ms" => format!("no connection to {host} within {time}"),
         "first_byte_timeout_ms" => format!("no answer from {host} within {time}"),
