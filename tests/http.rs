@@ -58,6 +58,33 @@ fn head_of_an_answer_has_its_limit_however_many_lines_it_has() {
 }
 
 #[test]
+fn answer_in_a_coding_that_cannot_be_read_names_it() {
+    for coding in ["br", "deflate", "zstd"] {
+        let answer = move |status: u16, exchange: &mut Exchange| {
+            exchange.head(status, &[("Content-Encoding", coding), ("Content-Length", "3")]);
+            exchange.send([0x1, 0x2, 0x3]);
+        };
+        let said = stream(move |exchange| answer(200, exchange), &[]);
+        assert!(said.starts_with("error TOLMACH_E_PROTOCOL"), "{said}");
+        assert!(said.contains(&format!("coding \\\"{coding}\\\"")), "{said}");
+        // A refusal says what it is without its body.
+        let said = stream(move |exchange| answer(401, exchange), &[]);
+        assert!(said.starts_with("error TOLMACH_E_AUTH http=401"), "{said}");
+    }
+    // A wrong label does no harm.
+    let said = stream(
+        |exchange| {
+            let body = openai::stream(&["Hi"]);
+            let length = body.len().to_string();
+            exchange.head(200, &[("Content-Encoding", "gzip"), ("Content-Length", &length)]);
+            exchange.send(body);
+        },
+        &[],
+    );
+    assert_answered(&said);
+}
+
+#[test]
 fn port_that_speaks_only_http_2_is_told() {
     let said = stream(|exchange| exchange.send(b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64"), &[]);
     assert!(said.starts_with("error TOLMACH_E_PROTOCOL"), "{said}");

@@ -235,7 +235,8 @@ impl Transport {
         };
         let (head, body) = response.map_err(|error| to_error(error, &host))?.into_parts();
         let headers = current.answer();
-        let body = Body::new(Source::Socket(body.into_reader()), host, token);
+        let mut body = Body::new(Source::Socket(body.into_reader()), host, token);
+        body.coding = Coding::Unknown(unreadable_coding(&headers));
         Ok(HttpResponse { status: head.status.as_u16(), headers, body })
     }
 
@@ -284,15 +285,15 @@ enum Source {
 
 /// How the bytes of a body are to be taken.
 enum Coding {
-    /// Its first byte will tell.
-    Unknown,
+    /// Its first byte will tell. If that is not of gzip, it is in this coding.
+    Unknown(Option<String>),
     Plain,
     Gzip(Box<Gunzip>),
 }
 
 impl Body {
     fn new(source: Source, host: String, token: &Arc<Token>) -> Body {
-        Body { source, coding: Coding::Unknown, host, token: Arc::clone(token), track: None }
+        Body { source, coding: Coding::Unknown(None), host, token: Arc::clone(token), track: None }
     }
 
     /// Reads what is there, waiting for at least a byte; 0 is the body's proper end.
@@ -325,10 +326,20 @@ impl Body {
             }
             let count = self.receive(buffer)?;
             let bytes = buffer.get(..count).unwrap_or_default();
-            if let (Coding::Unknown, Some(first)) = (&self.coding, bytes.first()) {
-                self.coding = match *first {
-                    gzip::FIRST_BYTE => Coding::Gzip(Box::new(Gunzip::new())),
-                    _ => Coding::Plain,
+            if let (Coding::Unknown(unreadable), Some(first)) = (&self.coding, bytes.first()) {
+                self.coding = match (*first, unreadable) {
+                    (gzip::FIRST_BYTE, _) => Coding::Gzip(Box::new(Gunzip::new())),
+                    (_, None) => Coding::Plain,
+                    (_, Some(coding)) => {
+                        return Err(Error::new(
+                            ErrorKind::Protocol,
+                            format!(
+                                "{} sends its answer in the coding {coding:?}, which it was not \
+                                 asked for; this library reads gzip",
+                                self.host
+                            ),
+                        ));
+                    }
                 };
             }
             match &mut self.coding {
@@ -398,6 +409,14 @@ fn is_lost(error: &ureq::Error) -> bool {
         }
         _ => false,
     }
+}
+
+/// The coding of a body, if it is none that can be read.
+fn unreadable_coding(headers: &Headers) -> Option<String> {
+    let coding = headers.get("content-encoding")?.trim().to_ascii_lowercase();
+    // Some servers put a charset there.
+    let readable = ["", "identity", "none", "utf-8", "utf8", "gzip", "x-gzip"];
+    (!readable.contains(&&*coding)).then_some(coding)
 }
 
 fn to_error(error: ureq::Error, host: &str) -> Error {

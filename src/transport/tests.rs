@@ -450,6 +450,32 @@ fn legal_answers_that_few_servers_give_are_understood() {
 }
 
 #[test]
+fn bodies_in_codings_that_cannot_be_read_name_them() {
+    let outcome = |coding: &str, body: &str| {
+        let reply = format!(
+            "HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let address = serve(move |_, mut stream| answer(&mut stream, &reply));
+        let token = Token::new(limits());
+        let mut response = direct().send(&get(&format!("http://{address}/")), &token)?;
+        let mut bytes = Vec::new();
+        response.body.read_to_limit(1000, &mut bytes)?;
+        Ok::<_, Error>(String::from_utf8(bytes).unwrap())
+    };
+    for coding in ["br", "Deflate", "zstd", "compress", "gzip, br", "odd"] {
+        let error = outcome(coding, "\u{1}\u{2}\u{3}").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+        assert!(error.message().contains(&format!("{:?}", coding.to_lowercase())), "{error}");
+    }
+    for coding in ["gzip", "X-GZIP", "identity", "", "UTF-8"] {
+        assert_eq!(outcome(coding, "plain").unwrap(), "plain", "{coding}");
+    }
+    // There is nothing that would have to be read.
+    assert_eq!(outcome("br", "").unwrap(), "");
+}
+
+#[test]
 fn servers_that_speak_something_else_are_told_apart() {
     let reply = |bytes: &'static [u8]| {
         let address = serve(move |_, mut stream| {
