@@ -552,7 +552,8 @@ TOLMACH_API const tolmach_provider *tolmach_provider_find(const char *name);
  * - base_url: where the API is; if it has a query, every request has it. An http or https
  *   URL without user, password and fragment; a port is a number from 1 to 65535
  * - model: asked when the request names none
- * - headers: a JSON object of strings, sent with every request
+ * - headers: a JSON object of strings, sent with every request; those that say how a
+ *   request is sent (Content-Length, Connection, Expect and the like) are refused
  * - proxy: a URL (http, https, socks5 or socks5h, with user:password@ where it wants them),
  *   "direct", or "environment" (default: HTTPS_PROXY and the like, by curl's rules)
  * - ca_file, ca_pem: more certificates to trust, as a PEM file or as PEM itself

@@ -90,3 +90,27 @@ fn port_that_speaks_only_http_2_is_told() {
     assert!(said.starts_with("error TOLMACH_E_PROTOCOL"), "{said}");
     assert!(said.contains("speaks only HTTP/2"), "{said}");
 }
+
+#[test]
+fn headers_that_the_library_sets_itself_are_refused_when_they_are_set() {
+    for name in ["Content-Length", "transfer-encoding", "Connection", "Expect", "TE", "Upgrade"] {
+        let setting = format!("headers={{\"{name}\":\"100-continue\"}}");
+        let said = stream(|_| {}, &[&setting]);
+        assert!(said.starts_with("error TOLMACH_E_ARGUMENT"), "{said}");
+        assert!(said.contains(name), "{said}");
+    }
+    let said = stream(|_| {}, &["headers={\"Host\":\"Хост\"}"]);
+    assert!(said.starts_with("error TOLMACH_E_ARGUMENT") && said.contains("ASCII"), "{said}");
+}
+
+#[test]
+fn headers_of_any_length_are_sent() {
+    let server = Server::start(|exchange| exchange.stream(openai::stream(&["Hi"])));
+    let long = "v".repeat(50_000);
+    let setting = format!("headers={{\"X-Long\":\"{long}\",\"Host\":\"model.example\"}}");
+    let said = c::program("stream").arg(server.url()).arg(setting).run().passed().stdout;
+    assert_answered(&said);
+    let request = &server.requests()[0];
+    assert_eq!(request.header("x-long"), Some(&*long));
+    assert_eq!(request.header("host"), Some("model.example"));
+}

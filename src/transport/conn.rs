@@ -29,6 +29,8 @@ thread_local! {
     /// The call that this thread is about: nothing else gets through ureq to a connector.
     static TOKEN: RefCell<Option<Arc<Token>>> = const { RefCell::new(None) };
     static DIALLED: Cell<bool> = const { Cell::new(false) };
+    /// The longest line of the head of the request.
+    static LONGEST_LINE: Cell<usize> = const { Cell::new(0) };
     /// The header lines of the answer.
     static ANSWER: RefCell<Option<Headers>> = const { RefCell::new(None) };
 }
@@ -37,9 +39,11 @@ thread_local! {
 pub(super) struct Current(());
 
 impl Current {
-    pub(super) fn enter(token: &Arc<Token>) -> Current {
+    /// `longest_line` is that of the head of the request which is about to be sent.
+    pub(super) fn enter(token: &Arc<Token>, longest_line: usize) -> Current {
         TOKEN.set(Some(Arc::clone(token)));
         DIALLED.set(false);
+        LONGEST_LINE.set(longest_line);
         Current(())
     }
 
@@ -472,7 +476,7 @@ struct SmallBuffers {
     progress: bool,
 }
 
-/// One record of TLS, one line of a request's head.
+/// One record of TLS.
 const BUFFER_SIZE: usize = 16 * 1024;
 
 impl SmallBuffers {
@@ -498,8 +502,9 @@ impl SmallBuffers {
 }
 
 impl Buffers for SmallBuffers {
+    /// A line of the request's head has to fit.
     fn output(&mut self) -> &mut [u8] {
-        self.output.resize(BUFFER_SIZE, 0);
+        self.output.resize(BUFFER_SIZE.max(LONGEST_LINE.get()), 0);
         &mut self.output
     }
 

@@ -4,6 +4,20 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
 
+/// Header lines that say how a message is sent, which is the library's business.
+const OWN: [&str; 10] = [
+    "Connection",
+    "Content-Length",
+    "Expect",
+    "HTTP2-Settings",
+    "Keep-Alive",
+    "Proxy-Connection",
+    "TE",
+    "Trailer",
+    "Transfer-Encoding",
+    "Upgrade",
+];
+
 /// Names and values; these may be credentials, and are wiped when they are dropped.
 #[derive(Clone, Default, PartialEq)]
 pub(crate) struct Headers(Vec<(String, Zeroizing<String>)>);
@@ -12,9 +26,9 @@ impl Headers {
     /// Sets a header, in the place of one of the same name in any case.
     ///
     /// # Errors
-    /// [`ErrorKind::Argument`] for a name that is none and a value with a line break or
-    /// another control character, which could smuggle in a header or a request. The
-    /// message names the header; the value may be a secret.
+    /// [`ErrorKind::Argument`] for a name that is none, one that the library alone sets,
+    /// and a value with a line break or another control character, which could smuggle in
+    /// a header or a request. The message names the header; the value may be a secret.
     pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<()> {
         let is_token =
             |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
@@ -28,6 +42,19 @@ impl Headers {
             return Err(Error::new(
                 ErrorKind::Argument,
                 format!("the value of the header {name:?} has a line break or control character"),
+            ));
+        }
+        if OWN.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+            return Err(Error::new(
+                ErrorKind::Argument,
+                format!("the header {name:?} is the library's own and cannot be set"),
+            ));
+        }
+        let wants_ascii = ["Authorization", "Host"];
+        if wants_ascii.iter().any(|known| known.eq_ignore_ascii_case(name)) && !value.is_ascii() {
+            return Err(Error::new(
+                ErrorKind::Argument,
+                format!("the value of the header {name:?} has a character that is not ASCII"),
             ));
         }
         self.put(name, value);
@@ -82,5 +109,19 @@ mod tests {
             assert_eq!(headers.set(name, value).unwrap_err().kind(), ErrorKind::Argument);
         }
         headers.set("A", "tab\tand ümlaut").unwrap();
+    }
+
+    #[test]
+    fn headers_of_the_library_are_refused_in_any_case() {
+        let mut headers = Headers::default();
+        for name in OWN.iter().flat_map(|name| [name.to_string(), name.to_lowercase()]) {
+            let error = headers.set(&name, "x").unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Argument);
+            assert!(error.message().contains(&name), "{error}");
+        }
+        for name in ["Authorization", "host"] {
+            assert_eq!(headers.set(name, "Ключ").unwrap_err().kind(), ErrorKind::Argument);
+            headers.set(name, "ascii").unwrap();
+        }
     }
 }

@@ -224,7 +224,7 @@ impl Transport {
         })?;
         let host = message.uri().authority().map_or("", |authority| authority.host()).to_owned();
         token.asking(&host);
-        let current = Current::enter(token);
+        let current = Current::enter(token, longest_line(request));
         let response = match self.run(message.clone(), request, true) {
             // The server closed a kept connection just as it was taken up again: nothing of
             // the request was answered, so it goes once more over a new one.
@@ -409,6 +409,13 @@ fn is_lost(error: &ureq::Error) -> bool {
         }
         _ => false,
     }
+}
+
+/// The longest line of the head of `request`, or somewhat more.
+fn longest_line(request: &HttpRequest) -> usize {
+    const REST: usize = "POST  HTTP/1.1\r\n".len();
+    let lines = request.headers.iter().map(|(name, value)| name.len() + value.len());
+    lines.max().unwrap_or_default().max(request.url.len()) + REST
 }
 
 /// The coding of a body, if it is none that can be read.

@@ -476,6 +476,25 @@ fn bodies_in_codings_that_cannot_be_read_name_them() {
 }
 
 #[test]
+fn header_lines_and_urls_of_any_length_are_sent() {
+    let (tell, told) = mpsc::channel();
+    let address = serve(move |_, mut stream| {
+        tell.send(head(&mut stream)).unwrap();
+        say(&mut stream, OK);
+    });
+    let path = "p".repeat(40_000);
+    let mut headers = Headers::default();
+    headers.set("X-Long", &"v".repeat(200_000)).unwrap();
+    headers.set("Host", "other.example").unwrap();
+    let request = HttpRequest::post(&format!("http://{address}/{path}"), headers, vec![b'x'; 9]);
+    assert_eq!(text(direct().send(&request, &Token::new(limits())).unwrap()), "ok");
+    let head = told.recv_timeout(LONG).unwrap();
+    assert!(head.starts_with(&format!("POST /{path} HTTP/1.1\r\n")));
+    assert!(head.contains(&format!("\r\nx-long: {}\r\n", "v".repeat(200_000))));
+    assert!(head.contains("\r\nhost: other.example\r\n"));
+}
+
+#[test]
 fn servers_that_speak_something_else_are_told_apart() {
     let reply = |bytes: &'static [u8]| {
         let address = serve(move |_, mut stream| {
