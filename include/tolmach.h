@@ -1091,7 +1091,7 @@ typedef void (*tolmach_release_fn)(void *user);
  *
  * `client`, `request`: may be freed at once. `out_session`: receives the session to free.
  * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL; TOLMACH_E_NO_MEMORY when there is not
- * enough to copy the request; TOLMACH_E_INTERNAL when the system gives no thread.
+ * enough to copy the request, or the system gives no thread or file descriptor.
  * Blocks: no. Threads: any thread. Since: 0.1.
  */
 TOLMACH_API

@@ -82,7 +82,7 @@ pub(crate) fn spawn(name: &str, job: impl FnOnce() + Send + 'static) -> Result<(
         })
     });
     let thread = spawned.map_err(|error| {
-        Error::new(ErrorKind::Internal, format!("the system gives no more threads: {error}"))
+        Error::new(ErrorKind::NoMemory, format!("the system gives no more threads: {error}"))
     })?;
     state.threads.retain(|thread| !thread.is_finished());
     state.threads.push(thread);

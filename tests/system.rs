@@ -65,3 +65,29 @@ fn answer_that_came_before_the_connection_was_lost_is_read() {
         assert!(said.starts_with("error TOLMACH_E_BAD_REQUEST http=413"), "{error}: {said}");
     }
 }
+
+#[test]
+fn system_without_threads_is_told() {
+    let server = server();
+    // None for the session, none to connect, and enough.
+    for (threads, outcome) in [
+        ("0", "error TOLMACH_E_NO_MEMORY"),
+        ("1", "error TOLMACH_E_NO_MEMORY"),
+        ("2", "TOLMACH_END"),
+    ] {
+        let program = preloading(c::program("starved").arg(server.url()), "failing_threads");
+        let said = program.env("TEST_THREADS", Some(threads)).run().passed().stdout;
+        assert!(said.starts_with(outcome), "{threads}: {said}");
+        assert!(threads == "2" || said.contains("threads"), "{threads}: {said}");
+    }
+}
+
+#[test]
+fn process_without_descriptors_is_told_and_recovers() {
+    let server = server();
+    let said = c::program("starved").arg(server.url()).arg("descriptors").run().passed();
+    let lines = said.lines();
+    assert!(lines[0].starts_with("error TOLMACH_E_NO_MEMORY"), "{lines:?}");
+    assert!(lines[0].contains("descriptors"), "{lines:?}");
+    assert_eq!(lines.last(), Some(&"TOLMACH_END"));
+}

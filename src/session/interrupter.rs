@@ -128,6 +128,6 @@ impl Interrupter {
 fn full() -> Error {
     Error::new(
         ErrorKind::NoMemory,
-        "the process has no more file descriptors: close some or raise its limit (ulimit -n)",
+        "the process has no file descriptors left: close sessions, or raise its limit (ulimit -n)",
     )
 }

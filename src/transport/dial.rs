@@ -73,7 +73,13 @@ fn resolve(host: &str, port: u16, reach: Reach) -> Result<Vec<SocketAddr>> {
     let name = host.trim_start_matches('[').trim_end_matches(']');
     let unknown =
         |what: &str| Error::new(ErrorKind::Dns, format!("{host} cannot be resolved: {what}"));
-    let found = (name, port).to_socket_addrs().map_err(|error| unknown(&reason(&error)))?;
+    let found = (name, port).to_socket_addrs();
+    let found = found.map_err(|error| {
+        // A resolver without file descriptors reports a failure of its own: one more is tried.
+        let tried = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).err();
+        let lack = exhausted(&error).or_else(|| exhausted(&tried?));
+        lack.unwrap_or_else(|| unknown(&error.to_string()))
+    })?;
     let (first, second): (Vec<_>, Vec<_>) = {
         let mut found: Vec<SocketAddr> = found.collect();
         if found.is_empty() {
@@ -145,27 +151,32 @@ fn attempt(address: SocketAddr, deadline: Instant) -> io::Result<TcpStream> {
 }
 
 fn unreachable(host: &str, port: u16, error: &io::Error) -> Error {
-    Error::new(ErrorKind::Connect, format!("no connection to {host}:{port}: {}", reason(error)))
+    exhausted(error).unwrap_or_else(|| {
+        Error::new(ErrorKind::Connect, format!("no connection to {host}:{port}: {error}"))
+    })
 }
 
-/// Why a lookup or a connect failed. A process without file descriptors can do neither, and
-/// a resolver reports that as a failure of its own: so one more is tried.
-fn reason(error: &io::Error) -> String {
-    let tried = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0));
-    if is_out_of_descriptors(error) || tried.is_err_and(|error| is_out_of_descriptors(&error)) {
-        return "the process has no file descriptors left: close sessions, or raise its limit (ulimit -n)"
-            .to_owned();
-    }
-    error.to_string()
-}
-
+/// The error that it is when the system has no room for another socket.
 #[cfg(unix)]
-fn is_out_of_descriptors(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(nix::libc::EMFILE)
+fn exhausted(error: &io::Error) -> Option<Error> {
+    use nix::errno::Errno;
+    let what = match Errno::from_raw(error.raw_os_error()?) {
+        Errno::EMFILE => {
+            "the process has no file descriptors left: close sessions, or raise its limit (ulimit -n)"
+        }
+        Errno::ENFILE => "the system has no more file descriptors",
+        Errno::ENOMEM | Errno::ENOBUFS => "the system has no more memory for a connection",
+        _ => return None,
+    };
+    Some(Error::new(ErrorKind::NoMemory, what))
 }
 
-/// Windows has no such limit.
 #[cfg(not(unix))]
-fn is_out_of_descriptors(_: &io::Error) -> bool {
-    false
+fn exhausted(error: &io::Error) -> Option<Error> {
+    (error.kind() == io::ErrorKind::OutOfMemory).then(|| {
+        Error::new(
+            ErrorKind::NoMemory,
+            format!("the system has no more memory for a connection: {error}"),
+        )
+    })
 }
