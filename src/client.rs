@@ -41,6 +41,7 @@ impl Client {
             proxy: config.proxy.clone(),
             tls: tls_options(config)?,
             max_header_bytes: config.max_header_bytes,
+            resend: config.max_retries > 0,
             tape: config.tape.clone(),
             foreign_private: config.fetch_private_urls,
         })?;

@@ -10,7 +10,8 @@
 mod support;
 
 use support::server::{Exchange, Server};
-use support::{c, openai};
+use support::{LONG, c, openai};
+use tolmach::{Client, Config, ErrorKind, Polled, Request, Session};
 
 /// The lines of tests/c/stream.c for a server of that script.
 fn stream(script: impl Fn(&mut Exchange) + Send + Sync + 'static, settings: &[&str]) -> String {
@@ -113,4 +114,42 @@ fn headers_of_any_length_are_sent() {
     let request = &server.requests()[0];
     assert_eq!(request.header("x-long"), Some(&*long));
     assert_eq!(request.header("host"), Some("model.example"));
+}
+
+#[test]
+fn post_that_may_have_been_processed_is_sent_again_only_where_retries_are_allowed() {
+    for (max_retries, posts) in [("0", 1), ("1", 2)] {
+        let server = Server::start(|exchange| match exchange.number {
+            0 => exchange.whole(200, "application/json", "{\"data\":[]}"),
+            // Taken over the connection that was kept, and not answered.
+            1 => exchange.close(),
+            _ => exchange.stream(openai::stream(&["Hi"])),
+        });
+        let mut config = Config::new("openai").unwrap();
+        for (key, value) in [
+            ("base_url", &*server.url()),
+            ("proxy", "direct"),
+            ("api_key", ""),
+            ("max_retries", max_retries),
+        ] {
+            config.set(key, Some(value)).unwrap();
+        }
+        let client = Client::new(&config).unwrap();
+        // Its connection can be used again when it returns.
+        client.models(Some(LONG)).unwrap();
+        let mut request = Request::new(Some("m"));
+        request.message("user", "Hi").unwrap();
+        let mut session = Session::open(&client, &request).unwrap();
+        let outcome = loop {
+            match session.poll(Some(LONG)) {
+                Ok(Polled::Chunk(_)) => {}
+                Ok(polled) => break Ok(matches!(polled, Polled::End)),
+                Err(error) => break Err(error.kind()),
+            }
+        };
+        assert_eq!(outcome, if posts == 1 { Err(ErrorKind::Connect) } else { Ok(true) });
+        assert_eq!(server.requests().len(), 1 + posts);
+        // The lost one, and that of the second try.
+        assert_eq!(server.connections(), posts);
+    }
 }

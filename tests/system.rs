@@ -67,6 +67,25 @@ fn answer_that_came_before_the_connection_was_lost_is_read() {
 }
 
 #[test]
+fn kept_connection_that_takes_no_byte_of_a_request_is_replaced_without_retries() {
+    // After that of the models, the head of the question fails; or its body does.
+    for (sends, posts, outcome) in [("1", 1, "TOLMACH_END"), ("2", 0, "error TOLMACH_E_CONNECT")] {
+        let server = Server::start(|exchange| match &*exchange.request.method {
+            "GET" => exchange.whole(200, "application/json", "{\"data\":[]}"),
+            _ => exchange.stream(openai::stream(&["Hi"])),
+        });
+        let program = c::program("kept").arg(server.url());
+        let program = program.env("TEST_CONFIG", Some("max_retries=0"));
+        let program = preloading(program, "failing_send").env("TEST_SENDS", Some(sends));
+        let number = (Errno::EPIPE as i32).to_string();
+        let program = program.env("TEST_SEND_ONCE", Some("1"));
+        let said = program.env("TEST_SEND_ERROR", Some(&number)).run().passed().stdout;
+        assert!(said.starts_with(outcome), "{sends}: {said}");
+        assert_eq!(server.requests().len(), 1 + posts);
+    }
+}
+
+#[test]
 fn system_without_threads_is_told() {
     let server = server();
     // None for the session, none to connect, and enough.

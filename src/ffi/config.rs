@@ -32,7 +32,9 @@ use crate::memory;
 /// - first_byte_timeout_ms: from the request to the first chunk (default 300000)
 /// - idle_timeout_ms: between chunks; keep-alives do not count (default 120000)
 /// - total_timeout_ms: everything, retries included (default -1)
-/// - max_retries: before the first chunk, for what can heal (default 2)
+/// - max_retries: before the first chunk, for what can heal (default 2). With 0 a message is
+///   never sent twice; else it is also sent once more, at once, when a connection that was
+///   kept from an earlier answer turns out to be lost
 /// - max_event_bytes: one event of an answer (default 67108864, at least 1024); of JSON
 ///   values it may have one for every 128 of these bytes, and at least 65536
 /// - max_error_bytes: the body of an error (default 262144)

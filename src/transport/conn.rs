@@ -29,6 +29,8 @@ thread_local! {
     /// The call that this thread is about: nothing else gets through ureq to a connector.
     static TOKEN: RefCell<Option<Arc<Token>>> = const { RefCell::new(None) };
     static DIALLED: Cell<bool> = const { Cell::new(false) };
+    /// Whether any of the request has left this machine, as far as is known.
+    static SENT: Cell<bool> = const { Cell::new(false) };
     /// The longest line of the head of the request.
     static LONGEST_LINE: Cell<usize> = const { Cell::new(0) };
     /// The header lines of the answer.
@@ -43,6 +45,7 @@ impl Current {
     pub(super) fn enter(token: &Arc<Token>, longest_line: usize) -> Current {
         TOKEN.set(Some(Arc::clone(token)));
         DIALLED.set(false);
+        SENT.set(false);
         LONGEST_LINE.set(longest_line);
         Current(())
     }
@@ -50,6 +53,11 @@ impl Current {
     /// Whether what was sent since went over a connection from the pool.
     pub(super) fn used_kept_connection(&self) -> bool {
         !DIALLED.get()
+    }
+
+    /// Whether anything was sent since.
+    pub(super) fn has_sent(&self) -> bool {
+        SENT.get()
     }
 
     /// The header lines of the answer whose head has come.
@@ -159,6 +167,8 @@ impl Dialler {
             current()?.shaking_hands();
             connection.tls = Some(self.handshake(host, &mut connection.line)?);
         }
+        // What was sent so far is not of the request.
+        SENT.set(false);
         Ok(connection)
     }
 
@@ -323,7 +333,10 @@ impl Write for Wire {
             let left = token.left().map_err(io::Error::other)?;
             self.socket.set_write_timeout(left.map(at_least_a_moment))?;
             match (&*self.socket).write(bytes) {
-                Ok(count) => return Ok(count),
+                Ok(count) => {
+                    SENT.set(true);
+                    return Ok(count);
+                }
                 Err(error)
                     if is_out_of_time(&error) || error.kind() == io::ErrorKind::Interrupted => {}
                 failed => return token.left().map_err(io::Error::other).and(failed),

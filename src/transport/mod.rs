@@ -51,6 +51,8 @@ pub(crate) struct Options {
     pub(crate) proxy: ProxyChoice,
     pub(crate) tls: TlsOptions,
     pub(crate) max_header_bytes: usize,
+    /// A request that may have reached the server can be sent again.
+    pub(crate) resend: bool,
     pub(crate) tape: TapeChoice,
     /// Foreign requests may go to addresses that are not public.
     pub(crate) foreign_private: bool,
@@ -121,6 +123,7 @@ pub(crate) struct Transport {
     agent: Agent,
     /// For foreign requests.
     foreign: Agent,
+    resend: bool,
     tape: Tape,
     /// Of the proxies.
     secrets: Vec<Secret>,
@@ -155,6 +158,7 @@ impl Transport {
         Ok(Transport {
             agent: agent(tls.own, Reach::Any),
             foreign: agent(tls.anonymous, foreign),
+            resend: options.resend,
             tape: Tape::open(&options.tape)?,
             secrets,
         })
@@ -227,8 +231,13 @@ impl Transport {
         let current = Current::enter(token, longest_line(request));
         let response = match self.run(message.clone(), request, true) {
             // The server closed a kept connection just as it was taken up again: nothing of
-            // the request was answered, so it goes once more over a new one.
-            Err(error) if current.used_kept_connection() && is_lost(&error) => {
+            // the request was answered, so it goes once more over a new one. Whether it was
+            // processed is not known, unless nothing was sent or it does not matter.
+            Err(error)
+                if current.used_kept_connection()
+                    && is_lost(&error)
+                    && (self.resend || request.method == Method::Get || !current.has_sent()) =>
+            {
                 self.run(message, request, false)
             }
             outcome => outcome,

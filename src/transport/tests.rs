@@ -46,6 +46,7 @@ fn options(proxy: ProxyChoice, tls: TlsOptions) -> Options {
         max_header_bytes: 64 * 1024,
         tape: TapeChoice::default(),
         foreign_private: false,
+        resend: true,
     }
 }
 
@@ -374,6 +375,59 @@ fn a_kept_connection_that_the_server_closed_is_replaced() {
         assert_eq!(text(response), "ok");
     }
     assert_eq!(seen.load(Ordering::SeqCst), 3);
+}
+
+#[test]
+fn a_request_that_may_have_been_processed_is_sent_again_only_where_that_is_allowed() {
+    for (method, resend, requests) in [
+        (Method::Post, true, 3),
+        (Method::Post, false, 2),
+        (Method::Get, true, 3),
+        (Method::Get, false, 3),
+    ] {
+        let seen = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&seen);
+        let address = serve(move |_, mut stream| {
+            // The second request is taken, and not answered.
+            while !head(&mut stream).is_empty() && count.fetch_add(1, Ordering::SeqCst) != 1 {
+                say(&mut stream, OK);
+            }
+        });
+        let options = Options { resend, ..options(ProxyChoice::Direct, tls_options()) };
+        let transport = Transport::new(options).unwrap();
+        let url = format!("http://{address}/");
+        let request = HttpRequest { method, ..HttpRequest::post(&url, Headers::default(), vec![]) };
+        assert_eq!(text(transport.send(&request, &Token::new(limits())).unwrap()), "ok");
+        let second = transport.send(&request, &Token::new(limits()));
+        assert_eq!(
+            second.map(text).map_err(|error| error.kind()),
+            match requests {
+                3 => Ok("ok".to_owned()),
+                _ => Err(ErrorKind::Connect),
+            }
+        );
+        assert_eq!(seen.load(Ordering::SeqCst), requests, "{method:?} {resend}");
+    }
+}
+
+#[test]
+fn a_kept_connection_that_closed_before_anything_was_sent_is_always_replaced() {
+    let (close, closed) = mpsc::channel();
+    let address = serve(move |number, mut stream| {
+        head(&mut stream);
+        say(&mut stream, OK);
+        if number == 0 {
+            stream.shutdown(std::net::Shutdown::Both).ok();
+            close.send(()).unwrap();
+        }
+    });
+    let options = Options { resend: false, ..options(ProxyChoice::Direct, tls_options()) };
+    let transport = Transport::new(options).unwrap();
+    let request = HttpRequest::post(&format!("http://{address}/"), Headers::default(), vec![b'x']);
+    let ask = || text(transport.send(&request, &Token::new(limits())).unwrap());
+    assert_eq!(ask(), "ok");
+    closed.recv_timeout(LONG).unwrap();
+    assert_eq!(ask(), "ok");
 }
 
 #[test]
