@@ -3,11 +3,15 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::disallowed_methods,
     clippy::indexing_slicing,
-    reason = "a test fails where it cannot go on"
+    reason = "a test may pace itself, and fails where it cannot go on"
 )]
 
 mod support;
+
+use std::thread;
+use std::time::{Duration, Instant};
 
 use support::server::{Exchange, Server};
 use support::{LONG, c, openai};
@@ -114,6 +118,31 @@ fn headers_of_any_length_are_sent() {
     let request = &server.requests()[0];
     assert_eq!(request.header("x-long"), Some(&*long));
     assert_eq!(request.header("host"), Some("model.example"));
+}
+
+#[test]
+fn keep_alives_extend_neither_the_first_deadline_nor_the_idle_one() {
+    for (deadline, texts) in [("first_byte_timeout_ms", 0), ("idle_timeout_ms", 1)] {
+        let said = stream(
+            move |exchange| {
+                exchange.stream_head();
+                exchange.chunk(": hello\n\n".to_owned() + &openai::text("Hi").repeat(texts));
+                // For as long as the session lives. Where they count, the answer ends well.
+                let start = Instant::now();
+                while exchange.chunk_watched(": ping\n\n\n", || ()) {
+                    thread::sleep(Duration::from_millis(20));
+                    if start.elapsed() > Duration::from_secs(60) {
+                        exchange.chunk(openai::finish("stop") + openai::DONE);
+                        return exchange.end_chunks();
+                    }
+                }
+            },
+            &[&format!("{deadline}=700")],
+        );
+        assert_eq!(said.contains("text 0 0 \"Hi\""), texts == 1, "{said}");
+        assert!(said.contains("error TOLMACH_E_TIMEOUT"), "{said}");
+        assert!(said.contains(&format!("700 ms ({deadline})")), "{said}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the system refuses is said at once.
+//! What the system refuses is said at once, and the host's signals stay the host's.
 
 #![cfg(target_os = "linux")]
 #![allow(
@@ -11,11 +11,12 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::sync::mpsc;
 use std::thread;
 
 use nix::errno::Errno;
 use support::server::Server;
-use support::{c, openai};
+use support::{LONG, c, openai};
 
 fn server() -> Server {
     Server::start(|exchange| exchange.stream(openai::stream(&["Hi"])))
@@ -109,4 +110,19 @@ fn process_without_descriptors_is_told_and_recovers() {
     assert!(lines[0].starts_with("error TOLMACH_E_NO_MEMORY"), "{lines:?}");
     assert!(lines[0].contains("descriptors"), "{lines:?}");
     assert_eq!(lines.last(), Some(&"TOLMACH_END"));
+}
+
+#[test]
+fn threads_of_the_library_block_every_signal() {
+    let (ask, asked) = mpsc::channel();
+    let server = Server::start(move |exchange| {
+        ask.send(()).unwrap();
+        exchange.wait_for_close();
+    });
+    let mut program = c::program("masks").arg(server.url()).spawn();
+    assert_eq!(program.line(), "asked");
+    asked.recv_timeout(LONG).unwrap();
+    program.tell("the session waits");
+    let said = program.finish().passed();
+    assert!(said.lines()[0].parse::<u32>().unwrap() >= 1, "{}", said.stdout);
 }

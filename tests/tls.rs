@@ -345,3 +345,20 @@ fn https_proxy_is_spoken_to_over_tls_and_tunnels_tls() {
     assert_answered(&ask(&plain.url(), &settings));
     assert_refused(&ask(&secure, &[format!("proxy={proxy}")]), "UnknownIssuer");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_that_is_sent_can_raise_sigpipe() {
+    let authority = Identity::authority();
+    let secure = serve(&authority.issue("localhost", |_| {}), None, End::Proper);
+    let plain = support::server::Server::start(|exchange| exchange.stream(openai::stream(&["Hi"])));
+    let proxy = format!("proxy={}", https_proxy(&authority.issue("localhost", |_| {})));
+    let shim = c::preloaded("loud_sockets");
+    for url in [&secure, &plain.url()] {
+        for proxy in ["proxy=direct", &proxy] {
+            let program = c::program("stream").arg(url).arg("tls_verify=false").arg(proxy);
+            let program = program.arg("max_retries=0").env("LD_PRELOAD", shim.to_str());
+            assert_answered(&program.run().passed().stdout);
+        }
+    }
+}

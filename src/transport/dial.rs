@@ -80,17 +80,22 @@ fn resolve(host: &str, port: u16, reach: Reach) -> Result<Vec<SocketAddr>> {
         let lack = exhausted(&error).or_else(|| exhausted(&tried?));
         lack.unwrap_or_else(|| unknown(&error.to_string()))
     })?;
-    let (first, second): (Vec<_>, Vec<_>) = {
-        let mut found: Vec<SocketAddr> = found.collect();
-        if found.is_empty() {
-            return Err(unknown("it has no address"));
-        }
-        found.retain(|address| reach.allows(address.ip()));
-        let Some(leading) = found.first().map(SocketAddr::is_ipv6) else {
-            return Err(reach::refused(host));
-        };
-        found.into_iter().partition(|address| address.is_ipv6() == leading)
-    };
+    let mut found: Vec<SocketAddr> = found.collect();
+    if found.is_empty() {
+        return Err(unknown("it has no address"));
+    }
+    found.retain(|address| reach.allows(address.ip()));
+    if found.is_empty() {
+        return Err(reach::refused(host));
+    }
+    Ok(in_turns(found))
+}
+
+/// Both families in turns, beginning with the one that the system puts first (RFC 8305).
+fn in_turns(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let leading = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == leading);
     let mut second = second.into_iter();
     let mut addresses = Vec::new();
     for address in first {
@@ -98,7 +103,7 @@ fn resolve(host: &str, port: u16, reach: Reach) -> Result<Vec<SocketAddr>> {
         addresses.extend(second.next());
     }
     addresses.extend(second);
-    Ok(addresses)
+    addresses
 }
 
 /// Tries the addresses one after another, each beside those that have not answered yet.
@@ -179,4 +184,61 @@ fn exhausted(error: &io::Error) -> Option<Error> {
             format!("the system has no more memory for a connection: {error}"),
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+
+    fn soon() -> Instant {
+        Instant::now() + LONGEST
+    }
+
+    #[test]
+    fn addresses_of_both_families_are_tried_in_turns() {
+        let v4 = |last: u8| SocketAddr::from(([10, 0, 0, last], 80));
+        let v6 = |last: u16| SocketAddr::from(([0xfd00, 0, 0, 0, 0, 0, 0, last], 80));
+        for (found, tried) in [
+            (vec![v6(1), v6(2), v6(3), v4(1)], vec![v6(1), v4(1), v6(2), v6(3)]),
+            (vec![v4(1), v4(2), v6(1), v6(2), v6(3)], vec![v4(1), v6(1), v4(2), v6(2), v6(3)]),
+            (vec![v4(2), v4(1)], vec![v4(2), v4(1)]),
+            (vec![], vec![]),
+        ] {
+            assert_eq!(in_turns(found), tried);
+        }
+    }
+
+    #[test]
+    fn next_address_is_tried_when_the_first_does_not_answer_in_time() {
+        let (mute, _listener, _held) = crate::transport::tests::full();
+        let answering = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addresses = [mute.parse().unwrap(), answering.local_addr().unwrap()];
+        let start = Instant::now();
+        let stream = race("host", 80, &addresses, soon()).unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), addresses[1]);
+        let elapsed = start.elapsed();
+        let (early, late) = (Duration::from_millis(250), Duration::from_secs(30));
+        assert!(elapsed >= early && elapsed < late, "{elapsed:?}");
+    }
+
+    #[test]
+    fn next_address_is_tried_at_once_when_one_is_refused() {
+        // Nobody else can listen there, and this does not.
+        let deaf = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        deaf.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let closed = deaf.local_addr().unwrap().as_socket().unwrap();
+        let answering = TcpListener::bind("127.0.0.1:0").unwrap();
+        // With a pause after each they would take 100 s.
+        let mut addresses = vec![closed; 400];
+        addresses.push(answering.local_addr().unwrap());
+        let start = Instant::now();
+        race("host", 80, &addresses, soon()).unwrap();
+        assert!(start.elapsed() < Duration::from_secs(50), "{:?}", start.elapsed());
+        let error = race("host", 80, &[closed, closed], soon()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Connect);
+    }
 }

@@ -134,7 +134,7 @@ fn cancelled<T: Send + 'static>(
 }
 
 /// A listener whose backlog is full: connecting to it hangs. Lives as long as the rest.
-fn full() -> (String, TcpListener, Vec<TcpStream>) {
+pub(super) fn full() -> (String, TcpListener, Vec<TcpStream>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let mut held = Vec::new();
@@ -268,6 +268,21 @@ fn connect_deadline_passes_and_is_no_refusal() {
 }
 
 #[test]
+fn a_second_request_of_a_call_has_its_own_time_to_connect() {
+    let address = serve(|_, mut stream| answer(&mut stream, OK));
+    let (mute, _listener, _held) = full();
+    let transport = direct();
+    let token = Token::new(Limits { connect: ms(2000), ..limits() });
+    assert_eq!(text(transport.send(&get(&format!("http://{address}/")), &token).unwrap()), "ok");
+    token.progress();
+    // Longer than connecting may take: that of the first request does not count.
+    pause(2200);
+    let error = transport.send(&get(&format!("http://{mute}/")), &token).err().unwrap();
+    assert!(error.message().contains("(connect_timeout_ms)"), "{error}");
+    assert_eq!(text(transport.send(&get(&format!("http://{address}/")), &token).unwrap()), "ok");
+}
+
+#[test]
 fn a_wait_before_any_request_does_not_count_as_connecting() {
     let token = Token::new(Limits { connect: ms(50), ..limits() });
     let (done, waiting) = crossbeam_channel::bounded(0);
@@ -298,6 +313,42 @@ fn a_finished_body_frees_its_connection_for_the_next_request() {
         token.cancel();
     }
     assert_eq!(connections.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_late_cancel_leaves_the_next_request_of_its_connection_alone() {
+    for finished in [true, false] {
+        let (ask, asked) = mpsc::channel();
+        let (go_on, going_on) = mpsc::channel::<()>();
+        let going_on = Mutex::new(going_on);
+        let address = serve(move |number, mut stream| {
+            assert_eq!(number, 0, "the connection is used again");
+            head(&mut stream);
+            say(&mut stream, OK);
+            head(&mut stream);
+            ask.send(()).unwrap();
+            going_on.lock().unwrap().recv().unwrap();
+            say(&mut stream, OK);
+        });
+        let transport = Arc::new(direct());
+        let url = format!("http://{address}/");
+        let first = Token::new(limits());
+        let mut body = transport.send(&get(&url), &first).unwrap().body;
+        assert!(body.read_to_limit(100, &mut Vec::new()).unwrap());
+        if finished {
+            body.finish();
+        }
+        let second = thread::spawn({
+            let transport = Arc::clone(&transport);
+            move || transport.send(&get(&url), &Token::new(limits())).map(text)
+        });
+        asked.recv_timeout(LONG).unwrap();
+        first.cancel();
+        // Longer than what is left of a spent body may take.
+        pause(300);
+        go_on.send(()).unwrap();
+        assert_eq!(second.join().unwrap().unwrap(), "ok");
+    }
 }
 
 #[test]
