@@ -200,8 +200,8 @@ impl Dialler {
                     }
                     rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
                         failed(
-                            &"it does not speak HTTP/1.1 there, which is what this library \
-                              speaks (it may speak only HTTP/2)",
+                            &"it speaks only other protocols there, such as HTTP/2; this \
+                              library speaks HTTP/1.1",
                         )
                     }
                     error => failed(error),

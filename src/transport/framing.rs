@@ -201,8 +201,7 @@ fn check_protocol(bytes: &[u8], all: bool) -> std::result::Result<(), Wrong> {
     match bytes {
         // The length, type, flags and stream of a frame: SETTINGS or GOAWAY.
         [0, _, _, 4 | 7, ..] => Err(Wrong::Protocol(
-            "speaks only HTTP/2 there, and not HTTP/1.1, which is what this library speaks"
-                .to_owned(),
+            "speaks only HTTP/2 there; this library speaks HTTP/1.1".to_owned(),
         )),
         [0] | [0, _] | [0, _, _] if !all => Ok(()),
         [0x15 | 0x16, 3, ..] => {

@@ -432,7 +432,8 @@ fn unreadable_coding(headers: &Headers) -> Option<String> {
     let coding = headers.get("content-encoding")?.trim().to_ascii_lowercase();
     // Some servers put a charset there.
     let readable = ["", "identity", "none", "utf-8", "utf8", "gzip", "x-gzip"];
-    (!readable.contains(&&*coding)).then_some(coding)
+    // Enough of it to be known by: it goes into a message.
+    (!readable.contains(&&*coding)).then(|| coding.chars().take(40).collect())
 }
 
 fn to_error(error: ureq::Error, host: &str) -> Error {
