@@ -604,3 +604,57 @@ mod tests {
         assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use zeroize::ZeroizeOnDrop;
+
+    use super::*;
+
+    /// Compiles for text that is wiped when it is dropped, which a `String` is not.
+    pub(crate) fn is_wiped(_: &impl ZeroizeOnDrop) {}
+
+    /// Memory of this process, which a program on Linux can read as a file.
+    #[cfg(target_os = "linux")]
+    pub(crate) mod memory {
+        use std::fs::File;
+        use std::os::unix::fs::FileExt;
+
+        const SIZE: usize = 1 << 10;
+
+        /// A text of `letter` that is long enough to be found again.
+        pub(crate) fn text_of(letter: char) -> String {
+            String::from(letter).repeat(SIZE)
+        }
+
+        pub(crate) fn address_of(text: &str) -> u64 {
+            text.as_ptr().addr() as u64
+        }
+
+        /// Whether most of a text of `letter` is there, dropped or not. An allocator writes
+        /// over the start of what is free, and may give it back to the system.
+        pub(crate) fn holds(letter: char, address: u64) -> bool {
+            let memory = File::open("/proc/self/mem").unwrap();
+            // On the stack: what is free may be what an allocation would get.
+            let mut found = [0; SIZE];
+            memory.read_exact_at(&mut found, address).is_ok()
+                && found.iter().filter(|byte| char::from(**byte) == letter).count() > SIZE / 2
+        }
+    }
+
+    #[test]
+    fn secret_is_wiped_when_it_is_dropped() {
+        let secret = Secret::new("a key");
+        is_wiped(&secret.0);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn nothing_of_a_dropped_secret_is_in_memory() {
+        let secret = Secret::new(&memory::text_of('S'));
+        let address = memory::address_of(secret.expose());
+        assert!(memory::holds('S', address));
+        drop(secret);
+        assert!(!memory::holds('S', address));
+    }
+}

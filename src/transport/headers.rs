@@ -90,6 +90,31 @@ impl Headers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::tests::is_wiped;
+
+    #[test]
+    fn values_are_wiped_when_they_are_dropped() {
+        let mut headers = Headers::default();
+        headers.set("Authorization", "a key").unwrap();
+        headers.0.iter().for_each(|(_, value)| is_wiped(value));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn nothing_of_a_replaced_or_dropped_value_is_in_memory() {
+        use crate::secret::tests::memory::{address_of, holds, text_of};
+
+        let mut headers = Headers::default();
+        headers.set("Authorization", &text_of('F')).unwrap();
+        let first = address_of(headers.get("authorization").unwrap());
+        assert!(holds('F', first));
+        headers.set("authorization", &text_of('G')).unwrap();
+        assert!(!holds('F', first));
+        let second = address_of(headers.get("authorization").unwrap());
+        assert!(holds('G', second));
+        drop(headers);
+        assert!(!holds('G', second));
+    }
 
     #[test]
     fn names_compare_without_case_and_the_last_writer_wins() {
