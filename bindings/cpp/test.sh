@@ -173,6 +173,34 @@ the_installed_package_is_found_by_cmake() {
   consumer installed -DCMAKE_PREFIX_PATH="$work/prefix"
 }
 
+# The README's commands and lines, with folders of the test's own.
+the_instructions_of_the_readme_work() {
+  rm -rf "$work/manual"
+  mkdir -p "$work/manual/app"
+  install=$(sed -n 's/^    \(cmake -S .*\)/\1/p' "$here/README.md")
+  cd "$work/manual"
+  # shellcheck disable=SC2001
+  eval "$(echo "$install" | sed "s#bindings/cpp#$here -DTOLMACH_PREFIX=$TOLMACH_PREFIX#; s#/usr/local#$work/manual/prefix#")" \
+    >log || fail "$(cat log)"
+  {
+    echo 'cmake_minimum_required(VERSION 3.18)'
+    echo 'project(app LANGUAGES CXX)'
+    echo "add_executable(app $here/examples/chat.cpp)"
+    sed -n 's/^    \(find_package.*\)/\1/p; s/^    \(target_link_libraries.*\)/\1/p' "$here/README.md"
+  } >app/CMakeLists.txt
+  cmake -S app -B built -DCMAKE_PREFIX_PATH="$work/manual/prefix" >>log || fail "$(cat log)"
+  cmake --build built >>log || fail "$(cat log)"
+  cp "$here/examples/chat.cpp" main.cpp
+  line=$(grep -o 'c++ -std=c++17 main.cpp [^`]*' "$here/README.md")
+  PKG_CONFIG_PATH=$work/manual/prefix/lib/pkgconfig eval "$line"
+  (
+    export LD_LIBRARY_PATH="$work/manual/prefix/lib"
+    converse "$work/manual/built/app"
+    converse "$work/manual/a.out"
+  )
+  cd "$here"
+}
+
 the_installed_package_is_found_by_pkg_config() {
   PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig
   # shellcheck disable=SC2046
@@ -210,18 +238,29 @@ END
   (cd "$work/prefix-of-cargo" && find . -type f -o -type l) | sort | diff "$work/files" -
 }
 
-the_program_of_the_readme_compiles() {
-  sed -n '/^```cpp$/,/^```$/p' "$here/README.md" | sed '1d;/^```$/q' | sed '$d' >"$work/readme.cpp"
-  check "$cxx" -std=c++17 "$work/readme.cpp"
+# With the scripted server in the place of the real one.
+the_code_of_the_readme_runs() {
+  sh "$here/../snippets.sh" cpp "$here/README.md" "$here/tests/README.cpp.in" |
+    sed 's/client::create("openai")/client::create("openai", {{"base_url", std::getenv("TOLMACH_TEST_URL")}, {"api_key", std::getenv("TOLMACH_TEST_KEY")}, {"proxy", "direct"}})/' \
+      >"$work/readme.cpp"
+  for standard in c++17 "$(newest)"; do
+    # shellcheck disable=SC2086
+    "$cxx" -std="$standard" $warnings $includes "$work/readme.cpp" -L"$TOLMACH_PREFIX/lib" -ltolmach -o "$work/readme"
+    said=$("$work/readme") || fail "the code of the README in $standard: $said"
+    [ "$said" = 'One two three.
+One two three.
+Oslo: 3 °C, Bergen: 5 °C.' ] || fail "the code of the README says in $standard: $said"
+  done
 }
 
 for test in \
   the_header_compiles_alone_in_every_standard \
   what_loses_an_error_or_outlives_a_temporary_does_not_compile \
   units_of_several_standards_make_one_program \
-  the_program_of_the_readme_compiles \
+  the_code_of_the_readme_runs \
   the_installed_package_is_found_by_cmake \
   the_installed_package_is_found_by_pkg_config \
+  the_instructions_of_the_readme_work \
   the_package_of_a_checkout_is_built_by_cargo \
   tests_pass_without_exceptions \
   tests_pass_under_the_sanitizers \
