@@ -44,6 +44,18 @@ if [ "$os" = linux ]; then
   check_alignment "$work/cmake/libtolmach_jni.so"
 fi
 
+# readme LANGUAGE SUFFIX: its code of the README as a program.
+readme() {
+  sh ../snippets.sh "$1" README.md "examples/Readme.$2.in" >"$work/readme/all"
+  { grep '^import ' "$work/readme/all" | sort -u; grep -v '^import ' "$work/readme/all"; } >"$work/readme/Readme.$2"
+  rm "$work/readme/all"
+}
+rm -rf "$work/readme"
+mkdir -p "$work/readme"
+readme java java
+readme kotlin kt
+sed -i.bak 's/= Client.builder(/= Readme.onStage(/' "$work/readme/Readme.java"
+
 say the jars and their tests
 mvn -B -ntp -Dstyle.color=never -Dtolmach.build="$work" -Dtolmach.library.path="$natives" verify \
   >"$work/mvn.log" 2>&1 || { cat "$work/mvn.log"; die "Maven fails"; }
@@ -68,6 +80,12 @@ jar=$work/tolmach/tolmach-0.1.0.jar
 say the example, with the libraries of the jar
 (unset LD_LIBRARY_PATH; chat -cp "$jar" examples/Chat.java)
 
+say the code of the README
+said=$(java -Xcheck:jni -Dfile.encoding=UTF-8 -Dstdout.encoding=UTF-8 -cp "$jar" "$work/readme/Readme.java")
+[ "$said" = 'One two three.
+again in PT7S
+Oslo: 3 °C, Bergen: 5 °C.' ] || die "the code of the README says: $said"
+
 mkdir -p "$work/plain"
 (cd "$work/plain" && "$jdk/bin/jar" xf "$jar" && rm -r META-INF/native)
 
@@ -76,6 +94,19 @@ say the example, with those of a folder
 
 say the example, with those of the system
 chat -Djava.library.path="$work/cmake" -cp "$work/plain" examples/Chat.java
+
+# Of one system, as it stands there.
+if [ "$os-$arch" = linux-x86_64 ]; then
+  say the instructions of the README
+  rm -rf "$work/manual"
+  mkdir -p "$work/manual"
+  cp -R . "$work/manual"
+  sed -n '/^To build it all/,/^What lies/s/^    //p' README.md | sed "s#PREFIX\([ /]\)#$TOLMACH_PREFIX\1#g" \
+    >"$work/manual/build.sh"
+  (cd "$work/manual" && JAVA_HOME=$jdk sh -eu build.sh) >"$work/manual.log" 2>&1 ||
+    { cat "$work/manual.log"; die "the instructions of the README fail"; }
+  (unset LD_LIBRARY_PATH; chat -cp "$work/manual/target/tolmach/tolmach-0.1.0.jar" examples/Chat.java)
+fi
 
 [ -z "$(find . -newer "$work/begun")" ] || die "something was written among the sources"
 say done

@@ -10,7 +10,6 @@ import java.net.ServerSocket
 import java.util.UUID
 import java.util.concurrent.ConcurrentLinkedQueue
 import java.util.concurrent.Executors
-import java.util.concurrent.TimeUnit
 import kotlin.time.Duration.Companion.days
 import kotlin.time.Duration.Companion.milliseconds
 import kotlinx.coroutines.CancellationException
@@ -311,17 +310,30 @@ class CoroutinesTest {
         }
     }
 
-    /** In a JVM of its own, as a user would run it. */
     @Test
     fun exampleRuns() {
+        val settings = listOf(
+            "model=words", "base_url=" + variable("TOLMACH_TEST_URL"), "api_key=" + variable("TOLMACH_TEST_KEY"),
+            "proxy=direct",
+        )
+        assertEquals("One two three.\n", run("ChatKt", "openai", "Hi", *settings.toTypedArray()))
+    }
+
+    @Test
+    fun codeOfTheReadmeRuns() {
+        assertEquals("One two three.\nOslo: 3 °C, Bergen: 5 °C.\n", run("ReadmeKt"))
+    }
+
+    /** In a JVM of its own, as a user would run it. */
+    private fun run(program: String, vararg arguments: String): String {
         val java = ProcessHandle.current().info().command().get()
-        val example = ProcessBuilder(
+        val running = ProcessBuilder(
             java, "-Xcheck:jni", "-Dtolmach.library.path=" + System.getProperty("tolmach.library.path"),
-            "-cp", System.getProperty("java.class.path"), "ChatKt", "openai", "Hi", "model=words",
-            "base_url=" + variable("TOLMACH_TEST_URL"), "api_key=" + variable("TOLMACH_TEST_KEY"), "proxy=direct",
+            "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8",
+            "-cp", System.getProperty("java.class.path"), program, *arguments,
         ).redirectErrorStream(true).start()
-        assertEquals("One two three.\n", example.inputStream.readBytes().decodeToString())
-        assertTrue(example.waitFor(60, TimeUnit.SECONDS))
-        assertEquals(0, example.exitValue())
+        val said = running.inputStream.readBytes().decodeToString()
+        assertEquals(0, running.waitFor(), said)
+        return said
     }
 }
