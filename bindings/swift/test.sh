@@ -46,6 +46,32 @@ grep "Scripted 429.*try again in 7" "$work/said"
 echo "== the program of the README is the example"
 sed -n '/^```swift$/,/^```$/p' README.md | sed '1d; /^```$/,$d' | diff - Examples/chat/main.swift
 
+echo "== the code of the README, in a package made by its lines"
+rm -rf "$work/user"
+mkdir -p "$work/user/Sources/readme"
+cat >"$work/user/Package.swift" <<END
+// swift-tools-version: 6.0
+import PackageDescription
+
+let package = Package(
+  name: "user",
+  platforms: [.macOS(.v13)],
+  dependencies: [
+$(sed -n 's/^    \(\.package(path.*)\)/    \1/p' README.md | sed "s#path: \"[^\"]*\"#path: \"$PWD\"#")
+  ],
+  targets: [
+    .executableTarget(name: "readme", dependencies: [
+$(sed -n 's/^    \(\.product(.*)\)/      \1/p' README.md)
+    ]),
+  ]
+)
+END
+sh ../snippets.sh swift README.md Tests/README.swift.in |
+  sed "s#\"api_key\": key,#&\"base_url\": \"$TOLMACH_TEST_URL\", \"proxy\": \"direct\", \"model\": \"gpt-4o\",#" \
+    >"$work/user/Sources/readme/main.swift"
+said=$(pm run user --package-path "$work/user" readme)
+test "$said" = "Oslo: 3 °C, Bergen: 5 °C." || { echo "the code of the README says: $said"; exit 1; }
+
 echo "== the package takes an XCFramework, whose module map serves the sources"
 export TOLMACH_XCFRAMEWORK=CTolmach.xcframework
 pm package plain dump-package | grep '"type" : "binary"'

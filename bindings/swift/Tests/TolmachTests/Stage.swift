@@ -16,7 +16,7 @@ enum Stage {
 
   static func client(_ settings: [String: String] = [:]) throws -> Client {
     let usual = [
-      "base_url": url, "api_key": key, "proxy": "direct", "total_timeout_ms": "120000",
+      "base_url": url, "api_key": key, "proxy": "direct", "total_timeout_ms": "600000",
     ]
     return try Client("openai", usual.merging(settings) { $1 })
   }
