@@ -23,7 +23,7 @@ PIXEL = base64.b64decode(
 )
 
 # Long enough for a slow machine, and an end for what would hang.
-LONG = 120.0
+LONG = 600.0
 
 
 class TestCase(unittest.TestCase):

@@ -2,7 +2,7 @@ import select
 import threading
 
 from support import (
-    EMOJI, MANY, PIXEL, TestCase, ask, in_thread, read, scripted, text_of, unique, until_text,
+    EMOJI, LONG, MANY, PIXEL, TestCase, ask, in_thread, read, scripted, text_of, unique, until_text,
     without_descriptors,
 )
 from tolmach import (
@@ -76,7 +76,7 @@ class Streaming(TestCase):
             until_text(stream)
             self.assertEqual(select.select([stream], [], [], 0), ([], [], []))
             read(client, "open", message)
-            self.assertEqual(select.select([stream], [], [], 60), ([stream], [], []))
+            self.assertEqual(select.select([stream], [], [], LONG), ([stream], [], []))
             self.assertEqual(until_text(stream), "second")
 
     def test_without_a_descriptor_it_works_all_the_same(self) -> None:

@@ -1,7 +1,7 @@
 import Testing
 import Tolmach
 
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct CancellationTests {
   /// Reads until the server has nothing more to say, tells it, and waits on.
   private func wait(for session: Session, _ heard: AsyncStream<Void>.Continuation) async throws {

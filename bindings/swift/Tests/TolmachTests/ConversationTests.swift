@@ -2,7 +2,7 @@ import Foundation
 import Testing
 import Tolmach
 
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct ConversationTests {
   private struct City: Decodable, Equatable {
     let city: String

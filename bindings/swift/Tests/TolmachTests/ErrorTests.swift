@@ -3,7 +3,7 @@ import Testing
 
 @testable import Tolmach
 
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct ErrorTests {
   @Test(arguments: [
     ("status-400", TolmachError.Kind.badRequest), ("status-401", .auth), ("status-402", .quota),

@@ -1,7 +1,7 @@
 import Testing
 import Tolmach
 
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct LibraryTests {
   @Test func modelsAreListed() async throws {
     let models = try await Stage.client().models(timeout: .seconds(60))

@@ -1,7 +1,7 @@
 import Testing
 import Tolmach
 
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(20)))
 struct StreamingTests {
   @Test func chunkIsInHandBeforeTheServerGoesOn() async throws {
     let message = unique()
