@@ -606,7 +606,7 @@ mod tests {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+pub(crate) mod wiping {
     use zeroize::ZeroizeOnDrop;
 
     use super::*;

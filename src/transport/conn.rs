@@ -437,6 +437,7 @@ impl Transport for Connection {
 
     fn await_input(&mut self, _: NextTimeout) -> std::result::Result<bool, ureq::Error> {
         loop {
+            self.inbound.check().map_err(other)?;
             match (self.receive(), self.send_failure.take()) {
                 (Ok(count @ 1..), failure) => {
                     self.send_failure = failure;

@@ -53,10 +53,7 @@ impl Inbound {
     pub(super) fn take(&mut self, fresh: &mut [u8]) -> Result<Taken> {
         match &mut self.state {
             State::Body => Ok(Taken::Here(fresh.len())),
-            State::Chunks(chunks) => {
-                let kept = chunks.strip(fresh, self.max_header_bytes);
-                kept.map(Taken::Here).map_err(|wrong| wrong.at(&self.place))
-            }
+            State::Chunks(chunks) => Ok(Taken::Here(chunks.strip(fresh, self.max_header_bytes))),
             State::Head { bytes, searched } => {
                 bytes.extend_from_slice(fresh);
                 let taken = take_head(bytes, searched, self.max_header_bytes);
@@ -76,6 +73,15 @@ impl Inbound {
                 Ok(Taken::Head(head.headers, told))
             }
         }
+    }
+
+    /// What is wrong with the body, once all that came before it has been taken.
+    pub(super) fn check(&mut self) -> Result<()> {
+        let wrong = match &mut self.state {
+            State::Chunks(chunks) => chunks.wrong.take(),
+            _ => None,
+        };
+        wrong.map_or(Ok(()), |wrong| Err(wrong.at(&self.place)))
     }
 
     /// The connection ended. What came of a head may still say what the server speaks.
@@ -287,6 +293,8 @@ struct Chunks {
     length: u64,
     /// How much there has been of the line, or of the trailer, at hand.
     line: usize,
+    /// Why the rest cannot be read.
+    wrong: Option<Wrong>,
 }
 
 /// What the next byte of a body in chunks belongs to.
@@ -315,13 +323,14 @@ enum At {
 
 impl Chunks {
     fn new() -> Chunks {
-        Chunks { at: At::Start, length: 0, line: 0 }
+        Chunks { at: At::Start, length: 0, line: 0, wrong: None }
     }
 
-    /// Moves what ureq is to read to the front of `bytes`, and says how much that is.
-    fn strip(&mut self, bytes: &mut [u8], max_trailer: usize) -> std::result::Result<usize, Wrong> {
+    /// Moves what ureq is to read to the front of `bytes`, and says how much that is. Where
+    /// something is wrong, that is what came before it.
+    fn strip(&mut self, bytes: &mut [u8], max_trailer: usize) -> usize {
         let (mut from, mut to) = (0, 0);
-        while let Some(&byte) = bytes.get(from) {
+        while let (Some(&byte), None) = (bytes.get(from), &self.wrong) {
             let kept = match self.at {
                 At::Data => {
                     let left = usize::try_from(self.length).unwrap_or(usize::MAX);
@@ -336,7 +345,13 @@ impl Chunks {
                     continue;
                 }
                 At::Over => true,
-                _ => self.step(byte, max_trailer)?,
+                _ => match self.step(byte, max_trailer) {
+                    Ok(kept) => kept,
+                    Err(wrong) => {
+                        self.wrong = Some(wrong);
+                        break;
+                    }
+                },
             };
             from += 1;
             if kept {
@@ -346,7 +361,7 @@ impl Chunks {
                 to += 1;
             }
         }
-        Ok(to)
+        to
     }
 
     /// Takes a byte that is not of a chunk's data; says whether ureq is to read it.
@@ -418,6 +433,7 @@ mod tests {
                 }
             }
         }
+        inbound.check()?;
         inbound.ended()?;
         Ok((headers, String::from_utf8(bytes).unwrap()))
     }

@@ -90,7 +90,7 @@ impl Headers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::tests::is_wiped;
+    use crate::secret::wiping::is_wiped;
 
     #[test]
     fn values_are_wiped_when_they_are_dropped() {
@@ -102,7 +102,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn nothing_of_a_replaced_or_dropped_value_is_in_memory() {
-        use crate::secret::tests::memory::{address_of, holds, text_of};
+        use crate::secret::wiping::memory::{address_of, holds, text_of};
 
         let mut headers = Headers::default();
         headers.set("Authorization", &text_of('F')).unwrap();

@@ -38,7 +38,7 @@ static void cycles(const tolmach_client *client, int count) {
 }
 
 /* Waits until what was freed has gone: threads and sockets end a moment later. */
-static void settle(long threads, long files) {
+static void settle_at(long threads, long files) {
   struct timespec moment = {0, 10 * 1000 * 1000};
   int patience = 6000;
   while ((status("Threads:") > threads || descriptors() > files) && patience-- > 0) nanosleep(&moment, NULL);
@@ -50,12 +50,12 @@ int main(int argc, char **argv) {
   long threads, files, kib;
 
   cycles(client, count / 10);
-  settle(24, 64);
+  settle_at(24, 64);
   threads = status("Threads:");
   files = descriptors();
   kib = status("VmRSS:");
   cycles(client, count);
-  settle(threads, files);
+  settle_at(threads, files);
   printf("threads %ld then %ld, descriptors %ld then %ld, KiB %ld then %ld\n", threads,
          status("Threads:"), files, descriptors(), kib, status("VmRSS:"));
   CHECK(status("Threads:") <= threads + 4);

@@ -145,8 +145,8 @@ enum class status : std::int32_t {
   unsupported = TOLMACH_E_UNSUPPORTED,
   /// A bug in the library: please report it.
   internal = TOLMACH_E_INTERNAL,
-  /// There is not enough memory for what was asked; what was there before is as it was.
-  no_memory = -22,
+  /// The system has no more memory, threads or file descriptors.
+  no_memory = TOLMACH_E_NO_MEMORY,
 };
 
 /// The name of a status in C, such as "TOLMACH_E_TIMEOUT"; "unknown status" for others.

@@ -180,6 +180,6 @@ class InternalError(TolmachError):
 
 
 class NoMemoryError(TolmachError, MemoryError):
-    """There is not enough memory for what was asked; what was there before is as it was."""
+    """The system has no more memory, threads or file descriptors."""
 
     status = -22

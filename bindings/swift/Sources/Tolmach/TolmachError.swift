@@ -48,7 +48,7 @@ public struct TolmachError: Error, Sendable {
     case unsupported
     /// A bug in the library: please report it.
     case `internal`
-    /// There is not enough memory for what was asked; what was there before is as it was.
+    /// The system has no more memory, threads or file descriptors.
     case noMemory
     /// A kind that only a later version of the library knows, by its number.
     case unknown(Int32)
@@ -123,7 +123,7 @@ extension TolmachError.Kind {
       case TOLMACH_E_TOO_LARGE: .tooLarge
       case TOLMACH_E_UNSUPPORTED: .unsupported
       case TOLMACH_E_INTERNAL: .internal
-      case -22: .noMemory
+      case TOLMACH_E_NO_MEMORY: .noMemory
       default: .unknown(status)
       }
   }

@@ -349,7 +349,8 @@ public class TolmachException extends RuntimeException {
             super(detail);
         }
     }
-    /** There is not enough memory for what was asked; what was there before is as it was. */
+
+    /** The system has no more memory, threads or file descriptors. */
     public static final class NoMemory extends TolmachException {
         private static final long serialVersionUID = 1;
 
