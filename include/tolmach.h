@@ -83,8 +83,9 @@
  *   is for one thread at a time per object, which need not be the same each time; so is
  *   tolmach_session_poll(), where a second thread gets TOLMACH_E_BUSY.
  *   tolmach_session_cancel() works from any thread at any time before free, and is the
- *   one function that a signal handler may call. There is no thread-local state. The
- *   library's threads block all signals. The library never raises SIGPIPE, never unwinds
+ *   one function that a signal handler may call. No result depends on which thread calls.
+ *   The library runs a worker thread for each open session and one per process that
+ *   cancels them; all block every signal. The library never raises SIGPIPE, never unwinds
  *   into your code, and writes nothing to standard output or error (but see MEMORY): a bug
  *   that makes it panic ends the call or session with TOLMACH_E_INTERNAL, and its place in
  *   the source goes to the log. A pthread_cancel() of a thread takes effect after the call

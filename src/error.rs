@@ -139,7 +139,7 @@ impl Error {
         self
     }
 
-    /// This error, which came of a request that the provider gave that id.
+    /// This error of the request with that id.
     pub(crate) fn of_request(mut self, id: &str) -> Error {
         if !id.is_empty() {
             id.clone_into(&mut self.details.get_or_insert_default().request_id);
@@ -210,7 +210,7 @@ impl Error {
 /// No message of this library's own words is longer.
 const LONGEST_OWN_MESSAGE: usize = 4096;
 
-/// `text` without line breaks, escapes and the like: whoever prints a message gets one line,
+/// `text` without line breaks, escapes and the like: a printed message is one line,
 /// and no terminal obeys a server.
 fn one_line(text: String) -> String {
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');

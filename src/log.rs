@@ -29,7 +29,7 @@ pub enum Level {
 type Sink = dyn Fn(Level, &str, &str) + Send + Sync;
 
 static MAX_LEVEL: AtomicI32 = AtomicI32::new(0);
-/// Swapped without a lock, which a fork could leave locked for ever.
+/// Swapped without a lock: a fork could leave one locked.
 static SINK: ArcSwapOption<Box<Sink>> = ArcSwapOption::const_empty();
 
 /// Sends lines of `max_level` and below to `sink` from now on; `None` removes it.

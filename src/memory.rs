@@ -38,7 +38,7 @@ fn checked(
     if bytes >= LARGE {
         spare.try_reserve_exact(SPARE).map_err(|_| no_memory())?;
     }
-    // The optimiser may drop an allocation that nobody looks at.
+    // The optimiser may drop an allocation that is not used.
     black_box(&mut spare);
     reserve().map_err(|_| no_memory())
 }

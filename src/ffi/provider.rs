@@ -60,7 +60,7 @@ unsafe impl Send for Providers {}
 // SAFETY: as above.
 unsafe impl Sync for Providers {}
 
-/// Made without a lock, which a fork could leave locked for ever.
+/// Made without a lock: a fork could leave one locked.
 static PROVIDERS: OnceBox<Providers> = OnceBox::new();
 
 fn table() -> &'static Providers {

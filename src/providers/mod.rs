@@ -99,7 +99,7 @@ pub(crate) trait Protocol: Send + Sync {
 
 /// Every provider of this build.
 pub fn all() -> &'static [Provider] {
-    // Made without a lock, which a fork could leave locked for ever.
+    // Made without a lock: a fork could leave one locked.
     static PROVIDERS: OnceBox<[Provider; 5]> = OnceBox::new();
     PROVIDERS.get_or_init(|| {
         Box::new([

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use super::headers::Headers;
 use crate::error::{Error, ErrorKind, Result};
 
-/// How long the line before a chunk may be: a number, and extensions that nobody uses.
+/// How long the line before a chunk may be: a number, and extensions, which are ignored.
 const MAX_CHUNK_LINE: usize = 4096;
 
 /// The bytes that come from a server, on their way to ureq.
@@ -84,7 +84,7 @@ impl Inbound {
         wrong.map_or(Ok(()), |wrong| Err(wrong.at(&self.place)))
     }
 
-    /// The connection ended. What came of a head may still say what the server speaks.
+    /// The connection ended. The start of a head may still say what the server speaks.
     pub(super) fn ended(&self) -> Result<()> {
         match &self.state {
             State::Head { bytes, .. } => {

@@ -26,7 +26,7 @@ impl Headers {
     /// Sets a header, in the place of one of the same name in any case.
     ///
     /// # Errors
-    /// [`ErrorKind::Argument`] for a name that is none, one that the library alone sets,
+    /// [`ErrorKind::Argument`] for an invalid name, one that the library alone sets,
     /// and a value with a line break or another control character, which could smuggle in
     /// a header or a request. The message names the header; the value may be a secret.
     pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<()> {

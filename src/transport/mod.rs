@@ -427,7 +427,7 @@ fn longest_line(request: &HttpRequest) -> usize {
     lines.max().unwrap_or_default().max(request.url.len()) + REST
 }
 
-/// The coding of a body, if it is none that can be read.
+/// The coding of a body that cannot be read.
 fn unreadable_coding(headers: &Headers) -> Option<String> {
     let coding = headers.get("content-encoding")?.trim().to_ascii_lowercase();
     // Some servers put a charset there.

@@ -173,9 +173,9 @@ pub(super) struct Track {
     number: u64,
     started: Instant,
     is_credential: bool,
-    /// What came of one.
+    /// What a credential was so far, in an exchange that asks for one.
     credential: Vec<u8>,
-    /// What came of anything else.
+    /// The body so far, redacted.
     text: Redacted,
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct TlsOptions {
 pub(super) struct Configs {
     /// As this client.
     pub(super) own: Arc<ClientConfig>,
-    /// As nobody: without the certificate of this client.
+    /// Without the certificate of this client.
     pub(super) anonymous: Arc<ClientConfig>,
 }
 
