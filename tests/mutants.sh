@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Mutations of src that the tests once let pass. Each is made alone, in a copy of the
+# project, and the tests named behind it have to fail. Prints a line for each; ends with 1
+# if one survives, or if the code has changed so that it cannot be made.
+#
+#     tests/mutants.sh [PATTERN]      only those whose name has PATTERN
+set -u
+cd "$(dirname "$0")/.."
+
+work=$PWD/target/mutants
+tree=$work/tree
+export CARGO_TARGET_DIR=$work/target
+# A hang counts as a failure that the test would report by itself, later.
+readonly LIMIT=600
+failed=0
+
+rm -rf "$tree"
+mkdir -p "$tree"
+git ls-files -z --cached --others --exclude-standard | tar --null -T - -cf - | tar -xf - -C "$tree"
+cd "$tree" || exit 1
+
+# mutant NAME FILE SED-EXPRESSION TEST-ARGUMENTS...
+mutant() {
+  local name=$1 file=$2 expression=$3 said
+  shift 3
+  case $name in *"$pattern"*) ;; *) return ;; esac
+  cp "$file" "$work/original"
+  sed -i -E "$expression" "$file"
+  if cmp -s "$file" "$work/original"; then
+    printf 'NOT MADE  %s: %s has changed\n' "$name" "$file"
+    failed=1
+    return
+  fi
+  if ! said=$(cargo test --no-run "$@" 2>&1); then
+    printf 'REFUSED   %s: the compiler does\n' "$name"
+  elif timeout "$LIMIT" cargo test "$@" >"$work/log" 2>&1; then
+    printf 'SURVIVED  %s\n' "$name"
+    failed=1
+  else
+    printf 'caught    %s\n' "$name"
+  fi
+  cp "$work/original" "$file"
+}
+
+pattern=${1:-}
+
+mutant 'keep-alives extend the idle deadline' src/call.rs \
+  's/^        if !self\.batch\.is_empty\(\) \{$/        self.token.progress();\n&/' --test http keep_alives
+mutant 'an answer may end with one of its choices open' src/providers/openai.rs \
+  's/\(self\.finishes\.is_empty\(\) \|\| !open\.is_empty\(\)\)/self.finishes.is_empty()/' --test openai choice
+mutant 'the queue holds 16 times its bytes' src/session/queue.rs \
+  's/> self\.max_bytes/> self.max_bytes * 16/' --lib queue
+mutant '409 and 425 are not retried' src/fault.rs \
+  's/408 \| 409 \| 425 \| 500\.\./408 | 500../' --test openai what_can_heal
+mutant 'retries come without jitter' src/client.rs \
+  's/\(1\.0 - 0\.25 \* fastrand::f64\(\)\)/1.0/' --lib waits_before_retries
+mutant 'error_message is ignored in a body' src/fault.rs \
+  's/"error_message"/"no_such_field"/' --test errors error_message
+mutant 'error_message is ignored in an event' src/providers/openai.rs \
+  's/\[&self\.error, &self\.error_message, &self\.base_resp\]/[\&self.error, \&self.base_resp]/' --test errors error_message
+mutant 'the refusal of stream_options is not remembered' src/providers/openai.rs \
+  's/refused\(\)\.insert\(model\);//' --test openai usage_is_not_asked
+mutant 'bodies of errors are not cut' src/call.rs \
+  's/\.cut\(self\.config\.max_error_bytes\)//' --test errors bodies_of_errors
+mutant 'bodies of errors are read without limit' src/call.rs \
+  's/read_to_limit\(self\.config\.max_error_bytes, &mut body\)/read_to_limit(usize::MAX, \&mut body)/' --test errors error_without_end
+mutant 'pages are read without limit' src/call.rs \
+  's/read_to_limit\(self\.config\.max_error_bytes, &mut page\)/read_to_limit(usize::MAX, \&mut page)/' --test errors error_without_end
+mutant 'fetched files have no limit' src/call.rs \
+  's/read_to_limit\(self\.config\.max_event_bytes, &mut bytes\)/read_to_limit(usize::MAX, \&mut bytes)/' --test gigachat file_larger
+mutant 'secrets are not wiped' src/secret.rs \
+  's/^pub\(crate\) struct Secret\(Zeroizing<String>\);/pub(crate) struct Secret(std::mem::ManuallyDrop<Zeroizing<String>>);/; s/Secret\(Zeroizing::new\(text\.to_owned\(\)\)\)/Secret(std::mem::ManuallyDrop::new(Zeroizing::new(text.to_owned())))/; s/Secret\(Zeroizing::new\(BASE64\.encode\(&\*both\)\)\)/Secret(std::mem::ManuallyDrop::new(Zeroizing::new(BASE64.encode(\&*both))))/' --lib wiped
+mutant 'a child of fork uses the state of its parent' src/process.rs \
+  's/if own\.process != std::process::id\(\)/if false/' --test host children
+mutant 'a child of fork may use the clients of its parent' src/ffi/process.rs \
+  's/FORKS\.fetch_add\(1, Ordering::Relaxed\);//' --test host children
+mutant 'a signal handler takes locks' src/session/mod.rs \
+  's/interrupter::ring\(\|\| self\.end\(\)\);/self.end();/' --test host signal
+mutant 'pthread_cancel unwinds through a poll' src/ffi/cancellation.rs \
+  's/const PTHREAD_CANCEL_DISABLE: c_int = .*/const PTHREAD_CANCEL_DISABLE: c_int = 0;/' --test host thread_that
+mutant 'threads of the library take signals' src/thread.rs \
+  's/SigSet::all\(\)\.thread_swap_mask/SigSet::empty().thread_swap_mask/' --test system every_signal
+mutant 'a request is sent with writev, which raises SIGPIPE' src/transport/conn.rs \
+  's/^impl Write for Wire \{/&\n    fn write_vectored(\&mut self, pieces: \&[io::IoSlice<'"'_'"'>]) -> io::Result<usize> {\n        (\&*self.socket).write_vectored(pieces)\n    }\n/' --test tls sigpipe
+mutant 'a second request has no deadline for its connection' src/transport/conn.rs \
+  's/^        token\.connecting\(\);//' --lib second_request
+mutant 'a late cancel hits a kept connection' src/transport/conn.rs \
+  's/token\.unbind\(&self\.line\.wire\.socket\);//' --lib late_cancel
+mutant 'a callback comes after its session was freed' src/session/mod.rs \
+  's/^        self\.control\.on_ready\(None\);//' --test readiness no_callback
+mutant 'a 2xx answer has no request id' src/call.rs \
+  's/self\.request_id = fault::request_id\(&response\.headers\);/if response.status >= 300 { self.request_id = fault::request_id(\&response.headers) }/' --test errors request_id
+mutant 'addresses are not tried in turns' src/transport/dial.rs \
+  's/addresses\.extend\(second\.next\(\)\);//' --lib tried_in_turns
+mutant 'addresses are tried all at once' src/transport/dial.rs \
+  's/^const STAGGER: Duration = .*/const STAGGER: Duration = Duration::ZERO;/' --lib next_address
+mutant 'a message is sent twice with max_retries 0' src/transport/mod.rs \
+  's/self\.resend \|\|/true ||/' --test http post_that
+exit "$failed"
