@@ -1,6 +1,28 @@
-//! [`PerProcess`]: static state that survives `fork()`.
+//! Which process this is, and [`PerProcess`]: static state that survives `fork()`.
+
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use once_cell::race::OnceBox;
+
+/// How many forks lie between the process that loaded the library and this one, where the
+/// system tells of them.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+/// To be called in the child of a fork: it takes no lock.
+pub(crate) fn forked() {
+    FORKS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// The number of forks so far. Costs no system call.
+pub(crate) fn forks() -> u32 {
+    FORKS.load(Ordering::Relaxed)
+}
+
+/// This process. A child can have the number of its parent, in a namespace of its own; and
+/// not every fork is told.
+fn this() -> (u32, u32) {
+    (std::process::id(), forks())
+}
 
 /// A static value of which every process has its own.
 ///
@@ -10,7 +32,7 @@ use once_cell::race::OnceBox;
 pub(crate) struct PerProcess<T: 'static>(OnceBox<Own<T>>);
 
 struct Own<T: 'static> {
-    process: u32,
+    process: (u32, u32),
     value: T,
     /// That of the process's children.
     child: OnceBox<Own<T>>,
@@ -27,7 +49,7 @@ impl<T: Default> PerProcess<T> {
         while let Some(child) = own.child.get() {
             own = child;
         }
-        if own.process != std::process::id() {
+        if own.process != this() {
             own = own.child.get_or_init(Own::new);
         }
         &own.value
@@ -36,7 +58,6 @@ impl<T: Default> PerProcess<T> {
 
 impl<T: Default> Own<T> {
     fn new() -> Box<Own<T>> {
-        let process = std::process::id();
-        Box::new(Own { process, value: T::default(), child: OnceBox::new() })
+        Box::new(Own { process: this(), value: T::default(), child: OnceBox::new() })
     }
 }

@@ -1,4 +1,4 @@
-//! What a host process does to its threads and to itself: signals, pthread_cancel(), fork().
+//! What a host process does to its threads and to itself: signals, pthread_cancel(), fork(), callbacks that wait.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -67,4 +67,10 @@ fn children_of_fork_neither_hang_nor_harm_their_parent() {
         }
     });
     c::program("fork").arg(server.url()).arg("300").run().passed();
+}
+
+#[test]
+fn callback_that_waits_holds_up_no_other_session() {
+    let server = Server::start(|exchange| exchange.wait_for_close());
+    c::program("slow_callback").arg(server.url()).run().passed();
 }

@@ -70,10 +70,14 @@ mutant 'fetched files have no limit' src/call.rs \
   's/read_to_limit\(self\.config\.max_event_bytes, &mut bytes\)/read_to_limit(usize::MAX, \&mut bytes)/' --test gigachat file_larger
 mutant 'secrets are not wiped' src/secret.rs \
   's/^pub\(crate\) struct Secret\(Zeroizing<String>\);/pub(crate) struct Secret(std::mem::ManuallyDrop<Zeroizing<String>>);/; s/Secret\(Zeroizing::new\(text\.to_owned\(\)\)\)/Secret(std::mem::ManuallyDrop::new(Zeroizing::new(text.to_owned())))/; s/Secret\(Zeroizing::new\(BASE64\.encode\(&\*both\)\)\)/Secret(std::mem::ManuallyDrop::new(Zeroizing::new(BASE64.encode(\&*both))))/' --lib wiped
-mutant 'a child of fork uses the state of its parent' src/process.rs \
-  's/if own\.process != std::process::id\(\)/if false/' --test host children
+mutant 'header values are not wiped' src/transport/headers.rs \
+  's/Zeroizing<String>/String/; s/Zeroizing::new\(value\.to_owned\(\)\)/value.to_owned()/; s/^use zeroize::Zeroizing;//' --lib wiped
+mutant 'a child of fork uses the threads and accounts of its parent' src/process.rs \
+  's/if own\.process != this\(\)/if false/' --test host children
 mutant 'a child of fork may use the clients of its parent' src/ffi/process.rs \
-  's/FORKS\.fetch_add\(1, Ordering::Relaxed\);//' --test host children
+  's/process::forked\(\);//' --test host children
+mutant 'the callback of one session holds up the others' src/session/interrupter.rs \
+  's/^( +)call_apart\(ready\);/\1ready.call();/' --test host callback
 mutant 'a signal handler takes locks' src/session/mod.rs \
   's/interrupter::ring\(\|\| self\.end\(\)\);/self.end();/' --test host signal
 mutant 'pthread_cancel unwinds through a poll' src/ffi/cancellation.rs \

@@ -1,15 +1,12 @@
 //! The host's process: its forks and its end.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::{panics, session, thread};
+use crate::{panics, process, session, thread};
 
 /// How long the end of a process may be held up by threads that are about to end.
 const PATIENCE: Duration = Duration::from_millis(50);
-
-/// How many forks lie between the process that loaded the library and this one.
-static FORKS: AtomicU32 = AtomicU32::new(0);
 
 /// The process in which an object was made. The object's threads and locks are of no use
 /// in a child of it.
@@ -19,7 +16,7 @@ pub(super) struct Process(u32);
 impl Process {
     /// This one. Costs no system call, as getpid() would: every poll asks.
     pub(super) fn current() -> Process {
-        Process(FORKS.load(Ordering::Relaxed))
+        Process(process::forks())
     }
 }
 
@@ -42,7 +39,7 @@ pub(super) fn watch() {
         }
 
         extern "C" fn forked() {
-            FORKS.fetch_add(1, Ordering::Relaxed);
+            process::forked();
         }
 
         extern "C" fn tidy_up() {

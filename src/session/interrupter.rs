@@ -1,24 +1,21 @@
 //! Cancelling from anywhere, signal handlers included.
 //!
 //! A signal handler may take no lock and allocate nothing. So a cancellation only sets
-//! the session's flag and rings a bell, one `write` to a descriptor. One thread per process
-//! answers the bell and does the rest: it wakes the poll, shuts the socket and calls the
-//! program's callback. It runs while there are sessions.
+//! the session's flag and rings a bell, one `write` to a descriptor. One thread per process,
+//! started with the first session, answers the bell and does the rest: it wakes the poll
+//! and shuts the socket.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use once_cell::race::OnceBox;
 
 use super::Control;
-use super::readiness::Descriptor;
+use super::readiness::{Descriptor, Ready};
 use crate::error::{Error, ErrorKind, Result};
+use crate::panics;
 use crate::process::PerProcess;
 use crate::thread;
-
-/// How long the thread waits for another session before it ends.
-const IDLE: Duration = Duration::from_secs(10);
 
 static INTERRUPTER: PerProcess<Interrupter> = PerProcess::new();
 
@@ -35,7 +32,7 @@ struct State {
     next: u64,
     /// The thread runs.
     running: bool,
-    /// The process ends: without sessions the thread ends at once.
+    /// The process ends: so does the thread, where there are no sessions.
     ending: bool,
 }
 
@@ -93,22 +90,20 @@ impl Interrupter {
     }
 
     fn work(&self) {
-        while let Some(rung) = self.bell.get().and_then(|bell| bell.wait(self.patience())) {
-            for control in self.cancelled() {
-                control.end();
+        while self.bell.get().is_some_and(Descriptor::wait) {
+            let callbacks: Vec<_> =
+                self.cancelled().iter().filter_map(|control| control.end()).collect();
+            // The program's code may wait for what this thread is to do next.
+            for ready in callbacks {
+                call_apart(ready);
             }
             let mut state = self.lock();
-            if state.sessions.is_empty() && (state.ending || !rung) {
+            if state.sessions.is_empty() && state.ending {
                 state.running = false;
                 return;
             }
         }
         self.lock().running = false;
-    }
-
-    /// How long to wait for the bell: without limit while there are sessions.
-    fn patience(&self) -> Option<Duration> {
-        self.lock().sessions.is_empty().then_some(IDLE)
     }
 
     /// Takes out the sessions whose flag is set.
@@ -122,6 +117,17 @@ impl Interrupter {
             lives
         });
         cancelled
+    }
+}
+
+/// Calls `ready` on a thread of its own; on this one where the system gives no other.
+fn call_apart(ready: Arc<Ready>) {
+    let call = {
+        let ready = Arc::clone(&ready);
+        move || ready.call()
+    };
+    if thread::spawn("tolmach", call).is_err() {
+        panics::caught(|| ready.call());
     }
 }
 

@@ -61,8 +61,8 @@ impl Session {
     /// a worker thread.
     ///
     /// # Errors
-    /// [`ErrorKind::Internal`] when the system gives no thread, [`ErrorKind::NoMemory`] when
-    /// there is not enough to copy the request.
+    /// [`ErrorKind::NoMemory`] when the system gives no thread or file descriptor, or not
+    /// enough memory to copy the request.
     pub fn open(client: &Client, request: &Request) -> Result<Session> {
         let control = Control {
             queue: Arc::new(Queue::new(client.config().queue_bytes)),
@@ -130,7 +130,7 @@ impl Drop for Session {
     fn drop(&mut self) {
         // Nobody is to be called for a session that is no more.
         self.control.on_ready(None);
-        self.control.end();
+        drop(self.control.end());
     }
 }
 
@@ -139,13 +139,17 @@ impl Control {
     /// A signal handler may call it: it takes no lock and allocates nothing.
     pub fn cancel(&self) {
         self.token.set_cancelled();
-        interrupter::ring(|| self.end());
+        interrupter::ring(|| {
+            if let Some(ready) = self.end() {
+                ready.call();
+            }
+        });
     }
 
-    /// What a cancellation does, for who may take locks.
-    fn end(&self) {
+    /// What a cancellation does, for who may take locks. Returns the callback to be called.
+    fn end(&self) -> Option<Arc<Ready>> {
         self.token.cancel();
-        self.queue.cancel();
+        self.queue.cancel()
     }
 
     /// A descriptor that is readable exactly while a poll would not be pending; `None`

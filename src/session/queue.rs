@@ -102,30 +102,34 @@ impl Queue {
 
     /// The worker is done. Later outcomes do not count.
     pub(crate) fn finish(&self, outcome: Result<()>) {
-        self.update(|state| {
+        self.tell(|state| {
             state.outcome.get_or_insert(outcome);
         });
     }
 
-    /// Releases both sides, at once and for good.
-    pub(crate) fn cancel(&self) {
-        self.update(|state| state.cancelled = true);
+    /// Releases both sides, at once and for good. Returns the callback to be called.
+    pub(crate) fn cancel(&self) -> Option<Arc<Ready>> {
+        let ready = self.update(|state| state.cancelled = true);
         self.producer.notify_one();
+        ready
     }
 
-    /// Changes the state to one with something to come for, and tells whoever waits.
-    fn update(&self, change: impl FnOnce(&mut State)) {
+    /// Changes the state to one with something to come for, and tells the program.
+    fn tell(&self, change: impl FnOnce(&mut State)) {
+        // The program's own code runs without a lock of ours.
+        if let Some(ready) = self.update(change) {
+            ready.call();
+        }
+    }
+
+    /// The same, but for the callback, which is returned to be called.
+    fn update(&self, change: impl FnOnce(&mut State)) -> Option<Arc<Ready>> {
         let mut state = self.lock();
         change(&mut state);
         if state.consumer_waits {
             self.consumer.notify_one();
         }
-        let ready = state.signal.raise();
-        drop(state);
-        // The program's own code runs without a lock of ours.
-        if let Some(ready) = ready {
-            ready.call();
-        }
+        state.signal.raise()
     }
 
     /// A descriptor that is readable while there is something to come for; `None` where
@@ -169,7 +173,7 @@ impl Sink for Queue {
         state.ready.reserve(batch)?;
         drop(state);
         // Nobody else adds chunks, so there is still room.
-        self.update(|state| state.ready.append_batch(batch));
+        self.tell(|state| state.ready.append_batch(batch));
         Ok(())
     }
 }

@@ -81,29 +81,26 @@ fn keeping_errno<T>(work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Whether `descriptor` became readable within `patience`; `None` when it cannot be waited
-/// for: the program has closed it.
+/// Waits until `descriptor` is readable; false when it cannot be waited for: the program
+/// has closed it.
 #[cfg(unix)]
-fn raised_within(
-    descriptor: std::os::fd::BorrowedFd<'_>,
-    patience: Option<std::time::Duration>,
-) -> Option<bool> {
+fn raised(descriptor: std::os::fd::BorrowedFd<'_>) -> bool {
+    use std::time::Duration;
+
     use nix::errno::Errno;
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-    let timeout = patience.map_or(PollTimeout::NONE, |patience| {
-        PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX)
-    });
+    /// How long to wait where the system has no memory for a wait.
+    const MOMENT: Duration = Duration::from_millis(10);
+
     loop {
         let mut awaited = [PollFd::new(descriptor, PollFlags::POLLIN)];
-        match poll(&mut awaited, timeout) {
-            Ok(0) => return Some(false),
+        match poll(&mut awaited, PollTimeout::NONE) {
             Err(Errno::EINTR) => {}
-            Err(_) => return None,
+            Err(_) => std::thread::park_timeout(MOMENT),
             Ok(_) => {
                 let [awaited] = awaited;
-                let is_open = awaited.revents().is_some_and(|is| is == PollFlags::POLLIN);
-                return is_open.then_some(true);
+                return awaited.revents().is_some_and(|is| is == PollFlags::POLLIN);
             }
         }
     }
@@ -112,8 +109,6 @@ fn raised_within(
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod descriptor {
     use std::os::fd::{AsFd, AsRawFd};
-
-    use std::time::Duration;
 
     use nix::sys::eventfd::{EfdFlags, EventFd};
 
@@ -135,11 +130,11 @@ mod descriptor {
             self.0.read().ok();
         }
 
-        /// Waits until it is raised, and lowers it; see [`super::raised_within`].
-        pub(in crate::session) fn wait(&self, patience: Option<Duration>) -> Option<bool> {
-            let raised = super::raised_within(self.0.as_fd(), patience)?;
+        /// Waits until it is raised, and lowers it; see [`super::raised`].
+        pub(in crate::session) fn wait(&self) -> bool {
+            let raised = super::raised(self.0.as_fd());
             self.lower();
-            Some(raised)
+            raised
         }
 
         pub(super) fn number(&self) -> i32 {
@@ -170,7 +165,6 @@ mod descriptor {
     use std::io::{Read, Write};
     use std::os::fd::{AsFd, AsRawFd};
     use std::os::unix::net::UnixStream;
-    use std::time::Duration;
 
     /// A pair of sockets: readable while a byte is in it.
     pub(in crate::session) struct Descriptor {
@@ -195,11 +189,11 @@ mod descriptor {
             (&self.reader).read(&mut [0; 8]).ok();
         }
 
-        /// Waits until it is raised, and lowers it; see [`super::raised_within`].
-        pub(in crate::session) fn wait(&self, patience: Option<Duration>) -> Option<bool> {
-            let raised = super::raised_within(self.reader.as_fd(), patience)?;
+        /// Waits until it is raised, and lowers it; see [`super::raised`].
+        pub(in crate::session) fn wait(&self) -> bool {
+            let raised = super::raised(self.reader.as_fd());
             self.lower();
-            Some(raised)
+            raised
         }
 
         pub(super) fn number(&self) -> i32 {
@@ -210,8 +204,6 @@ mod descriptor {
 
 #[cfg(not(unix))]
 mod descriptor {
-    use std::time::Duration;
-
     /// No descriptor that an event loop could wait for: the callback serves instead.
     pub(in crate::session) struct Descriptor;
 
@@ -224,8 +216,8 @@ mod descriptor {
 
         pub(super) fn lower(&self) {}
 
-        pub(in crate::session) fn wait(&self, _patience: Option<Duration>) -> Option<bool> {
-            None
+        pub(in crate::session) fn wait(&self) -> bool {
+            false
         }
 
         pub(super) fn number(&self) -> i32 {

@@ -14,9 +14,9 @@ static pthread_t polling;
 static volatile sig_atomic_t armed, handled;
 
 static void handle(int signal_number) {
-  errno = 77;
+  int before = errno;
   tolmach_session_cancel(session);
-  if (errno != 77) _Exit(3);
+  if (errno != before) _Exit(3);
   ++handled;
   (void)signal_number;
 }
