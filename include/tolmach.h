@@ -1169,8 +1169,8 @@ tolmach_status tolmach_session_on_ready(tolmach_session *session,
  *
  * An answer longer than the config's `max_reply_bytes` is delivered whole, but the reply
  * ends there: its text is cut, a tool call that was cut is left out, and it has the field
- * "incomplete": true. tolmach_request_reply() leaves that field out; where you send the
- * JSON yourself, remove it.
+ * "incomplete": true. A request leaves that field out of its messages, however they are
+ * set; where you send the JSON yourself, remove it.
  *
  * Returns: JSON, valid until the next poll or free of this session; empty (length 0) while
  * there is no text, refusal, audio or tool call to send back, for NULL, and where there is

@@ -135,16 +135,12 @@ impl Request {
     /// # Errors
     /// [`ErrorKind::Argument`] when it is no JSON object with a role.
     pub fn message_json(&mut self, json: &str) -> Result<()> {
-        let mut message = parse("the message", json)?;
-        check_message(&message)?;
-        if let Value::Object(fields) = &mut message {
-            fields.shift_remove(INCOMPLETE);
-        }
-        self.messages.push(message);
+        self.messages.push(message_of(parse("the message", json)?)?);
         Ok(())
     }
 
-    /// Sets any field of the request: the last writer wins, `null` removes it.
+    /// Sets any field of the request: the last writer wins, `null` removes it. The
+    /// `incomplete` of messages that are replies is left out.
     ///
     /// # Errors
     /// [`ErrorKind::Argument`] when `json` is not JSON or of a wrong type for the field.
@@ -162,8 +158,7 @@ impl Request {
         match (name, value) {
             ("", _) => return Err(argument("a field of the request has a name")),
             ("messages", Value::Array(messages)) => {
-                messages.iter().try_for_each(check_message)?;
-                self.messages = messages;
+                self.messages = messages.into_iter().map(message_of).collect::<Result<_>>()?;
             }
             ("messages", Value::Null) => self.messages.clear(),
             ("messages", other) => return Err(wrong_type(name, "an array of messages", &other)),
@@ -255,11 +250,15 @@ fn quotes_for(word: &str) -> String {
     format!("a JSON string has quotes: \"{word}\", which C source code spells \"\\\"{word}\\\"\"")
 }
 
-fn check_message(message: &Value) -> Result<()> {
+/// `message` as it is sent: without [`INCOMPLETE`], which servers do not know.
+fn message_of(message: Value) -> Result<Value> {
     match message {
-        Value::Object(fields) if fields.get("role").is_some_and(Value::is_string) => Ok(()),
+        Value::Object(mut fields) if fields.get("role").is_some_and(Value::is_string) => {
+            fields.shift_remove(INCOMPLETE);
+            Ok(Value::Object(fields))
+        }
         Value::Object(_) => Err(argument("every message has a \"role\", which is a string")),
-        other => Err(argument(format!("a message is a JSON object, not {}", kind(other)))),
+        other => Err(argument(format!("a message is a JSON object, not {}", kind(&other)))),
     }
 }
 
@@ -311,6 +310,30 @@ mod tests {
         request.attach_url("data:audio/mpeg;base64,AAAABBBB").unwrap();
         let part = &request.messages()[0]["content"][0];
         assert_eq!(part["input_audio"], json!({"data": "AAAABBBB", "format": "mp3"}));
+    }
+
+    #[test]
+    fn mark_of_an_incomplete_reply_is_left_out_however_its_message_comes() {
+        let cut = r#"{"role":"assistant","content":"Hel","incomplete":true}"#;
+        let messages = format!("[{cut}]");
+        let whole = r#"{"messages":[{"role":"assistant","content":"Hel"}]}"#;
+        let mut request = Request::new(None);
+        request.message_json(cut).unwrap();
+        assert_eq!(request.to_json().unwrap(), whole);
+        let mut request = Request::new(None);
+        request.set("messages", &messages).unwrap();
+        assert_eq!(request.to_json().unwrap(), whole);
+        let request = Request::from_json(&format!("{{\"messages\":{messages}}}")).unwrap();
+        assert_eq!(request.to_json().unwrap(), whole);
+    }
+
+    #[test]
+    fn messages_stay_as_they_were_when_one_of_the_new_ones_is_wrong() {
+        let mut request = Request::new(None);
+        request.message("user", "Hi").unwrap();
+        let before = request.to_json().unwrap();
+        request.set("messages", r#"[{"role":"user","content":"Ho"},{}]"#).unwrap_err();
+        assert_eq!(request.to_json().unwrap(), before);
     }
 
     #[test]
