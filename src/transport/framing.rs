@@ -231,13 +231,11 @@ fn parse(bytes: &[u8]) -> std::result::Result<Head, Wrong> {
     for line in response.headers.iter() {
         headers.push(line.name, &String::from_utf8_lossy(line.value));
     }
-    Ok(Head {
-        status,
-        framing: framing(&headers, is_http10)?,
-        closes: has(&headers, "connection", "close")
-            || is_http10 && !has(&headers, "connection", "keep-alive"),
-        headers,
-    })
+    let (framing, is_doubtful) = framing(&headers, is_http10)?;
+    let closes = is_doubtful
+        || has(&headers, "connection", "close")
+        || is_http10 && !has(&headers, "connection", "keep-alive");
+    Ok(Head { status, headers, framing, closes })
 }
 
 /// Every element of the lists in all header lines of that name.
@@ -250,11 +248,25 @@ fn has(headers: &Headers, name: &str, element: &str) -> bool {
     elements(headers, name).any(|known| known.eq_ignore_ascii_case(element))
 }
 
-fn framing(headers: &Headers, is_http10: bool) -> std::result::Result<Framing, Wrong> {
-    // HTTP/1.0 knows no chunks; a length beside them does not count.
-    if !is_http10 && has(headers, "transfer-encoding", "chunked") {
-        return Ok(Framing::Chunked);
+/// How the end of the body is told, and whether that is in doubt: then the connection is not
+/// to be used again (RFC 9112, 6.1 and 6.3).
+fn framing(headers: &Headers, is_http10: bool) -> std::result::Result<(Framing, bool), Wrong> {
+    let codings = elements(headers, "transfer-encoding").filter(|coding| !coding.is_empty());
+    match codings.last() {
+        None => Ok((length(headers)?, false)),
+        // HTTP/1.0 knows no codings, and "identity" once was the name of none.
+        Some(last) if is_http10 || last.eq_ignore_ascii_case("identity") => {
+            Ok((length(headers)?, true))
+        }
+        Some(last) if last.eq_ignore_ascii_case("chunked") => {
+            Ok((Framing::Chunked, headers.get("content-length").is_some()))
+        }
+        Some(_) => Ok((Framing::None, true)),
     }
+}
+
+/// The framing by Content-Length, where there is one.
+fn length(headers: &Headers) -> std::result::Result<Framing, Wrong> {
     let mut length = None;
     for text in elements(headers, "content-length") {
         let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
@@ -453,7 +465,10 @@ mod tests {
 
     #[test]
     fn heads_are_reduced_to_what_tells_the_end_of_the_body() {
+        const CLOSES: &str = "HTTP/1.1 200 -\r\nconnection: close\r\n\r\n";
         const CHUNKED: &str = "HTTP/1.1 200 -\r\ntransfer-encoding: chunked\r\n\r\n";
+        const LAST_CHUNKED: &str =
+            "HTTP/1.1 200 -\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
         for (answer, told) in [
             (
                 "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: y\r\n\r\nok",
@@ -482,10 +497,29 @@ mod tests {
                 "HTTP/1.1 404 -\r\n\r\n",
             ),
             ("HTTP/1.1 101 Switch\r\n\r\n\x01", "HTTP/1.1 101 -\r\n\r\n\x01"),
-            // A length beside chunks does not count.
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, Chunked,\r\n\r\n", CHUNKED),
+            // A length beside chunks does not count, and is a reason to be careful.
             (
                 "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
-                CHUNKED,
+                LAST_CHUNKED,
+            ),
+            (
+                "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\nok",
+                "HTTP/1.1 200 -\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok",
+            ),
+            // What is not in chunks at last ends with the connection, whatever its length.
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nContent-Length: 1\r\n\r\n", CLOSES),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, x\r\n\r\n", CLOSES),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n",
+                CLOSES,
+            ),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\n", CLOSES),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked;x=y\r\n\r\n", CLOSES),
+            // A name of old for no coding at all.
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 2\r\n\r\nok",
+                "HTTP/1.1 200 -\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok",
             ),
         ] {
             assert_eq!(same(answer).unwrap(), told, "{answer:?}");

@@ -555,6 +555,46 @@ fn legal_answers_that_few_servers_give_are_understood() {
 }
 
 #[test]
+fn connection_is_not_used_again_when_the_end_of_its_answer_is_doubtful() {
+    let chunks = "2\r\nok\r\n0\r\n\r\n";
+    for (first, head, body) in [
+        ("HTTP/1.1", "Content-Length: 1\r\nTransfer-Encoding: chunked", chunks),
+        ("HTTP/1.0", "Connection: keep-alive\r\nTransfer-Encoding: x\r\nContent-Length: 2", "ok"),
+    ] {
+        let reply = format!("{first} 200 OK\r\n{head}\r\n\r\n{body}");
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&connections);
+        let address = serve(move |_, mut stream| {
+            count.fetch_add(1, Ordering::SeqCst);
+            answer(&mut stream, &reply);
+        });
+        let transport = direct();
+        for asked in 1..=3 {
+            let token = Token::new(limits());
+            let response = transport.send(&get(&format!("http://{address}/")), &token).unwrap();
+            assert_eq!(text(response), "ok", "{head}");
+            assert_eq!(connections.load(Ordering::SeqCst), asked, "{head}");
+        }
+    }
+}
+
+#[test]
+fn body_whose_last_coding_is_not_chunked_ends_with_the_connection() {
+    for coding in ["x", "chunked, x"] {
+        let reply = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: {coding}\r\n\r\nok"
+        );
+        let address = serve(move |_, mut stream| {
+            head(&mut stream);
+            say(&mut stream, &reply);
+        });
+        let token = Token::new(limits());
+        let response = direct().send(&get(&format!("http://{address}/")), &token).unwrap();
+        assert_eq!(text(response), "ok", "{coding}");
+    }
+}
+
+#[test]
 fn bodies_in_codings_that_cannot_be_read_name_them() {
     let outcome = |coding: &str, body: &str| {
         let reply = format!(
