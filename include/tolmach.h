@@ -396,7 +396,8 @@ int32_t tolmach_error_http_status(const tolmach_error *error);
 TOLMACH_API int64_t tolmach_error_retry_after_ms(const tolmach_error *error);
 
 /**
- * The provider's own code or type for this error, such as "model_not_found", as it came.
+ * The provider's own code or type for this error, such as "model_not_found". It is as it
+ * came, but at most 256 bytes long and without control characters.
  *
  * Returns: the code; empty when there was none.
  * Blocks: no. Threads: any thread. Since: 0.1.
@@ -405,7 +406,8 @@ TOLMACH_API tolmach_str tolmach_error_provider_code(const tolmach_error *error);
 
 /**
  * The provider's id of the failed request: what its support asks for. It is there whenever
- * the provider answered with one, also when the answer failed later.
+ * the provider answered with one, also when the answer failed later, and is at most 256
+ * bytes long.
  *
  * Returns: the id; empty when there was none.
  * Blocks: no. Threads: any thread. Since: 0.1.

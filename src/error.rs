@@ -158,11 +158,16 @@ impl Error {
         self
     }
 
-    /// This error with no more than `most` bytes of the provider's words.
+    /// This error with no more than `most` bytes of the provider's words, and with its code
+    /// and id as the words that they are: short, and on one line.
     pub(crate) fn cut(mut self, most: usize) -> Error {
         cut(&mut self.message, most.max(LONGEST_OWN_MESSAGE));
         if let Some(details) = &mut self.details {
             cut(&mut details.body, most);
+            for word in [&mut details.provider_code, &mut details.request_id] {
+                cut(word, LONGEST_WORD);
+                *word = one_line(std::mem::take(word));
+            }
         }
         self
     }
@@ -209,6 +214,9 @@ impl Error {
 
 /// No message of this library's own words is longer.
 const LONGEST_OWN_MESSAGE: usize = 4096;
+
+/// A provider's code for an error, or its id of a request, is cut to so many bytes.
+const LONGEST_WORD: usize = 256;
 
 /// `text` without line breaks, escapes and the like: a printed message is one line,
 /// and no terminal obeys a server.
@@ -260,5 +268,23 @@ mod tests {
         let details = Details { body: "aé".to_owned(), ..Details::default() };
         let error = error.with_details(details).cut(2);
         assert_eq!((error.body(), error.message().len()), ("a", LONGEST_OWN_MESSAGE));
+    }
+
+    #[test]
+    fn codes_and_ids_of_a_provider_are_short_and_one_line() {
+        let of = |code: &str, id: &str| {
+            let (provider_code, request_id) = (code.to_owned(), id.to_owned());
+            let details = Details { provider_code, request_id, ..Details::default() };
+            let error = Error::new(ErrorKind::Provider, "no").with_details(details).cut(9999);
+            (error.provider_code().to_owned(), error.request_id().to_owned())
+        };
+        let as_it_is = ("rate_limit".to_owned(), "req-1".to_owned());
+        assert_eq!(of("rate_limit", "req-1"), as_it_is);
+        let one_line = ("a b".to_owned(), "[2Jid".to_owned());
+        assert_eq!(of("a\r\n b\0", "\u{1b}[2Jid"), one_line);
+        let long = format!("a{}", "é".repeat(1 << 20));
+        let (code, id) = of(&long, &long);
+        assert_eq!((code.len(), id.len()), (255, 255));
+        assert!(long.starts_with(&code) && long.starts_with(&id));
     }
 }

@@ -81,7 +81,8 @@ pub unsafe extern "C" fn tolmach_error_retry_after_ms(error: *const tolmach_erro
     })
 }
 
-/// The provider's own code or type for this error, such as "model_not_found", as it came.
+/// The provider's own code or type for this error, such as "model_not_found". It is as it
+/// came, but at most 256 bytes long and without control characters.
 ///
 /// Returns: the code; empty when there was none.
 /// Blocks: no. Threads: any thread. Since: 0.1.
@@ -95,7 +96,8 @@ pub unsafe extern "C" fn tolmach_error_provider_code(error: *const tolmach_error
 }
 
 /// The provider's id of the failed request: what its support asks for. It is there whenever
-/// the provider answered with one, also when the answer failed later.
+/// the provider answered with one, also when the answer failed later, and is at most 256
+/// bytes long.
 ///
 /// Returns: the id; empty when there was none.
 /// Blocks: no. Threads: any thread. Since: 0.1.
