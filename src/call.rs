@@ -222,7 +222,11 @@ impl<'a> Call<'a> {
         if let Err(wrong) = Url::parse(url) {
             return Err(self.protocol_error(&format!("answered with a URL that {wrong}")));
         }
-        self.file(url, !self.is_own_host(url))
+        self.file(HttpRequest {
+            is_foreign: !self.is_own_host(url),
+            named_by: Some(self.host.clone()),
+            ..HttpRequest::get(url, Headers::default())
+        })
     }
 
     /// Gets a file that a program attached by its URL, for a provider that does not.
@@ -243,13 +247,12 @@ impl<'a> Call<'a> {
                 ),
             ));
         }
-        self.file(url, true)
+        self.file(HttpRequest { is_foreign: true, ..HttpRequest::get(url, Headers::default()) })
     }
 
-    fn file(&mut self, url: &str, is_foreign: bool) -> Result<Vec<u8>> {
-        let mut headers = Headers::default();
-        headers.put("Accept", "*/*");
-        let response = self.send(HttpRequest { is_foreign, ..HttpRequest::get(url, headers) })?;
+    fn file(&mut self, mut request: HttpRequest) -> Result<Vec<u8>> {
+        request.headers.put("Accept", "*/*");
+        let response = self.send(request)?;
         self.bytes(response)
     }
 

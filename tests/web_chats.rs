@@ -219,6 +219,22 @@ fn aichats_bad_url_of_an_image_is_the_servers_mistake() {
 }
 
 #[test]
+fn aichats_url_of_a_private_address_is_the_servers_mistake() {
+    let images = Server::answering("image/png", b"\x89PNG\r\n\x1a\n");
+    let port = images.url().rsplit(':').next().unwrap().to_owned();
+    for host in ["127.0.0.1", "localhost", "[::1]"] {
+        let body = json!({"data": [{"url": format!("http://{host}:{port}/x")}]}).to_string();
+        let server = Server::start(move |exchange| exchange.whole(200, "application/json", &body));
+        let line = lines("aichats", &server, &["@{\"model\":\"dalle\",\"messages\":[]}"]).remove(0);
+        assert!(line.starts_with("error TOLMACH_E_PROTOCOL"), "{host}: {line}");
+        // It says whose mistake it is, and what to do where the address is a trusted one.
+        assert!(line.contains(server.url().trim_start_matches("http://")), "{host}: {line}");
+        assert!(line.contains("fetch_private_urls"), "{host}: {line}");
+    }
+    assert_eq!(images.connections(), 0);
+}
+
+#[test]
 fn aichats_images_are_fetched_without_a_cookie() {
     let images = Server::answering(
         "image/png",

@@ -83,6 +83,8 @@ pub(crate) struct HttpRequest {
     /// Its URL is not the config's: somebody else names it. It goes over connections of its
     /// own, on which this client shows no certificate, to public addresses alone.
     pub(crate) is_foreign: bool,
+    /// The server that named its URL, where one did.
+    pub(crate) named_by: Option<String>,
 }
 
 impl HttpRequest {
@@ -100,6 +102,7 @@ impl HttpRequest {
             body,
             is_credential: false,
             is_foreign: false,
+            named_by: None,
         }
     }
 
@@ -109,6 +112,17 @@ impl HttpRequest {
         body: &impl Serialize,
     ) -> Result<HttpRequest> {
         Ok(HttpRequest::post(url, headers, memory::json(body)?.into_bytes()))
+    }
+
+    /// The `error` of this request: a wrong URL is the mistake of the server that named it.
+    fn told(&self, error: Error) -> Error {
+        match &self.named_by {
+            Some(server) if error.kind() == ErrorKind::Argument => Error::new(
+                ErrorKind::Protocol,
+                format!("{server} answered with a URL that cannot be fetched: {error}"),
+            ),
+            _ => error,
+        }
     }
 }
 
@@ -224,7 +238,8 @@ impl Transport {
             message = message.header(name, value);
         }
         let message = message.body(()).map_err(|error| {
-            Error::new(ErrorKind::Argument, format!("the request's URL or headers: {error}"))
+            let what = format!("the request's URL or headers: {error}");
+            request.told(Error::new(ErrorKind::Argument, what))
         })?;
         let host = message.uri().authority().map_or("", |authority| authority.host()).to_owned();
         token.asking(&host);
@@ -242,7 +257,8 @@ impl Transport {
             }
             outcome => outcome,
         };
-        let (head, body) = response.map_err(|error| to_error(error, &host))?.into_parts();
+        let (head, body) =
+            response.map_err(|error| request.told(to_error(error, &host)))?.into_parts();
         let headers = current.answer();
         let mut body = Body::new(Source::Socket(body.into_reader()), host, token);
         body.coding = Coding::Unknown(unreadable_coding(&headers));
