@@ -83,28 +83,31 @@ impl Files {
         self.held.push_str(text);
         let held = std::mem::take(&mut self.held);
         let mut rest = held.as_str();
+        // So much of the rest holds no tag.
+        let mut searched = 0;
         let mut ids = Vec::new();
-        while let Some(at) = rest.find('<') {
-            let (before, tag) = rest.split_at(at);
-            give(before);
+        while let Some(at) = rest.get(searched..).and_then(|text| text.find('<')) {
+            let (before, tag) = rest.split_at(searched + at);
             let starts = ["<img ", "<video "];
             let is_tag = starts.iter().any(|start| tag.starts_with(start));
             let may_be = is_tag || starts.iter().any(|start| start.starts_with(tag));
-            match tag.find('>').filter(|_| is_tag) {
+            // The search is bounded: a text may hold millions of what may begin a tag.
+            let bytes = tag.as_bytes().get(..LONGEST_TAG).unwrap_or(tag.as_bytes());
+            let end = if is_tag { memchr::memchr(b'>', bytes) } else { None };
+            match end {
                 // Others are markup that the answer talks about.
                 Some(end) if shows_file(tag.get(..=end).unwrap_or_default()) => {
+                    give(before);
                     let (tag, after) = tag.split_at(end + 1);
                     ids.extend(attribute(tag, "src").or_else(|| attribute(tag, "cover")));
-                    rest = after;
+                    (rest, searched) = (after, 0);
                 }
                 None if may_be && tag.len() < LONGEST_TAG => {
+                    give(before);
                     self.held = tag.to_owned();
                     return ids;
                 }
-                _ => {
-                    give("<");
-                    rest = tag.get(1..).unwrap_or_default();
-                }
+                _ => searched += at + 1,
             }
         }
         give(rest);
@@ -181,5 +184,42 @@ mod tests {
             assert_eq!(out, "See  and , 1 < 2 <i>ok</i> <im", "cut at {cut}");
             assert_eq!(ids, ["a-1", "v-2"]);
         }
+    }
+
+    #[test]
+    fn text_full_of_what_may_begin_a_tag_is_read_in_moments() {
+        // It would take minutes if all that follows were searched for every beginning.
+        for (start, count) in [("<", 2 << 20), ("<img ", 1 << 19), ("<video <", 1 << 18)] {
+            let text = start.repeat(count);
+            let mut files = Files::default();
+            let (mut out, mut pieces) = (String::new(), 0);
+            let mut give = |text: &str| {
+                out.push_str(text);
+                pieces += 1;
+            };
+            assert_eq!(files.take(&text, &mut give), [""; 0]);
+            files.end(&mut give);
+            assert!(out == text, "{start}");
+            // Each piece is a chunk.
+            assert!(pieces <= 3, "{start}: {pieces}");
+        }
+    }
+
+    #[test]
+    fn tag_that_is_too_long_is_text_wherever_it_is_cut() {
+        let long = format!("<img src=\"{}\" fuse=\"true\"/>é", "é".repeat(LONGEST_TAG / 2));
+        let short = format!("<img src=\"{}\" fuse=\"true\"/>é", "é".repeat(LONGEST_TAG / 3));
+        for cut in (0..long.len()).filter(|cut| long.is_char_boundary(*cut)) {
+            let (mut files, mut out) = (Files::default(), String::new());
+            let (first, second) = long.split_at(cut);
+            for piece in [first, second] {
+                assert_eq!(files.take(piece, |text| out.push_str(text)), [""; 0], "cut at {cut}");
+            }
+            files.end(|text| out.push_str(text));
+            assert!(out == long, "cut at {cut}");
+        }
+        let mut out = String::new();
+        assert_eq!(Files::default().take(&short, |text| out.push_str(text)).len(), 1);
+        assert_eq!(out, "é");
     }
 }
