@@ -717,7 +717,8 @@ typedef struct tolmach_model {
  * `config`: copied. `out_client`: receives the client to free.
  * Returns: TOLMACH_OK; TOLMACH_E_AUTH when the provider needs a key and there is neither
  * `api_key` nor its environment variable (the message names both); TOLMACH_E_ARGUMENT for
- * NULL, or settings that do not go together or name files that cannot be read.
+ * NULL, or settings that do not go together or name files that cannot be read;
+ * TOLMACH_E_NO_MEMORY when there is not enough for the recording of `replay_file`.
  * Blocks: no (reads certificate files). Threads: any thread. Since: 0.1.
  */
 TOLMACH_API

@@ -61,8 +61,8 @@ impl Session {
     /// a worker thread.
     ///
     /// # Errors
-    /// [`ErrorKind::NoMemory`] when the system gives no thread or file descriptor, or not
-    /// enough memory to copy the request.
+    /// [`ErrorKind::NoMemory`] when there is not enough to copy the request, or the system
+    /// gives no thread or file descriptor.
     pub fn open(client: &Client, request: &Request) -> Result<Session> {
         let control = Control {
             queue: Arc::new(Queue::new(client.config().queue_bytes)),
