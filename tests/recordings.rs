@@ -363,6 +363,31 @@ fn recordings_that_cannot_be_are_told_what_is_wrong() {
 }
 
 #[test]
+fn file_that_a_server_names_fails_as_it_did_and_a_recording_without_it_is_told() {
+    let body = json!({"data": [{"url": "http://127.0.0.1:2/x"}]}).to_string();
+    let server = Server::start(move |exchange| exchange.whole(200, "application/json", &body));
+    let path = place("private.jsonl");
+    let error = |url: &str, key: &str| {
+        let settings = [("base_url", url), ("model", "dalle"), (key, path.to_str().unwrap())];
+        let client = client("aichats", &settings).unwrap();
+        let mut request = Request::new(None);
+        request.message("user", "A cat").unwrap();
+        Session::open(&client, &request).unwrap().poll(None).unwrap_err()
+    };
+    let live = error(&server.url(), "record_file");
+    assert_eq!(live.kind(), ErrorKind::Protocol, "{live}");
+    let played = error(NOWHERE.trim_end_matches("/v1"), "replay_file");
+    assert_eq!((played.kind(), played.message()), (live.kind(), live.message()));
+    // What the recording lacks is no mistake of the server's.
+    let lines = fs::read_to_string(&path).unwrap();
+    let first = lines.lines().filter(|line| !line.contains("\"exchange\":2"));
+    fs::write(&path, first.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let played = error(NOWHERE.trim_end_matches("/v1"), "replay_file");
+    assert_eq!(played.kind(), ErrorKind::Argument, "{played}");
+    assert!(played.message().contains("no more answers to GET /x"), "{played}");
+}
+
+#[test]
 fn credentials_are_known_in_every_form_in_which_they_are_quoted() {
     let server = Server::start(|exchange| {
         let headers = [
