@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
+use serde::Serialize;
 
 use crate::chunk::{Batch, Chunk, ChunkKind, Usage};
 use crate::config::Config;
@@ -441,8 +442,13 @@ impl<'a> Call<'a> {
     }
 
     /// Opaque JSON of the provider's, to be sent back with the reply.
-    pub(crate) fn state(&mut self, choice: i32, state: &serde_json::Value) {
-        self.take(&Chunk { choice, text: &state.to_string(), ..Chunk::new(ChunkKind::State) });
+    pub(crate) fn state(&mut self, choice: i32, state: &impl Serialize) {
+        match memory::json(state) {
+            Ok(text) => {
+                self.take(&Chunk { choice, text: &text, ..Chunk::new(ChunkKind::State) });
+            }
+            Err(error) => self.fail(error),
+        }
     }
 
     /// The answer begins.

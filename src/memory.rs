@@ -24,6 +24,9 @@ const SPARE: usize = 4 << 20;
 /// About what an object of JSON takes for each of its fields.
 const FIELD: usize = 256;
 
+/// About what a value of JSON takes beside its text.
+const NODE: usize = 128;
+
 /// The error that a failed allocation is.
 pub(crate) fn no_memory() -> Error {
     Error::new(ErrorKind::NoMemory, "the system has no more memory")
@@ -146,6 +149,18 @@ pub(crate) fn object(fields: &Map<String, Value>) -> Result<Map<String, Value>> 
         copy.insert(text(name)?, value(field)?);
     }
     Ok(copy)
+}
+
+/// About how many bytes `value` takes.
+pub(crate) fn weight(value: &Value) -> usize {
+    NODE + match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight).sum(),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| name.len() + weight(value)).sum()
+        }
+        _ => 0,
+    }
 }
 
 /// `value` as JSON.

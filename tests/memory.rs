@@ -119,6 +119,68 @@ fn reply_that_is_incomplete_says_so_and_can_be_sent() {
 }
 
 #[test]
+fn state_of_tool_calls_counts_towards_the_reply() {
+    let signature = "s".repeat(1 << 20);
+    let server = Server::start(move |exchange| {
+        exchange.stream_head();
+        for index in 0..40 {
+            let function = json!({"name": "f", "arguments": "{}"});
+            let call = json!({"index": index, "id": format!("c{index}"), "function": function, "extra_content": signature});
+            exchange.chunk(openai::delta(json!({"tool_calls": [call]})));
+        }
+        exchange.chunk(openai::finish("tool_calls") + openai::DONE);
+        exchange.end_chunks();
+    });
+    let (status, _, reply, peak) = peak(&server, "max_reply_bytes=4194304");
+    assert_eq!(status, "TOLMACH_END");
+    assert!(reply.ends_with("\"incomplete\":true}"), "{reply}");
+    assert!(peak.is_none_or(|peak| peak < 64 * 1024), "{peak:?} KiB");
+}
+
+/// An event with a block of reasoning that goes back.
+fn reasoning(choice: usize, index: usize, text: &str) -> String {
+    let details = json!([{"type": "reasoning.text", "index": index, "text": text}]);
+    let choice = json!({"index": choice, "delta": {"reasoning_details": details}});
+    openai::event(&json!({"choices": [choice]}))
+}
+
+#[test]
+fn state_that_is_given_before_each_tool_call_is_bounded() {
+    let server = Server::start(|exchange| {
+        exchange.stream_head();
+        exchange.chunk(reasoning(0, 0, &"x".repeat(4 << 20)));
+        let more = |index: usize| {
+            let function = json!({"name": "f", "arguments": "{}"});
+            let call = json!({"index": index, "id": format!("c{index}"), "function": function});
+            reasoning(0, index, "x") + &openai::delta(json!({"tool_calls": [call]}))
+        };
+        exchange.chunk((0..200).map(more).collect::<String>());
+        exchange.chunk(openai::finish("tool_calls") + openai::DONE);
+        exchange.end_chunks();
+    });
+    let (status, _, reply, peak) = peak(&server, "max_retries=0");
+    assert_eq!(status, "TOLMACH_END");
+    // The last of it comes with the end.
+    assert!(reply.contains("199,\"text\":\"x\"}]}"), "{reply}");
+    assert!(peak.is_none_or(|peak| peak < 160 * 1024), "{peak:?} KiB");
+}
+
+#[test]
+fn state_of_all_choices_is_bounded_together() {
+    const CHOICES: usize = 30;
+    let server = Server::start(|exchange| {
+        exchange.stream_head();
+        let text = "x".repeat(2 << 20);
+        (0..CHOICES).for_each(|choice| exchange.chunk(reasoning(choice, 0, &text)));
+        exchange.chunk(openai::DONE);
+        exchange.end_chunks();
+    });
+    let (status, _, _, peak) = peak(&server, "max_retries=0");
+    assert_eq!(status, "TOLMACH_END");
+    assert!(peak.is_none_or(|peak| peak < 100 * 1024), "{peak:?} KiB");
+}
+
+#[test]
 fn json_that_is_much_larger_in_memory_is_too_large() {
     let values = |value: &str, count: usize| vec![value; count].join(",");
     let answering = |events: String| Server::answering("text/event-stream", events + openai::DONE);

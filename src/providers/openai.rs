@@ -1,15 +1,15 @@
 //! OpenAI's chat completions, the protocol that most of the field speaks
 //! (providers.md 2, dialects.md 3.4 A).
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::state::State;
+use super::state::States;
 use super::tags::{Files, Think};
 use super::{Capabilities, Protocol, Provider};
 use crate::call::{Call, Response};
@@ -317,7 +317,7 @@ pub(super) struct Answer {
     /// The function call of each choice, held while tool calls may come instead of it.
     functions: Vec<FunctionCall>,
     /// What the provider wants back, of each choice.
-    states: Vec<State>,
+    states: States,
     usage: Option<Usage>,
     cited: bool,
     /// Files that the text shows, in their order.
@@ -338,6 +338,16 @@ struct ToolCall {
     id: String,
     index: i32,
     named: bool,
+}
+
+/// What the provider wants back with a tool call.
+#[derive(Serialize)]
+struct StateOfCall<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra_content: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_specific_fields: Option<&'a Value>,
+    id: &'a str,
 }
 
 /// A call in the legacy field `function_call`. Some servers send it in addition to the same
@@ -569,7 +579,7 @@ impl Answer {
             finishes: Vec::new(),
             calls: Vec::new(),
             functions: Vec::new(),
-            states: Vec::new(),
+            states: States::new(),
             usage: None,
             cited: false,
             files: Vec::new(),
@@ -653,7 +663,7 @@ impl Answer {
             self.take_choice(choice, call);
         }
         if let Some(conversation) = &event.conversation {
-            call.state(0, &json!({"conversation": conversation}));
+            call.state(0, &BTreeMap::from([("conversation", conversation)]));
         }
         self.take_citations(event.citations.as_deref(), call);
         let groq = event.x_groq.as_deref().and_then(|groq| groq.get("usage"));
@@ -700,7 +710,7 @@ impl Answer {
             return call.progress(&message.content.text);
         }
         take_reasoning(choice, message, call);
-        self.keep_state(choice, message);
+        self.keep_state(choice, message, call);
         self.take_text(choice, &message.content.text, call);
         for part in message.content.parts.iter() {
             self.take_text(choice, if &*part.kind == "thinking" { "" } else { &part.text }, call);
@@ -779,7 +789,8 @@ impl Answer {
         };
         let id = if wire_id.is_empty() { &made_up } else { wire_id };
         // A call that is sent back without the reasoning that led to it is refused.
-        self.give_state(choice, call);
+        let state = self.states.take_before_end(choice);
+        give_state(choice, state, call);
         self.calls.push(ToolCall {
             choice,
             wire_index,
@@ -792,7 +803,7 @@ impl Answer {
     }
 
     /// Keeps the reasoning that the provider wants back.
-    fn keep_state(&mut self, choice: i32, message: &Message<'_>) {
+    fn keep_state(&mut self, choice: i32, message: &Message<'_>, call: &mut Call<'_>) {
         let lists = [message.thinking_blocks.len(), message.reasoning_details.len()];
         if lists == [0, 0] && message.content.parts.is_empty() {
             return;
@@ -805,33 +816,18 @@ impl Answer {
             ("content", &*parts),
         ];
         for (field, pieces) in fields.into_iter().filter(|(_, pieces)| !pieces.is_empty()) {
-            if !self.states.iter().any(|state| state.choice == choice) {
-                self.states.push(State::of(choice));
+            if let Err(error) = self.states.keep(choice, field, pieces) {
+                call.fail(error);
             }
-            let ours = self.states.iter_mut().find(|state| state.choice == choice);
-            if let Some(state) = ours {
-                pieces.iter().for_each(|piece| state.keep(field, piece));
-            }
-        }
-    }
-
-    /// Gives what of it is new.
-    fn give_state(&mut self, choice: i32, call: &mut Call<'_>) {
-        let ours = self.states.iter_mut().find(|state| state.choice == choice);
-        if let Some(state) = ours.and_then(State::take_changed) {
-            call.state(choice, &state);
         }
     }
 
     /// Gives what of it stands in the call that `piece` is of.
     fn give_state_of_call(&self, choice: i32, piece: &Piece<'_>, call: &mut Call<'_>) {
-        let fields = [
-            ("extra_content", &piece.extra_content),
-            ("provider_specific_fields", &piece.provider_specific_fields),
-        ];
-        let mut state = Map::new();
-        for (name, value) in fields {
-            state.extend(value.as_deref().map(|value| (name.to_owned(), value.clone())));
+        let (extra_content, provider_specific_fields) =
+            (piece.extra_content.as_deref(), piece.provider_specific_fields.as_deref());
+        if extra_content.is_none() && provider_specific_fields.is_none() {
+            return;
         }
         let known =
             self.calls.iter().rev().filter(|known| known.choice == choice).find(
@@ -840,9 +836,9 @@ impl Answer {
                     None => piece.id.is_empty() || known.wire_id == *piece.id,
                 },
             );
-        if let (Some(known), false) = (known, state.is_empty()) {
-            state.insert("id".to_owned(), known.id.as_str().into());
-            call.state(choice, &json!({"tool_calls": [state]}));
+        if let Some(known) = known {
+            let state = StateOfCall { extra_content, provider_specific_fields, id: &known.id };
+            call.state(choice, &BTreeMap::from([("tool_calls", [state])]));
         }
     }
 
@@ -950,7 +946,8 @@ impl Answer {
             return Err(call.truncated());
         }
         for choice in self.choices.clone() {
-            self.give_state(choice, call);
+            let state = self.states.take(choice);
+            give_state(choice, state, call);
         }
         self.finishes.extend(open.into_iter().map(|choice| (choice, String::new())));
         if self.finishes.is_empty() {
@@ -978,6 +975,15 @@ impl Answer {
 
 fn thought_or_text(inside: bool, choice: i32, text: &str, call: &mut Call<'_>) {
     if inside { call.reasoning(choice, text, "think") } else { call.text(choice, text) }
+}
+
+/// Gives what the provider wants back.
+fn give_state(choice: i32, state: Result<Option<Value>>, call: &mut Call<'_>) {
+    match state {
+        Ok(Some(state)) => call.state(choice, &state),
+        Ok(None) => {}
+        Err(error) => call.fail(error),
+    }
 }
 
 /// The first of the names of reasoning that says something.

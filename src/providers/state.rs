@@ -3,51 +3,118 @@
 
 use serde_json::{Map, Value};
 
+use crate::error::Result;
+use crate::memory;
+
 /// The fields of a block whose pieces are appended to one another.
 const TEXTS: &[&str] = &["thinking", "text", "summary"];
 
-/// More blocks than this, or more bytes, are not kept: then there is nothing to send back.
+/// What a choice has in more blocks than this is not kept: then there is nothing to send back.
 const MAX_BLOCKS: usize = 1024;
+
+/// Nor is a choice with which all choices together would take more memory than this.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
+/// What is kept of an answer.
+pub(super) struct States {
+    choices: Vec<State>,
+    /// How many bytes may still be kept.
+    room: usize,
+    /// How many bytes may still be given before the end of the answer.
+    room_before_end: usize,
+}
+
 /// What is kept of one choice: fields of its message, each a list of blocks.
-pub(super) struct State {
-    pub(super) choice: i32,
+struct State {
+    choice: i32,
     fields: Map<String, Value>,
     bytes: usize,
     blocks: usize,
+    /// There was too much: nothing is kept any more.
+    dropped: bool,
     changed: bool,
 }
 
-impl State {
-    pub(super) fn of(choice: i32) -> State {
-        State { choice, fields: Map::new(), bytes: 0, blocks: 0, changed: false }
+impl States {
+    pub(super) fn new() -> States {
+        States { choices: Vec::new(), room: MAX_BYTES, room_before_end: MAX_BYTES }
     }
 
-    /// Takes a block of `field`, or a piece of one.
-    pub(super) fn keep(&mut self, field: &str, piece: &Map<String, Value>) {
-        self.bytes = self.bytes.saturating_add(piece.values().map(weight).sum());
-        if self.bytes <= MAX_BYTES {
+    /// Takes blocks of `field`, or pieces of blocks.
+    pub(super) fn keep(
+        &mut self,
+        choice: i32,
+        field: &str,
+        pieces: &[Map<String, Value>],
+    ) -> Result<()> {
+        if !self.choices.iter().any(|state| state.choice == choice) {
+            self.choices.push(State::of(choice));
+        }
+        let ours = self.choices.iter_mut().find(|state| state.choice == choice);
+        let Some(state) = ours else { return Ok(()) };
+        for piece in pieces {
+            state.keep(field, piece, &mut self.room)?;
+        }
+        Ok(())
+    }
+
+    /// All that is kept of a choice so far, unless that was given before. The whole of it is
+    /// given each time: where that sums up to too much, it has to wait for the end.
+    pub(super) fn take_before_end(&mut self, choice: i32) -> Result<Option<Value>> {
+        let ours = self.choices.iter().find(|state| state.choice == choice && state.changed);
+        let Some(state) = ours else { return Ok(None) };
+        let Some(room) = self.room_before_end.checked_sub(state.bytes) else { return Ok(None) };
+        self.room_before_end = room;
+        self.take(choice)
+    }
+
+    /// All that is kept of a choice, unless that was given before.
+    pub(super) fn take(&mut self, choice: i32) -> Result<Option<Value>> {
+        let ours = self.choices.iter_mut().find(|state| state.choice == choice);
+        ours.map_or(Ok(None), State::take_changed)
+    }
+}
+
+impl State {
+    fn of(choice: i32) -> State {
+        let fields = Map::new();
+        State { choice, fields, bytes: 0, blocks: 0, dropped: false, changed: false }
+    }
+
+    /// Takes a block of `field`, or a piece of one. Its bytes are taken from `room`.
+    fn keep(&mut self, field: &str, piece: &Map<String, Value>, room: &mut usize) -> Result<()> {
+        if self.dropped {
+            return Ok(());
+        }
+        let fields = piece.iter().map(|(name, value)| name.len() + memory::weight(value));
+        let bytes = memory::weight(&Value::Null) + fields.sum::<usize>();
+        self.changed = true;
+        self.dropped = bytes > *room;
+        if !self.dropped {
+            memory::room_for(bytes)?;
+            *room -= bytes;
+            self.bytes += bytes;
             let list = self.fields.entry(field).or_insert_with(|| Value::Array(Vec::new()));
             if let Value::Array(blocks) = list {
                 let before = blocks.len();
                 append(blocks, piece);
                 self.blocks += blocks.len() - before;
             }
+            self.dropped = self.blocks > MAX_BLOCKS;
         }
-        if self.bytes > MAX_BYTES || self.blocks > MAX_BLOCKS {
-            self.bytes = usize::MAX;
+        if self.dropped {
+            *room += std::mem::take(&mut self.bytes);
             self.fields.values_mut().for_each(|blocks| *blocks = Value::Null);
         }
-        self.changed = true;
+        Ok(())
     }
 
     /// All that is kept so far, unless that was given before.
-    pub(super) fn take_changed(&mut self) -> Option<Value> {
+    fn take_changed(&mut self) -> Result<Option<Value>> {
         if !std::mem::take(&mut self.changed) {
-            return None;
+            return Ok(None);
         }
-        let mut fields = self.fields.clone();
+        let mut fields = memory::object(&self.fields)?;
         // Anthropic refuses a block of thinking that lacks its signature.
         let thinking = fields.get_mut("thinking_blocks");
         if let Some(blocks) = thinking.and_then(Value::as_array_mut) {
@@ -55,7 +122,7 @@ impl State {
             let is_signed = |block: &Value| block.as_object().is_some_and(|b| has(b, "signature"));
             blocks.retain(|block| is_signed(block) || !is_thinking(block));
         }
-        Some(Value::Object(fields))
+        Ok(Some(Value::Object(fields)))
     }
 }
 
@@ -110,19 +177,6 @@ fn has(block: &Map<String, Value>, name: &str) -> bool {
         Some(Value::String(text)) => !text.is_empty(),
         Some(Value::Array(list)) => !list.is_empty(),
         Some(_) => true,
-    }
-}
-
-/// How many bytes of memory a value takes, about.
-fn weight(value: &Value) -> usize {
-    const NODE: usize = 128;
-    NODE + match value {
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(weight).sum(),
-        Value::Object(fields) => {
-            fields.iter().map(|(name, value)| name.len() + weight(value)).sum()
-        }
-        _ => 0,
     }
 }
 
@@ -196,23 +250,65 @@ mod tests {
         );
     }
 
+    fn fields(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    /// A piece of `mib` MiB.
+    fn large(mib: usize) -> Map<String, Value> {
+        fields(json!({"type": "thinking", "thinking": "x".repeat(mib << 20), "signature": "s"}))
+    }
+
     #[test]
     fn more_than_is_kept_leaves_nothing() {
-        let long = json!({"type": "thinking", "thinking": "x".repeat(1 << 20), "signature": "s"});
-        let many = json!({"type": "redacted_thinking", "data": "d"});
-        for (piece, fits, too_many) in [(long, 15, 16), (many, MAX_BLOCKS, MAX_BLOCKS + 1)] {
-            let mut state = State::of(0);
-            let piece = piece.as_object().unwrap();
-            for _ in 0..fits {
-                state.keep("thinking_blocks", piece);
-            }
-            let kept = state.take_changed().unwrap();
+        let many = fields(json!({"type": "redacted_thinking", "data": "d"}));
+        for (piece, fits) in [(large(1), 15), (many, MAX_BLOCKS)] {
+            let mut states = States::new();
+            states.keep(0, "thinking_blocks", &vec![piece.clone(); fits]).unwrap();
+            let kept = states.take(0).unwrap().unwrap();
             assert_eq!(kept["thinking_blocks"].as_array().unwrap().len(), fits);
-            assert_eq!(state.take_changed(), None);
-            for _ in fits..=too_many {
-                state.keep("thinking_blocks", piece);
-            }
-            assert_eq!(state.take_changed(), Some(json!({"thinking_blocks": null})));
+            assert_eq!(states.take(0).unwrap(), None);
+            states.keep(0, "thinking_blocks", &[piece.clone(), piece]).unwrap();
+            assert_eq!(states.take(0).unwrap(), Some(json!({"thinking_blocks": null})));
         }
+    }
+
+    #[test]
+    fn names_of_fields_are_counted() {
+        let mut states = States::new();
+        let mut piece = Map::new();
+        piece.insert("x".repeat(MAX_BYTES), Value::Null);
+        states.keep(0, "reasoning_details", &[piece]).unwrap();
+        assert_eq!(states.take(0).unwrap(), Some(json!({})));
+    }
+
+    #[test]
+    fn choices_share_the_memory_that_may_be_kept() {
+        let mut states = States::new();
+        let count =
+            |state: Option<Value>| state.unwrap()["thinking_blocks"].as_array().map(Vec::len);
+        states.keep(0, "thinking_blocks", &[large(6)]).unwrap();
+        states.keep(1, "thinking_blocks", &[large(6)]).unwrap();
+        states.keep(1, "thinking_blocks", &[large(6)]).unwrap();
+        assert_eq!(count(states.take(1).unwrap()), None);
+        // What was dropped leaves its room to others.
+        states.keep(2, "thinking_blocks", &[large(6)]).unwrap();
+        assert_eq!([0, 2].map(|choice| count(states.take(choice).unwrap())), [Some(1), Some(1)]);
+    }
+
+    #[test]
+    fn what_is_given_before_the_end_is_bounded_in_all() {
+        let mut states = States::new();
+        states.keep(0, "thinking_blocks", &[large(6)]).unwrap();
+        let mut given = Vec::new();
+        for _ in 0..4 {
+            states.keep(0, "thinking_blocks", &[fields(json!({"data": "d"}))]).unwrap();
+            given.push(states.take_before_end(0).unwrap().is_some());
+            assert_eq!(states.take_before_end(0).unwrap(), None);
+        }
+        assert_eq!(given, [true, true, false, false]);
+        let last = states.take(0).unwrap().unwrap();
+        assert_eq!(last["thinking_blocks"].as_array().unwrap().len(), 5);
+        assert_eq!(states.take(0).unwrap(), None);
     }
 }

@@ -4,10 +4,11 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
 use crate::chunk::{Chunk, ChunkKind};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::log;
 use crate::memory;
 use crate::request::INCOMPLETE;
+use crate::wire::json;
 
 /// Gathers the first choice of an answer as its chunks are handed out.
 #[derive(Default)]
@@ -54,7 +55,8 @@ impl Reply {
         let (size, is_text) = match chunk.kind {
             ChunkKind::Text | ChunkKind::Refusal | ChunkKind::Reasoning => (chunk.text.len(), true),
             ChunkKind::ToolCall => (chunk.id.len() + chunk.name.len() + chunk.text.len(), false),
-            ChunkKind::State => (chunk.text.len(), false),
+            // Newer state takes the place of older: see take_state().
+            ChunkKind::State => (0, false),
             ChunkKind::Audio => (chunk.id.len(), false),
             ChunkKind::Finish => (0, false),
             _ => return,
@@ -65,10 +67,7 @@ impl Reply {
             false if fits => self.add(chunk),
             false => Ok(()),
         };
-        // Newer state takes the place of older.
-        if chunk.kind != ChunkKind::State {
-            self.room = self.room.saturating_sub(size);
-        }
+        self.room = self.room.saturating_sub(size);
         self.is_incomplete = !fits || added.is_err();
         if self.is_incomplete {
             log::line(
@@ -104,6 +103,7 @@ impl Reply {
             }
             ChunkKind::Audio if !chunk.id.is_empty() => chunk.id.clone_into(&mut self.audio),
             ChunkKind::State => {
+                json::room_to_parse(chunk.text.as_bytes())?;
                 if let Ok(Value::Object(state)) = serde_json::from_str(chunk.text) {
                     self.take_state(state)?;
                 }
@@ -117,15 +117,14 @@ impl Reply {
     /// A field that comes again replaces the one before; tool calls are told by their ids.
     fn take_state(&mut self, mut state: Map<String, Value>) -> Result<()> {
         let calls = state.shift_remove("tool_calls");
-        for fields in calls.as_ref().and_then(Value::as_array).into_iter().flatten() {
+        for fields in calls.into_iter().flat_map(items) {
             let id = fields.get("id").and_then(Value::as_str).unwrap_or_default();
             let known = self.calls.iter_mut().find(|call| call.id == id);
-            if let (Some(call), Some(fields)) = (known, fields.as_object()) {
-                call.state.extend(memory::object(fields)?);
+            if let (Some(call), Value::Object(fields)) = (known, fields) {
+                replace(&mut call.state, fields, &mut self.room)?;
             }
         }
-        self.state.extend(state);
-        Ok(())
+        replace(&mut self.state, state, &mut self.room)
     }
 
     /// The message as OpenAI's chat request takes it; empty where there is nothing that a
@@ -214,6 +213,31 @@ impl Call {
     }
 }
 
+/// The items of a list; of anything else, none.
+fn items(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(items) => items,
+        _ => Vec::new(),
+    }
+}
+
+/// Puts `fields` into `state`, in the place of those of their names. What that adds is taken
+/// from `room`.
+fn replace(
+    state: &mut Map<String, Value>,
+    fields: Map<String, Value>,
+    room: &mut usize,
+) -> Result<()> {
+    for (name, value) in fields {
+        let weight = |value: &Value| name.len() + memory::weight(value);
+        let room_without_old = *room + state.get(&name).map_or(0, weight);
+        let left = room_without_old.checked_sub(weight(&value));
+        *room = left.ok_or_else(|| Error::new(ErrorKind::TooLarge, "there is too much state"))?;
+        state.insert(name, value);
+    }
+    Ok(())
+}
+
 /// A copy of `text` as a value: json! would take the memory for granted.
 fn text(text: &str) -> Result<Value> {
     memory::text(text).map(Value::String)
@@ -298,10 +322,54 @@ mod tests {
         assert_eq!(reply(100, &thoughts).get("incomplete"), None);
         let state =
             Chunk { text: "{\"conversation\":\"a long one\"}", ..Chunk::new(ChunkKind::State) };
+        let size = 2 + "conversation".len() + memory::weight(&json!("a long one"));
         let states = [&[text][..], &[state; 100]].concat();
-        assert_eq!(reply(100, &states).get("incomplete"), None);
-        let is_cut = |bytes| reply(bytes, &[text, state]).get("incomplete").is_some();
-        assert_eq!([is_cut(32), is_cut(30)], [false, true]);
+        let is_cut = |bytes| reply(bytes, &states).get("incomplete").is_some();
+        assert_eq!([is_cut(size), is_cut(size - 1)], [false, true]);
+    }
+
+    #[test]
+    fn state_takes_room_from_all_that_comes_after_it() {
+        let text = Chunk { text: "so", ..Chunk::new(ChunkKind::Text) };
+        let state =
+            Chunk { text: "{\"conversation\":\"a long one\"}", ..Chunk::new(ChunkKind::State) };
+        let size = 2 + "conversation".len() + memory::weight(&json!("a long one"));
+        let message = json!({"role": "assistant", "content": "s", "conversation": "a long one", "incomplete": true});
+        assert_eq!(reply(size - 1, &[state, text]), message);
+    }
+
+    #[test]
+    fn state_of_all_tool_calls_is_bounded_together() {
+        let ids = ["a", "b", "c", "d"];
+        let states = ids.map(|id| {
+            let signature = "s".repeat(100);
+            json!({"tool_calls": [{"id": id, "extra_content": signature}]}).to_string()
+        });
+        let mut chunks = Vec::new();
+        for (index, (id, text)) in (0..).zip(ids.into_iter().zip(&states)) {
+            let call =
+                Chunk { id, name: "f", text: "{}", index, ..Chunk::new(ChunkKind::ToolCall) };
+            chunks.extend([call, Chunk { text, ..Chunk::new(ChunkKind::State) }]);
+        }
+        let each = 4
+            + "id".len()
+            + memory::weight(&json!("a"))
+            + "extra_content".len()
+            + memory::weight(&json!("s".repeat(100)));
+        let kept = |bytes| {
+            let message = reply(bytes, &chunks);
+            let calls = message["tool_calls"].as_array().unwrap();
+            let states = calls.iter().filter(|call| call.get("extra_content").is_some());
+            (states.count(), message.get("incomplete").is_some())
+        };
+        assert_eq!(
+            [4 * each, 4 * each - 1, 2 * each].map(kept),
+            [(4, false), (3, true), (2, true)]
+        );
+        // The same state again takes no more room.
+        chunks.extend(chunks.clone().into_iter().filter(|chunk| chunk.kind == ChunkKind::State));
+        let message = reply(4 * each, &chunks);
+        assert_eq!(message.get("incomplete"), None);
     }
 
     fn reply_of(chunks: &[Chunk<'_>]) -> Reply {
