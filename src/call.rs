@@ -308,7 +308,7 @@ impl<'a> Call<'a> {
                     }
                 }
                 Step::Html => {
-                    let page = events.decoder.rest().to_vec();
+                    let page = memory::bytes(events.decoder.rest())?;
                     return Err(self.page(&mut events.body, page));
                 }
             }
@@ -317,7 +317,10 @@ impl<'a> Call<'a> {
 
     /// The error that a web page is which begins in the place of text, with `start`.
     pub(crate) fn page_for_text(&self, events: &mut Events, start: &str) -> Error {
-        self.page(&mut events.body, start.as_bytes().to_vec())
+        match memory::bytes(start.as_bytes()) {
+            Ok(page) => self.page(&mut events.body, page),
+            Err(error) => error,
+        }
     }
 
     /// The error that a web page is, of which `page` was read already.
@@ -367,6 +370,12 @@ impl<'a> Call<'a> {
 
     /// The error that stands in `value`, if one does.
     pub(crate) fn error_in(&self, value: &serde_json::Value) -> Option<Error> {
+        if !fault::may_be_in(value) {
+            return None;
+        }
+        if let Err(error) = fault::room_for_error(memory::weight(value)) {
+            return Some(error);
+        }
         let settled = self.halves.as_ref().map(|_| halves::settle(&value.to_string()));
         let settled = settled.and_then(|text| serde_json::from_str(&text).ok());
         fault::in_event(&self.host, settled.as_ref().unwrap_or(value))
@@ -380,7 +389,7 @@ impl<'a> Call<'a> {
         error: &serde_json::Error,
     ) -> Result<serde_json::Value> {
         let value = json::repair(data, error)?;
-        if self.halves.is_none() && halves::are_in(&value.to_string()) {
+        if self.halves.is_none() && halves::are_in(&memory::json(&value)?) {
             self.halves = Some(Halves::default());
         }
         Ok(value)
@@ -388,7 +397,10 @@ impl<'a> Call<'a> {
 
     /// The error that an event of that name is.
     pub(crate) fn error_of(&self, event: Event<'_>) -> Error {
-        fault::of_event(&self.host, event.data)
+        match fault::room_for_error(event.data.len()) {
+            Ok(()) => fault::of_event(&self.host, event.data),
+            Err(error) => error,
+        }
     }
 
     /// How many choices, tool calls and files of an answer are told apart.
@@ -619,7 +631,7 @@ fn push_joined(chunk: &Chunk<'_>, halves: &mut Halves<Stream>, batch: &mut Batch
 /// The body of an error, which is copied and parsed; without memory for that, nothing: what
 /// else is known of the error still stands.
 fn affordable(body: &[u8]) -> &[u8] {
-    match memory::room_for(body.len().saturating_mul(8)) {
+    match fault::room_for_error(body.len()) {
         Ok(()) => body,
         Err(_) => &[],
     }

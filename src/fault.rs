@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use crate::error::{Details, Error, ErrorKind};
+use crate::error::{Details, Error, ErrorKind, Result};
+use crate::memory;
 use crate::transport::Headers;
 
 /// How much of a text that is no JSON goes into a message.
@@ -20,6 +21,12 @@ struct Said {
     /// A number in the place of the code is as a rule an HTTP status.
     status: Option<u16>,
     retry_after: Option<Duration>,
+}
+
+/// Whether there is memory to make an error of `bytes` that a server sent: they are parsed
+/// and copied several times before they are cut.
+pub(crate) fn room_for_error(bytes: usize) -> Result<()> {
+    memory::room_for(bytes.saturating_mul(8))
 }
 
 /// The error that a response with a status other than 2xx is.
@@ -99,9 +106,25 @@ pub(crate) fn of_page_for_answer(host: &str, page: &[u8]) -> Error {
         .with_details(Details { http_status: 200, body: text.into_owned(), ..Details::default() })
 }
 
+/// Whether an error may stand in an event: only then it is looked into.
+pub(crate) fn may_be_in(event: &Value) -> bool {
+    let event = first_of(event);
+    let is_there = |key: &&str| event.get(*key).is_some_and(|value| !value.is_null());
+    ["error", "error_message", "base_resp"].iter().any(is_there) || calls_itself_error(event)
+}
+
+/// The first item of a list; anything else as it is.
+fn first_of(body: &Value) -> &Value {
+    body.as_array().and_then(|items| items.first()).unwrap_or(body)
+}
+
+fn calls_itself_error(body: &Value) -> bool {
+    ["object", "type"].iter().any(|key| body.get(key).is_some_and(|value| value == "error"))
+}
+
 /// An error in the `error` member, or in one of its other names.
 fn stated(body: &Value) -> Option<Said> {
-    let body = body.as_array().and_then(|items| items.first()).unwrap_or(body);
+    let body = first_of(body);
     if let Some(message) = text(body, "error_message") {
         return Some(Said { message, ..Said::default() });
     }
@@ -145,9 +168,7 @@ fn stated(body: &Value) -> Option<Said> {
                 retry_after: retry_delay(error),
             })
         }
-        _ if ["object", "type"].iter().any(|k| body.get(k).is_some_and(|v| v == "error")) => {
-            plain(body)
-        }
+        _ if calls_itself_error(body) => plain(body),
         _ => None,
     }
 }

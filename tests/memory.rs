@@ -229,6 +229,17 @@ fn memory_that_runs_out_is_a_status_of_its_own_and_work_goes_on() {
     encoder.write_all(b"data: ").unwrap();
     encoder.write_all(&vec![b'x'; 256 * MIB]).unwrap();
     let packed = encoder.finish().unwrap();
+    // The errors are read, but not copied as often as errors are.
+    let long = "X".repeat(8 * MIB);
+    let told = openai::event(&json!({"error": {"message": long}}));
+    let named = format!("event: error\ndata: {{\"message\":\"{long}\"}}\n\n");
+    let function = json!({"name": "f", "arguments": "{}"});
+    let call =
+        json!({"index": 0, "id": "a", "function": function, "extra_content": "X".repeat(16 * MIB)});
+    let signed = openai::text("Hi")
+        + &openai::delta(json!({"tool_calls": [call]}))
+        + &openai::finish("stop")
+        + openai::DONE;
     let server = Server::start(move |exchange| {
         let asked = exchange.request.json()["messages"][0]["content"].to_string();
         let endless = |exchange: &mut Exchange, piece: &[u8]| {
@@ -254,6 +265,9 @@ fn memory_that_runs_out_is_a_status_of_its_own_and_work_goes_on() {
                 exchange.chunk("<html>");
                 endless(exchange, &vec![b'x'; MIB]);
             }
+            "told" => exchange.stream(&told),
+            "named" => exchange.stream(&named),
+            "signed" => exchange.stream(&signed),
             "long" => {
                 exchange.stream_head();
                 let events = openai::text(&"x".repeat(MIB));

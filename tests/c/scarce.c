@@ -60,6 +60,7 @@ int main(int argc, char **argv) {
   tolmach_request *request = NULL;
   tolmach_session *session = NULL;
   tolmach_error *error = NULL;
+  tolmach_status status;
   pthread_t threads[64];
   size_t before;
 
@@ -107,6 +108,10 @@ int main(int argc, char **argv) {
   EXPECT(TOLMACH_E_NO_MEMORY, end_of("packed"));
   EXPECT(TOLMACH_E_SERVER, end_of("error"));
   EXPECT(TOLMACH_E_PROTOCOL, end_of("page"));
+  EXPECT(TOLMACH_E_NO_MEMORY, end_of("told"));
+  EXPECT(TOLMACH_E_NO_MEMORY, end_of("named"));
+  status = end_of("signed"); /* its copies may just fit */
+  CHECK(status == TOLMACH_E_NO_MEMORY || status == TOLMACH_END);
   EXPECT(TOLMACH_END, end_of("long"));
   EXPECT(TOLMACH_END, end_of("small"));
   pthread_barrier_wait(&start);
