@@ -230,7 +230,7 @@ fn memory_that_runs_out_is_a_status_of_its_own_and_work_goes_on() {
     encoder.write_all(&vec![b'x'; 256 * MIB]).unwrap();
     let packed = encoder.finish().unwrap();
     // The errors are read, but not copied as often as errors are.
-    let long = "X".repeat(8 * MIB);
+    let long = "X".repeat(12 * MIB);
     let told = openai::event(&json!({"error": {"message": long}}));
     let named = format!("event: error\ndata: {{\"message\":\"{long}\"}}\n\n");
     let function = json!({"name": "f", "arguments": "{}"});
