@@ -14,6 +14,8 @@
 //! - `wire`: framing and tolerant JSON; `transport`: HTTP over ureq, cancellable
 //! - [`request`](Request), [`chunk`](Chunk), [`model`](Model), [`config`](Config),
 //!   [`error`](Error): what is asked and answered
+//! - `memory`: buffers that may fail to grow; `secret`: keys, and taking them out of text;
+//!   `thread`, `process`, `panics`, `log`: how the library lives in its host
 //!
 //! A panic in this crate is caught and becomes [`ErrorKind::Internal`]. The first call of
 //! the C ABI installs a panic hook that logs such panics instead of printing them, and
