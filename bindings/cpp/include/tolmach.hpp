@@ -357,13 +357,13 @@ class chained {
 }  // namespace detail
 
 // A temporary lends nothing: what `*` or `->` of one gives would be gone with the statement,
-// `for (auto& chunk : *client.open(question))` would read what is no more, and nobody has
-// asked whether there is a value. So that does not compile. Give the result a name and look
+// `for (auto& chunk : *client.open(question))` would read a session that is already freed,
+// without a check that there is one. So that does not compile. Give the result a name and look
 // at it; `std::move(*result)` then takes the value out.
 
 #if defined(__cpp_lib_expected)
 
-/// A value, or why there is none: a std::expected, of which a temporary lends nothing.
+/// A value or an error: a std::expected whose temporaries give no references.
 template <class T>
 class [[nodiscard]] expected : public std::expected<T, tolmach::error>,
                                public detail::chained<expected<T>> {
@@ -393,7 +393,7 @@ class [[nodiscard]] expected : public std::expected<T, tolmach::error>,
   [[nodiscard]] tolmach::error error() && noexcept { return std::move(*this).base::error(); }
 };
 
-/// Success, or why there is none: a std::expected, of which a temporary lends nothing.
+/// Success or an error: a std::expected whose temporaries give no references.
 template <>
 class [[nodiscard]] expected<void> : public std::expected<void, tolmach::error>,
                                      public detail::chained<expected<void>> {
