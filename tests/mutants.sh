@@ -85,13 +85,13 @@ mutant 'pthread_cancel unwinds through a poll' src/ffi/cancellation.rs \
 mutant 'threads of the library take signals' src/thread.rs \
   's/SigSet::all\(\)\.thread_swap_mask/SigSet::empty().thread_swap_mask/' --test system every_signal
 mutant 'a request is sent with writev, which raises SIGPIPE' src/transport/conn.rs \
-  's/^impl Write for Wire \{/&\n    fn write_vectored(\&mut self, pieces: \&[io::IoSlice<'"'_'"'>]) -> io::Result<usize> {\n        (\&*self.socket).write_vectored(pieces)\n    }\n/' --test tls sigpipe
+  's/^impl Write for Wire \{/&\n    fn write_vectored(\&mut self, pieces: \&[io::IoSlice<'"'"'_>]) -> io::Result<usize> {\n        (\&*self.socket).write_vectored(pieces)\n    }\n/' --test tls sigpipe
 mutant 'a second request has no deadline for its connection' src/transport/conn.rs \
   's/^        token\.connecting\(\);//' --lib second_request
 mutant 'a late cancel hits a kept connection' src/transport/conn.rs \
   's/token\.unbind\(&self\.line\.wire\.socket\);//' --lib late_cancel
 mutant 'a callback comes after its session was freed' src/session/mod.rs \
-  's/^        self\.control\.on_ready\(None\);//' --test readiness no_callback
+  's/^        self\.control\.on_ready\(None\);//; s/drop\(self\.control\.end\(\)\);/if let Some(ready) = self.control.end() { ready.call(); }/' --test readiness no_callback
 mutant 'a 2xx answer has no request id' src/call.rs \
   's/self\.request_id = fault::request_id\(&response\.headers\);/if response.status >= 300 { self.request_id = fault::request_id(\&response.headers) }/' --test errors request_id
 mutant 'addresses are not tried in turns' src/transport/dial.rs \
