@@ -3,13 +3,16 @@
 #include "check.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static int called, released;
+static int entered[2]; /* a pipe: a byte tells that the callback has begun */
 
 static void ready(void *user) {
   (void)user;
+  CHECK(write(entered[1], "", 1) == 1);
   pthread_mutex_lock(&lock);
   called = 1;
   pthread_mutex_unlock(&lock);
@@ -34,10 +37,14 @@ int main(int argc, char **argv) {
   tolmach_session *slow = ask(client, "Hi"), *other = ask(client, "Hi");
   const tolmach_chunk *chunk = NULL;
   pthread_t thread;
+  char byte;
 
+  CHECK(pipe(entered) == 0);
   EXPECT(TOLMACH_OK, tolmach_session_on_ready(slow, ready, NULL, release, NULL));
   pthread_mutex_lock(&lock); /* the callback waits from here on ... */
   tolmach_session_cancel(slow);
+  /* Freed before it is called, a session calls nothing and is released right here. */
+  CHECK(read(entered[0], &byte, 1) == 1);
   CHECK(pthread_create(&thread, NULL, poll, other) == 0);
   tolmach_session_cancel(other);
   CHECK(pthread_join(thread, NULL) == 0);
