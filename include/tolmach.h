@@ -943,6 +943,10 @@ typedef struct tolmach_usage {
    * Of the answer, spent on reasoning.
    */
   int64_t reasoning;
+  /**
+   * Of the prompt, written to a cache.
+   */
+  int64_t cache_write;
 } tolmach_usage;
 
 /**
@@ -1061,11 +1065,16 @@ typedef struct tolmach_chunk {
 #define TOLMACH_CHUNK_RAW 12
 
 /**
- * Opaque state of the provider's, such as signed reasoning: fields of the message, as a JSON
- * object in text. Each replaces the one before of its name; entries of tool_calls add to the
- * calls of their ids. The reply has it already.
+ * What the provider wants back with the next request, such as signed reasoning: opaque JSON
+ * in text. The reply of the session has it already: see tolmach_session_reply().
  */
 #define TOLMACH_CHUNK_STATE 13
+
+/**
+ * How likely the tokens of the answer were, where the request asks for it with logprobs: JSON
+ * in text, as the provider put it.
+ */
+#define TOLMACH_CHUNK_LOGPROBS 14
 
 /* ---- 10. session: one answer on its way ---- */
 

@@ -36,6 +36,8 @@ pub enum ChunkKind {
     Raw = 12,
     /// `text`: opaque JSON of the provider's, which goes back with the reply.
     State = 13,
+    /// `text`: how likely the answer's tokens were, as JSON in the provider's terms.
+    Logprobs = 14,
 }
 
 /// Token counts; -1 where the provider did not say.
@@ -51,11 +53,13 @@ pub struct Usage {
     pub cached_input: i64,
     /// Tokens of the answer spent on reasoning.
     pub reasoning: i64,
+    /// Tokens of the prompt that were written to a cache.
+    pub cache_write: i64,
 }
 
 impl Default for Usage {
     fn default() -> Self {
-        Usage { input: -1, output: -1, total: -1, cached_input: -1, reasoning: -1 }
+        Usage { input: -1, output: -1, total: -1, cached_input: -1, reasoning: -1, cache_write: -1 }
     }
 }
 

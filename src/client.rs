@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::call::{Call, Sink};
+use crate::answer::{Answer, Sink};
+use crate::attempt::Attempt;
 use crate::chunk::Batch;
 use crate::config::Config;
+use crate::dialects::{self, Dialect};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log;
 use crate::memory;
 use crate::model::Model;
-use crate::providers::Protocol;
 use crate::request::Request;
 use crate::secret::Secret;
 use crate::thread;
@@ -26,7 +27,7 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     config: Config,
     transport: Transport,
-    protocol: Box<dyn Protocol>,
+    dialect: Box<dyn Dialect>,
 }
 
 impl Client {
@@ -36,7 +37,11 @@ impl Client {
     /// [`ErrorKind::Auth`] when the provider needs a key and there is none,
     /// [`ErrorKind::Argument`] when a proxy or certificate setting is wrong.
     pub fn new(config: &Config) -> Result<Client> {
-        let protocol = (config.provider.connect)(config)?;
+        Client::speaking(config, dialects::connect(config)?)
+    }
+
+    /// The same, speaking `dialect`.
+    pub(crate) fn speaking(config: &Config, dialect: Box<dyn Dialect>) -> Result<Client> {
         let transport = Transport::new(Options {
             proxy: config.proxy.clone(),
             tls: tls_options(config)?,
@@ -48,7 +53,7 @@ impl Client {
         for secret in config.secrets().iter().chain(transport.secrets()) {
             transport.hide(secret);
         }
-        Ok(Client(Arc::new(Inner { config: config.clone(), transport, protocol })))
+        Ok(Client(Arc::new(Inner { config: config.clone(), transport, dialect })))
     }
 
     /// The models there are, in the provider's order. Blocks up to `timeout`.
@@ -66,9 +71,10 @@ impl Client {
                 }
                 None => Token::new(limits),
             };
-            let (models, call) =
-                client.attempt(&token, &Nobody, |call| client.0.protocol.models(call));
-            call.linger();
+            let list =
+                |attempt: &mut Attempt<'_>, _: &mut Answer<'_>| client.0.dialect.models(attempt);
+            let (models, attempt) = client.attempt(&token, &Nobody, list);
+            attempt.linger();
             models
         })
     }
@@ -84,15 +90,14 @@ impl Client {
         request: &Request,
         token: &'a Arc<Token>,
         sink: &'a dyn Sink,
-    ) -> (Result<()>, Call<'a>) {
-        self.attempt(token, sink, |call| {
+    ) -> (Result<()>, Attempt<'a>) {
+        self.attempt(token, sink, |attempt, answer| {
             // Every provider copies the request to translate it, and writes it as JSON.
             memory::room_for(request.size().saturating_mul(2))?;
-            call.asked(request);
-            let outcome = self.0.protocol.run(request, call);
+            let outcome = self.0.dialect.run(request, attempt, answer);
             // What came before an error is part of the answer.
-            call.end_texts();
-            outcome.and(call.flush())
+            answer.end_texts();
+            outcome.and(answer.flush())
         })
     }
 
@@ -102,18 +107,19 @@ impl Client {
         &'a self,
         token: &'a Arc<Token>,
         sink: &'a dyn Sink,
-        mut work: impl FnMut(&mut Call<'a>) -> Result<T>,
-    ) -> (Result<T>, Call<'a>) {
+        mut work: impl FnMut(&mut Attempt<'a>, &mut Answer<'a>) -> Result<T>,
+    ) -> (Result<T>, Attempt<'a>) {
         let mut tries = 0;
         loop {
-            let mut call = Call::new(&self.0.config, &self.0.transport, token, sink);
-            let error = match work(&mut call) {
-                Ok(done) => return (Ok(done), call),
-                Err(error) => call.told(error),
+            let mut attempt = Attempt::new(&self.0.config, &self.0.transport, token);
+            let mut answer = Answer::new(&self.0.config, token, sink);
+            let error = match work(&mut attempt, &mut answer) {
+                Ok(done) => return (Ok(done), attempt),
+                Err(error) => attempt.told(error),
             };
             let delay = match retry_delay(&error, tries) {
-                Some(delay) if !call.answered() && tries < self.0.config.max_retries => delay,
-                _ => return (Err(error), call),
+                Some(delay) if !answer.answered() && tries < self.0.config.max_retries => delay,
+                _ => return (Err(error), attempt),
             };
             tries += 1;
             log::line(
@@ -124,8 +130,8 @@ impl Client {
             );
             match self.0.transport.pause(delay, token) {
                 // A total deadline that the wait would pass leaves the error that there was.
-                Err(stop) if stop.kind() == ErrorKind::Timeout => return (Err(error), call),
-                Err(stop) => return (Err(stop), call),
+                Err(stop) if stop.kind() == ErrorKind::Timeout => return (Err(error), attempt),
+                Err(stop) => return (Err(stop), attempt),
                 Ok(()) => {}
             }
         }

@@ -8,9 +8,9 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use crate::catalog::{self, Provider};
 use crate::error::{Error, ErrorKind, Result};
 use crate::media;
-use crate::providers::{self, Provider};
 use crate::request::Request;
 use crate::secret::Secret;
 use crate::transport::{self, Headers, Limits, ProxyChoice, Roots, TapeChoice, Url};
@@ -116,8 +116,8 @@ impl Config {
     /// # Errors
     /// [`ErrorKind::Argument`] when there is no such provider; the message names all.
     pub fn new(provider: &str) -> Result<Config> {
-        let provider = providers::find(provider).ok_or_else(|| {
-            let names: Vec<&str> = providers::all().iter().map(|p| p.name).collect();
+        let provider = catalog::find(provider).ok_or_else(|| {
+            let names: Vec<&str> = catalog::all().iter().map(|p| p.name).collect();
             argument(format!("{provider:?} is no provider; there are {}", names.join(", ")))
         })?;
         Ok(Config {
@@ -535,7 +535,7 @@ mod tests {
 
     #[test]
     fn every_key_listed_can_be_set_and_taken_back() {
-        for provider in providers::all() {
+        for provider in catalog::all() {
             let mut config = Config::new(provider.name).unwrap();
             for key in COMMON_KEYS.iter().chain(provider.keys) {
                 let value = match *key {

@@ -42,13 +42,18 @@
 #[cfg(not(panic = "unwind"))]
 compile_error!("tolmach turns panics into errors and needs panic = \"unwind\"");
 
-mod call;
+mod answer;
+mod attempt;
+mod capabilities;
+mod catalog;
 mod chunk;
 mod client;
 mod config;
+mod dialects;
 mod error;
 mod fault;
 mod ffi;
+mod kept;
 mod log;
 mod media;
 mod memory;
@@ -56,8 +61,6 @@ mod model;
 mod panics;
 mod process;
 mod prompt;
-
-mod providers;
 mod request;
 mod secret;
 mod session;
@@ -65,12 +68,13 @@ mod thread;
 mod transport;
 mod wire;
 
+pub use capabilities::Capabilities;
+pub use catalog::{Provider, all as providers, find as find_provider};
 pub use chunk::{Chunk, ChunkKind, Usage};
 pub use client::Client;
 pub use config::Config;
 pub use error::{Error, ErrorKind, Result};
 pub use log::{Level, set as set_log};
 pub use model::Model;
-pub use providers::{Capabilities, Provider, all as providers, find as find_provider};
 pub use request::Request;
 pub use session::{Control, Polled, Ready, Replies, Session};

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::providers::Capabilities;
+use crate::capabilities::Capabilities;
 
 /// One entry of a provider's list of models.
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::kept;
 use crate::media;
 use crate::memory;
 use crate::wire::json;
@@ -183,7 +184,7 @@ impl Request {
     /// # Errors
     /// [`ErrorKind::NoMemory`] when there is not enough for it.
     pub fn to_json(&self) -> Result<String> {
-        memory::json(&self.to_object()?)
+        memory::json(&self.copy()?.into_object())
     }
 
     /// A copy of this request.
@@ -192,12 +193,21 @@ impl Request {
         Ok(Request { messages, fields: memory::object(&self.fields)? })
     }
 
-    /// The request as it stands, for a provider to make its own of.
-    pub(crate) fn to_object(&self) -> Result<Map<String, Value>> {
+    fn into_object(self) -> Map<String, Value> {
         let mut object = Map::with_capacity(self.fields.len() + 1);
-        object.insert("messages".to_owned(), Value::Array(memory::values(&self.messages)?));
-        object.extend(memory::object(&self.fields)?);
-        Ok(object)
+        object.insert("messages".to_owned(), Value::Array(self.messages));
+        object.extend(self.fields);
+        object
+    }
+
+    /// The request in OpenAI's words, for a dialect to make its own of: without what messages
+    /// keep for the dialect that they came in.
+    pub(crate) fn to_object(&self) -> Result<Map<String, Value>> {
+        let mut request = self.copy()?;
+        for message in request.messages.iter_mut().filter_map(Value::as_object_mut) {
+            message.shift_remove(kept::FIELD);
+        }
+        Ok(request.into_object())
     }
 
     /// About how many bytes of text there are in it.
@@ -325,6 +335,16 @@ mod tests {
         assert_eq!(request.to_json().unwrap(), whole);
         let request = Request::from_json(&format!("{{\"messages\":{messages}}}")).unwrap();
         assert_eq!(request.to_json().unwrap(), whole);
+    }
+
+    #[test]
+    fn what_a_message_keeps_for_its_dialect_is_exported_and_not_sent() {
+        let message = r#"{"role":"assistant","content":"Hi","tolmach":{"dialect":"d","items":[]}}"#;
+        let mut request = Request::new(None);
+        request.message_json(message).unwrap();
+        assert_eq!(request.to_json().unwrap(), format!("{{\"messages\":[{message}]}}"));
+        let sent = Value::Object(request.to_object().unwrap());
+        assert_eq!(sent, json!({"messages": [{"role": "assistant", "content": "Hi"}]}));
     }
 
     #[test]

@@ -44,10 +44,10 @@ mutant() {
 
 pattern=${1:-}
 
-mutant 'keep-alives extend the idle deadline' src/call.rs \
+mutant 'keep-alives extend the idle deadline' src/answer/mod.rs \
   's/^        if !self\.batch\.is_empty\(\) \{$/        self.token.progress();\n&/' --test http keep_alives
-mutant 'an answer may end with one of its choices open' src/providers/openai.rs \
-  's/\(self\.finishes\.is_empty\(\) \|\| !open\.is_empty\(\)\)/self.finishes.is_empty()/' --test openai choice
+mutant 'an answer may end with one of its choices open' src/answer/mod.rs \
+  's/\(self\.reasons\.is_empty\(\) \|\| !open\.is_empty\(\)\)/self.reasons.is_empty()/' --test openai choice
 mutant 'the queue holds 16 times its bytes' src/session/queue.rs \
   's/> self\.max_bytes/> self.max_bytes * 16/' --lib queue
 mutant '409 and 425 are not retried' src/fault.rs \
@@ -56,17 +56,17 @@ mutant 'retries come without jitter' src/client.rs \
   's/\(1\.0 - 0\.25 \* fastrand::f64\(\)\)/1.0/' --lib waits_before_retries
 mutant 'error_message is ignored in a body' src/fault.rs \
   's/"error_message"/"no_such_field"/' --test errors error_message
-mutant 'error_message is ignored in an event' src/providers/openai.rs \
+mutant 'error_message is ignored in an event' src/dialects/shared/chat.rs \
   's/\[&self\.error, &self\.error_message, &self\.base_resp\]/[\&self.error, \&self.base_resp]/' --test errors error_message
-mutant 'the refusal of stream_options is not remembered' src/providers/openai.rs \
-  's/refused\(\)\.insert\(model\);//' --test openai usage_is_not_asked
-mutant 'bodies of errors are not cut' src/call.rs \
+mutant 'the refusal of stream_options is not remembered' src/attempt/heal.rs \
+  's/known\.entry\(place\)\.or_default\(\)\.push\(number\);//' --test openai usage_is_not_asked
+mutant 'bodies of errors are not cut' src/attempt/mod.rs \
   's/\.cut\(self\.config\.max_error_bytes\)//' --test errors bodies_of_errors
-mutant 'bodies of errors are read without limit' src/call.rs \
+mutant 'bodies of errors are read without limit' src/attempt/mod.rs \
   's/read_to_limit\(self\.config\.max_error_bytes, &mut body\)/read_to_limit(usize::MAX, \&mut body)/' --test errors error_without_end
-mutant 'pages are read without limit' src/call.rs \
+mutant 'pages are read without limit' src/attempt/mod.rs \
   's/read_to_limit\(self\.config\.max_error_bytes, &mut page\)/read_to_limit(usize::MAX, \&mut page)/' --test errors error_without_end
-mutant 'fetched files have no limit' src/call.rs \
+mutant 'fetched files have no limit' src/attempt/mod.rs \
   's/read_to_limit\(self\.config\.max_event_bytes, &mut bytes\)/read_to_limit(usize::MAX, \&mut bytes)/' --test gigachat file_larger
 mutant 'secrets are not wiped' src/secret.rs \
   's/^pub\(crate\) struct Secret\(Zeroizing<String>\);/pub(crate) struct Secret(std::mem::ManuallyDrop<Zeroizing<String>>);/; s/Secret\(Zeroizing::new\(text\.to_owned\(\)\)\)/Secret(std::mem::ManuallyDrop::new(Zeroizing::new(text.to_owned())))/; s/Secret\(Zeroizing::new\(BASE64\.encode\(&\*both\)\)\)/Secret(std::mem::ManuallyDrop::new(Zeroizing::new(BASE64.encode(\&*both))))/' --lib wiped
@@ -92,7 +92,7 @@ mutant 'a late cancel hits a kept connection' src/transport/conn.rs \
   's/token\.unbind\(&self\.line\.wire\.socket\);//' --lib late_cancel
 mutant 'a callback comes after its session was freed' src/session/mod.rs \
   's/^        self\.control\.on_ready\(None\);//; s/drop\(self\.control\.end\(\)\);/if let Some(ready) = self.control.end() { ready.call(); }/' --test readiness no_callback
-mutant 'a 2xx answer has no request id' src/call.rs \
+mutant 'a 2xx answer has no request id' src/attempt/mod.rs \
   's/self\.request_id = fault::request_id\(&response\.headers\);/if response.status >= 300 { self.request_id = fault::request_id(\&response.headers) }/' --test errors request_id
 mutant 'addresses are not tried in turns' src/transport/dial.rs \
   's/addresses\.extend\(second\.next\(\)\);//' --lib tried_in_turns

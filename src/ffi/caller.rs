@@ -204,9 +204,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::call::Call;
+    use crate::answer::Answer;
+    use crate::attempt::Attempt;
+    use crate::dialects::Dialect;
     use crate::model::Model;
-    use crate::providers::{self, Protocol, Provider};
     use crate::{Client, Config, Request, Session, log, thread};
 
     /// Set in the process whose standard error is looked at.
@@ -214,12 +215,12 @@ mod tests {
 
     struct Panicking;
 
-    impl Protocol for Panicking {
-        fn run(&self, _: &Request, _: &mut Call<'_>) -> Result<()> {
+    impl Dialect for Panicking {
+        fn run(&self, _: &Request, _: &mut Attempt<'_>, _: &mut Answer<'_>) -> Result<()> {
             panic!("in a session")
         }
 
-        fn models(&self, _: &mut Call<'_>) -> Result<Vec<Model>> {
+        fn models(&self, _: &mut Attempt<'_>) -> Result<Vec<Model>> {
             panic!("in a list of models")
         }
     }
@@ -266,11 +267,8 @@ mod tests {
         logged("of a value");
         thread::spawn("job", || panic!("in a job")).unwrap();
         logged("in a job");
-        let mut config = Config::new("openai").unwrap();
-        let openai = providers::find("openai").unwrap();
-        config.provider =
-            Box::leak(Box::new(Provider { connect: |_| Ok(Box::new(Panicking)), ..*openai }));
-        let client = Client::new(&config).unwrap();
+        let config = Config::new("openai").unwrap();
+        let client = Client::speaking(&config, Box::new(Panicking)).unwrap();
         assert_eq!(client.models(None).unwrap_err().kind(), ErrorKind::Internal);
         logged("in a list of models");
         let mut session = Session::open(&client, &Request::new(None)).unwrap();

@@ -31,10 +31,12 @@ pub const TOLMACH_CHUNK_USAGE: tolmach_chunk_kind = 10;
 pub const TOLMACH_CHUNK_FINISH: tolmach_chunk_kind = 11;
 /// With the config's raw_chunks alone: text is the undecoded event.
 pub const TOLMACH_CHUNK_RAW: tolmach_chunk_kind = 12;
-/// Opaque state of the provider's, such as signed reasoning: fields of the message, as a JSON
-/// object in text. Each replaces the one before of its name; entries of tool_calls add to the
-/// calls of their ids. The reply has it already.
+/// What the provider wants back with the next request, such as signed reasoning: opaque JSON
+/// in text. The reply of the session has it already: see tolmach_session_reply().
 pub const TOLMACH_CHUNK_STATE: tolmach_chunk_kind = 13;
+/// How likely the tokens of the answer were, where the request asks for it with logprobs: JSON
+/// in text, as the provider put it.
+pub const TOLMACH_CHUNK_LOGPROBS: tolmach_chunk_kind = 14;
 
 /// Token counts; -1 where the provider did not say.
 #[repr(C)]
@@ -50,6 +52,8 @@ pub struct tolmach_usage {
     pub cached_input: i64,
     /// Of the answer, spent on reasoning.
     pub reasoning: i64,
+    /// Of the prompt, written to a cache.
+    pub cache_write: i64,
 }
 
 /// One piece of an answer. Belongs to the session: it and all it points to are valid until
@@ -84,7 +88,7 @@ pub struct tolmach_chunk {
 impl tolmach_chunk {
     /// `chunk` as C sees it: its strings have a NUL behind them in their batch.
     pub(super) fn view(chunk: &Chunk<'_>) -> tolmach_chunk {
-        let Usage { input, output, total, cached_input, reasoning } = chunk.usage;
+        let Usage { input, output, total, cached_input, reasoning, cache_write } = chunk.usage;
         tolmach_chunk {
             kind: chunk.kind as tolmach_chunk_kind,
             choice: chunk.choice,
@@ -96,7 +100,7 @@ impl tolmach_chunk {
             mime: tolmach_str::of_terminated(chunk.mime),
             bytes: if chunk.bytes.is_empty() { std::ptr::null() } else { chunk.bytes.as_ptr() },
             bytes_len: chunk.bytes.len(),
-            usage: tolmach_usage { input, output, total, cached_input, reasoning },
+            usage: tolmach_usage { input, output, total, cached_input, reasoning, cache_write },
         }
     }
 }

@@ -4,7 +4,7 @@ use once_cell::race::OnceBox;
 
 use super::caller::Caller;
 use super::text::{Text, tolmach_str};
-use crate::providers;
+use crate::catalog;
 
 /// What a provider or a model can do: a set of TOLMACH_CAN_ bits. The set is open: ignore
 /// the bits you do not know.
@@ -76,7 +76,7 @@ impl Providers {
             texts.push(text);
             view
         };
-        let views = providers::all()
+        let views = catalog::all()
             .iter()
             .map(|provider| tolmach_provider {
                 name: keep(provider.name),
@@ -121,7 +121,7 @@ pub unsafe extern "C" fn tolmach_provider_find(name: *const c_char) -> *const to
     let caller = unsafe { Caller::trusted() };
     caller.value(std::ptr::null(), || {
         let name = caller.string("name", name).ok()?;
-        let index = providers::all().iter().position(|provider| provider.name == name)?;
+        let index = catalog::all().iter().position(|provider| provider.name == name)?;
         table().views.get(index).map(std::ptr::from_ref)
     })
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::readiness::{Ready, Signal};
-use crate::call::Sink;
+use crate::answer::Sink;
 use crate::chunk::Batch;
 use crate::error::{Error, ErrorKind, Result};
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::chunk::{Chunk, ChunkKind};
 use crate::error::{Error, ErrorKind, Result};
+use crate::kept::{self, Kept};
 use crate::log;
 use crate::memory;
 use crate::request::INCOMPLETE;
@@ -26,6 +27,8 @@ pub(crate) struct Reply {
     audio: String,
     /// What the provider wants back, as fields of the message.
     state: Map<String, Value>,
+    /// What else it wants back, and in which order.
+    kept: Kept,
     /// The answer came to its end: nothing of it is still missing.
     finished: bool,
 }
@@ -80,7 +83,10 @@ impl Reply {
 
     fn add(&mut self, chunk: &Chunk<'_>) -> Result<()> {
         match chunk.kind {
-            ChunkKind::Text => memory::push_str(&mut self.text, chunk.text)?,
+            ChunkKind::Text => {
+                memory::push_str(&mut self.text, chunk.text)?;
+                self.kept.text(chunk.text.len());
+            }
             ChunkKind::Refusal => memory::push_str(&mut self.refusal, chunk.text)?,
             ChunkKind::Reasoning => {
                 memory::push_str(&mut self.reasoning, chunk.text)?;
@@ -93,6 +99,7 @@ impl Reply {
                 let at = self.calls.iter().rposition(|call| call.index == chunk.index);
                 let at = at.unwrap_or(self.calls.len());
                 if at == self.calls.len() {
+                    self.kept.call(chunk.id);
                     self.calls.push(Call { index: chunk.index, ..Call::default() });
                 }
                 if let Some(call) = self.calls.get_mut(at) {
@@ -116,6 +123,9 @@ impl Reply {
 
     /// A field that comes again replaces the one before; tool calls are told by their ids.
     fn take_state(&mut self, mut state: Map<String, Value>) -> Result<()> {
+        if let Some(note) = state.shift_remove(kept::FIELD) {
+            return self.kept.take(note, &mut self.room);
+        }
         let calls = state.shift_remove("tool_calls");
         for fields in calls.into_iter().flat_map(items) {
             let id = fields.get("id").and_then(Value::as_str).unwrap_or_default();
@@ -131,10 +141,9 @@ impl Reply {
     /// provider would take. Tool calls that did not arrive whole are left out. Where it is
     /// not the whole answer, [`INCOMPLETE`] says so.
     pub(crate) fn to_json(&self) -> Result<String> {
-        let mut calls = Vec::new();
-        for call in self.calls.iter().filter(|call| call.is_whole(self.finished)) {
-            calls.push(call.to_json()?);
-        }
+        let whole: Vec<&Call> =
+            self.calls.iter().filter(|call| call.is_whole(self.finished)).collect();
+        let calls = whole.iter().map(|call| call.to_json()).collect::<Result<Vec<Value>>>()?;
         let says_nothing = self.text.trim().is_empty()
             && self.refusal.is_empty()
             && self.audio.is_empty()
@@ -163,6 +172,9 @@ impl Reply {
             if name != "content" && !value.is_null() && *value != json!([]) {
                 message.insert(name.clone(), memory::value(value)?);
             }
+        }
+        if let Some(kept) = self.kept.to_value(|id| whole.iter().any(|call| call.id == id))? {
+            message.insert(kept::FIELD.to_owned(), kept);
         }
         if self.is_incomplete {
             message.insert(INCOMPLETE.to_owned(), true.into());
@@ -277,6 +289,34 @@ mod tests {
                 {"id": "b", "type": "function", "function": {"name": "g", "arguments": "{}"}},
             ]})
         );
+    }
+
+    #[test]
+    fn items_of_a_dialect_are_kept_in_their_order_and_those_of_calls_that_are_cut_are_not() {
+        let call = Chunk::new(ChunkKind::ToolCall);
+        let state = Chunk::new(ChunkKind::State);
+        let thinking = "{\"tolmach\":{\"dialect\":\"d\",\"item\":{\"type\":\"thinking\"}}}";
+        let caller = "{\"tolmach\":{\"dialect\":\"d\",\"call\":\"a\",\"with\":{\"caller\":1}}}";
+        let chunks = [
+            Chunk { text: thinking, ..state },
+            Chunk { text: "He", ..Chunk::new(ChunkKind::Text) },
+            Chunk { text: "llo", ..Chunk::new(ChunkKind::Text) },
+            Chunk { id: "a", name: "f", text: "{}", ..call },
+            Chunk { text: caller, ..state },
+            Chunk { text: thinking, ..state },
+            Chunk { id: "b", name: "g", text: "{\"cut\":", index: 1, ..call },
+        ];
+        let items = json!([
+            {"item": {"type": "thinking"}},
+            {"text": 5},
+            {"call": "a", "with": {"caller": 1}},
+            {"item": {"type": "thinking"}},
+        ]);
+        let message = reply(10_000, &chunks);
+        assert_eq!(message["tolmach"], json!({"dialect": "d", "items": items}));
+        assert_eq!(message["tool_calls"].as_array().unwrap().len(), 1);
+        let [thinking, said, ..] = chunks;
+        assert_eq!(reply(10, &[said, thinking])["incomplete"], true);
     }
 
     /// What a reply of at most `bytes` is after `chunks`.

@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn trusted_root_has_the_key_of_its_certificate() {
         // An RSA key: the length of its sequence takes several bytes.
-        let pem = include_bytes!("../providers/gigachat_root.pem");
+        let pem = include_bytes!("../catalog/gigachat_root.pem");
         let certificate = certificates("ca_pem", pem).unwrap().remove(0);
         let mut store = RootCertStore::empty();
         store.add(certificate.clone()).unwrap();

@@ -16,6 +16,7 @@ pub mod openai;
 pub mod prefix;
 pub mod process;
 pub mod server;
+pub mod splits;
 pub mod stage;
 pub mod tls;
 

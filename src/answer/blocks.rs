@@ -16,7 +16,7 @@ const MAX_BLOCKS: usize = 1024;
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// What is kept of an answer.
-pub(super) struct States {
+pub(super) struct Blocks {
     choices: Vec<State>,
     /// How many bytes may still be kept.
     room: usize,
@@ -35,9 +35,9 @@ struct State {
     changed: bool,
 }
 
-impl States {
-    pub(super) fn new() -> States {
-        States { choices: Vec::new(), room: MAX_BYTES, room_before_end: MAX_BYTES }
+impl Blocks {
+    pub(super) fn new() -> Blocks {
+        Blocks { choices: Vec::new(), room: MAX_BYTES, room_before_end: MAX_BYTES }
     }
 
     /// Takes blocks of `field`, or pieces of blocks.
@@ -263,7 +263,7 @@ mod tests {
     fn more_than_is_kept_leaves_nothing() {
         let many = fields(json!({"type": "redacted_thinking", "data": "d"}));
         for (piece, fits) in [(large(1), 15), (many, MAX_BLOCKS)] {
-            let mut states = States::new();
+            let mut states = Blocks::new();
             states.keep(0, "thinking_blocks", &vec![piece.clone(); fits]).unwrap();
             let kept = states.take(0).unwrap().unwrap();
             assert_eq!(kept["thinking_blocks"].as_array().unwrap().len(), fits);
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn names_of_fields_are_counted() {
-        let mut states = States::new();
+        let mut states = Blocks::new();
         let mut piece = Map::new();
         piece.insert("x".repeat(MAX_BYTES), Value::Null);
         states.keep(0, "reasoning_details", &[piece]).unwrap();
@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn choices_share_the_memory_that_may_be_kept() {
-        let mut states = States::new();
+        let mut states = Blocks::new();
         let count =
             |state: Option<Value>| state.unwrap()["thinking_blocks"].as_array().map(Vec::len);
         states.keep(0, "thinking_blocks", &[large(6)]).unwrap();
@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn what_is_given_before_the_end_is_bounded_in_all() {
-        let mut states = States::new();
+        let mut states = Blocks::new();
         states.keep(0, "thinking_blocks", &[large(6)]).unwrap();
         let mut given = Vec::new();
         for _ in 0..4 {

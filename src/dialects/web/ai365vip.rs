@@ -1,11 +1,13 @@
 //! AI365VIP: a web chat that took one folded prompt and answered in plain text
-//! (providers.md 4). The service is gone; its protocol is kept.
+//!. The service is gone; its protocol is kept.
 
 use serde_json::json;
 
-use super::{Capabilities, Protocol, Provider, web_headers};
-use crate::call::Call;
+use crate::answer::Answer;
+use crate::attempt::Attempt;
 use crate::config::Config;
+use crate::dialects::Dialect;
+use crate::dialects::shared::web;
 use crate::error::Result;
 use crate::fault;
 use crate::model::Model;
@@ -42,40 +44,31 @@ const HEADERS: &[(&str, &str)] = &[
     ),
 ];
 
-pub(super) fn provider() -> Provider {
-    Provider {
-        name: "ai365vip",
-        label: "AI365VIP",
-        url: "https://chat.ai365vip.com",
-        base_url: "https://chat.ai365vip.com",
-        default_model: "gpt-3.5-turbo",
-        api_key_env: "",
-        capabilities: Capabilities::STREAM.with(Capabilities::LIST_MODELS),
-        keys: &["cookie"],
-        extra_root: None,
-        connect: |config| Ok(Box::new(Ai365Vip::new(config)?)),
-    }
-}
-
-struct Ai365Vip {
+pub(crate) struct Ai365Vip {
     config: Config,
     chat_url: String,
     headers: Headers,
 }
 
 impl Ai365Vip {
-    fn new(config: &Config) -> Result<Ai365Vip> {
+    pub(crate) fn new(config: &Config) -> Result<Ai365Vip> {
         Ok(Ai365Vip {
             config: config.clone(),
             chat_url: config.url("/api/chat"),
-            headers: web_headers(HEADERS, config)?,
+            headers: web::headers(HEADERS, config)?,
         })
     }
 }
 
-impl Protocol for Ai365Vip {
-    fn run(&self, request: &Request, call: &mut Call<'_>) -> Result<()> {
+impl Dialect for Ai365Vip {
+    fn run(
+        &self,
+        request: &Request,
+        attempt: &mut Attempt<'_>,
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
         let model = self.config.model_for(request);
+        answer.asked(request, model);
         // The model's name and the numbers are the same whatever the model.
         let body = json!({
             "model": {"id": model, "name": "GPT-3.5", "maxLength": 3000, "tokenLimit": 2048},
@@ -85,39 +78,38 @@ impl Protocol for Ai365Vip {
             "temperature": 1,
         });
         let request = HttpRequest::post_json(&self.chat_url, self.headers.clone(), &body)?;
-        let response = call.send(request)?;
-        let mut events = call.text_events(response)?;
-        call.start("", model);
+        let response = attempt.send(request)?;
+        let mut events = attempt.text_events(response)?;
+        answer.start("", model);
         // What may yet turn out to be a challenge page that calls itself something else.
         let mut start = Some(String::new());
         let mut said = false;
-        while call.next(&mut events)? {
+        while attempt.next(&mut events, answer)? {
             said = true;
             let text = String::from_utf8_lossy(events.event().data);
             let Some(held) = &mut start else {
-                call.text(0, &text);
+                answer.text(0, &text);
                 continue;
             };
             held.push_str(&text);
             match fault::begins_page(held) {
                 Some(true) => {
                     let start = std::mem::take(held);
-                    return Err(call.page_for_text(&mut events, &start));
+                    return Err(attempt.page_for_text(&mut events, &start));
                 }
-                Some(false) => call.text(0, &start.take().unwrap_or_default()),
+                Some(false) => answer.text(0, &start.take().unwrap_or_default()),
                 None => {}
             }
         }
         if !said {
-            return Err(call.protocol_error("answered with nothing"));
+            return Err(attempt.protocol_error("answered with nothing"));
         }
-        call.text(0, &start.unwrap_or_default());
-        call.finish(0, "stop", "");
-        call.end(events);
-        Ok(())
+        answer.text(0, &start.unwrap_or_default());
+        attempt.end(events);
+        answer.finish()
     }
 
-    fn models(&self, _: &mut Call<'_>) -> Result<Vec<Model>> {
+    fn models(&self, _: &mut Attempt<'_>) -> Result<Vec<Model>> {
         Ok(MODELS.iter().map(|id| Model::named(id)).collect())
     }
 }

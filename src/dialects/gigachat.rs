@@ -1,5 +1,5 @@
 //! GigaChat, by Sber: OAuth in front of a protocol much like OpenAI's of the days of
-//! functions (providers.md 3), and its second version with named events (3.8).
+//! functions, and its second version with named events.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
@@ -11,10 +11,11 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::openai::{Answer, finish_reason, usage_of};
-use super::{Capabilities, Protocol, Provider};
-use crate::call::{Call, Response};
-use crate::chunk::{Chunk, ChunkKind};
+use super::shared::chat::ChatReader;
+use super::{Dialect, Flow, Reader, read};
+use crate::answer::Answer;
+use crate::answer::usage::usage_of;
+use crate::attempt::{Attempt, Response};
 use crate::config::{Config, Trust};
 use crate::error::{Error, ErrorKind, Result};
 use crate::media;
@@ -25,45 +26,14 @@ use crate::prompt::{role_of, text_of};
 use crate::request::Request;
 use crate::secret::Secret;
 use crate::transport::{self, Headers, HttpRequest};
+use crate::wire::Event;
 
 const AUTH_URL: &str = "https://ngw.devices.sberbank.ru:9443/api/v2/oauth";
 
 /// A token is renewed this long before its end.
 const EARLY: Duration = Duration::from_secs(60);
 
-pub(super) fn provider() -> Provider {
-    Provider {
-        name: "gigachat",
-        label: "GigaChat",
-        url: "https://developers.sber.ru/gigachat",
-        base_url: "https://api.giga.chat/v1",
-        default_model: "GigaChat-2",
-        api_key_env: "GIGACHAT_CREDENTIALS",
-        capabilities: Capabilities::STREAM
-            .with(Capabilities::HISTORY)
-            .with(Capabilities::SYSTEM)
-            .with(Capabilities::TOOLS)
-            .with(Capabilities::VISION)
-            .with(Capabilities::IMAGES)
-            .with(Capabilities::LIST_MODELS)
-            .with(Capabilities::NEEDS_AUTH)
-            .with(Capabilities::WORKING),
-        keys: &[
-            "api_key",
-            "auth_url",
-            "auth_scheme",
-            "scope",
-            "access_token",
-            "user",
-            "password",
-            "api_version",
-        ],
-        extra_root: Some(include_str!("gigachat_root.pem")),
-        connect: |config| Ok(Box::new(GigaChat::new(config)?)),
-    }
-}
-
-struct GigaChat {
+pub(super) struct GigaChat {
     config: Config,
     /// Below the base URL, of the version asked for.
     base: String,
@@ -92,7 +62,7 @@ struct Account {
 }
 
 impl GigaChat {
-    fn new(config: &Config) -> Result<GigaChat> {
+    pub(super) fn new(config: &Config) -> Result<GigaChat> {
         let second = config.option("api_version") == Some("v2");
         let (place, query) = transport::cut_query(&config.base_url);
         let base = match place.strip_suffix("/v1") {
@@ -105,16 +75,16 @@ impl GigaChat {
     /// Sends with a token; where it is refused, once more with a new one.
     fn send(
         &self,
-        call: &mut Call<'_>,
+        attempt: &mut Attempt<'_>,
         make: impl Fn(Headers) -> Result<HttpRequest>,
     ) -> Result<Response> {
         let mut refused: Option<Secret> = None;
         loop {
-            let (token, fresh) = self.access.token(refused.as_ref(), call)?;
-            call.hide(&token);
+            let (token, fresh) = self.access.token(refused.as_ref(), attempt)?;
+            attempt.hide(&token);
             let mut headers = Headers::default();
             headers.set("Authorization", &format!("Bearer {}", token.expose()))?;
-            match call.send(make(headers)?) {
+            match attempt.send(make(headers)?) {
                 Err(error) if error.http_status() == Some(401) && !fresh && refused.is_none() => {
                     refused = Some(token);
                 }
@@ -128,10 +98,10 @@ impl GigaChat {
         path: &str,
         stream: bool,
         body: &Value,
-        call: &mut Call<'_>,
+        attempt: &mut Attempt<'_>,
     ) -> Result<Response> {
         let url = transport::join(&self.base, path);
-        self.send(call, |mut headers| {
+        self.send(attempt, |mut headers| {
             headers.put("Content-Type", "application/json");
             headers.put("Accept", if stream { "text/event-stream" } else { "application/json" });
             if stream {
@@ -141,48 +111,75 @@ impl GigaChat {
         })
     }
 
-    fn chat(&self, request: &Request, call: &mut Call<'_>) -> Result<()> {
-        let model = self.config.model_for(request);
-        let body = self.body(model, request, call)?;
-        let response =
-            self.post("/chat/completions", request.stream(), &Value::Object(body), call)?;
-        let mut answer = Answer::showing_files(model);
-        answer.read_to_end(response, call)?;
-        self.show(&answer.files(), call)?;
-        answer.finish(call)
+    fn chat(
+        &self,
+        model: &str,
+        request: &Request,
+        attempt: &mut Attempt<'_>,
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
+        let body = self.body(model, request, attempt)?;
+        let body = Value::Object(body);
+        let response = self.post("/chat/completions", request.stream(), &body, attempt)?;
+        let mut reader = ChatReader::showing_files();
+        read(response, &mut reader, attempt, answer)?;
+        self.show(&reader.files(), attempt, answer)?;
+        answer.finish()
+    }
+
+    /// The second version of the contract.
+    fn chat_second(
+        &self,
+        model: &str,
+        request: &Request,
+        attempt: &mut Attempt<'_>,
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
+        let first = self.body(model, request, attempt)?;
+        let body = second_body(&first, request);
+        let response = self.post("/chat/completions", request.stream(), &body, attempt)?;
+        let mut reader = Second::default();
+        read(response, &mut reader, attempt, answer)?;
+        self.show(&reader.files, attempt, answer)?;
+        answer.finish()
     }
 
     /// Fetches and delivers the images that the answer shows, one by one.
-    fn show(&self, files: &[String], call: &mut Call<'_>) -> Result<()> {
+    fn show(
+        &self,
+        files: &[String],
+        attempt: &mut Attempt<'_>,
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
         for id in files {
             // What there is already does not wait for the next download.
-            call.flush()?;
-            let bytes = self.download(id, call)?;
-            call.image(0, &bytes, "");
+            answer.flush()?;
+            let bytes = self.download(id, attempt)?;
+            answer.image(0, &bytes, "");
         }
         Ok(())
     }
 
     /// A file that the answer shows: an image that the model made.
-    fn download(&self, id: &str, call: &mut Call<'_>) -> Result<Vec<u8>> {
+    fn download(&self, id: &str, attempt: &mut Attempt<'_>) -> Result<Vec<u8>> {
         let id = utf8_percent_encode(id, NON_ALPHANUMERIC).to_string().replace("%2D", "-");
         let url = self.config.url(&format!("/files/{id}/content"));
-        let response = self.send(call, |mut headers| {
+        let response = self.send(attempt, |mut headers| {
             headers.put("Accept", "application/jpg");
             Ok(HttpRequest::get(&url, headers))
         })?;
-        call.bytes(response)
+        attempt.bytes(response)
     }
 
     /// Uploads what a part of a message carries; its id.
-    fn upload(&self, part: &Value, call: &mut Call<'_>) -> Result<Option<String>> {
+    fn upload(&self, part: &Value, attempt: &mut Attempt<'_>) -> Result<Option<String>> {
         let url = part.pointer("/image_url/url").or_else(|| part.get("image_url"));
         let url = url.or_else(|| part.pointer("/file/file_data"));
         let bytes = match (url.and_then(Value::as_str), part.pointer("/input_audio/data")) {
             (Some(url), _) => match media::decode_data_url(url)? {
                 Some(bytes) => bytes,
                 None if url.starts_with("data:") => return Err(not_base64()),
-                None => call.fetch_attached(url)?,
+                None => attempt.fetch_attached(url)?,
             },
             (None, Some(Value::String(data))) => {
                 media::decode_base64(data)?.ok_or_else(not_base64)?
@@ -203,24 +200,24 @@ impl GigaChat {
             memory::append(&mut body, part)?;
         }
         let url = self.config.url("/files");
-        let response = self.send(call, |mut headers| {
+        let response = self.send(attempt, |mut headers| {
             headers.put("Accept", "application/json");
             headers.put("Content-Type", &format!("multipart/form-data; boundary={boundary}"));
             Ok(HttpRequest::post(&url, headers, memory::bytes(&body)?))
         })?;
-        let answer = call.aside(response)?;
+        let answer = attempt.aside(response)?;
         match answer.get("id").and_then(Value::as_str) {
             Some(id) => Ok(Some(id.to_owned())),
-            None => Err(call.protocol_error("took a file and gave no id for it")),
+            None => Err(attempt.protocol_error("took a file and gave no id for it")),
         }
     }
 
-    /// The request in GigaChat's words (providers.md 3.5 and 3.9).
+    /// The request in GigaChat's words .
     fn body(
         &self,
         model: &str,
         request: &Request,
-        call: &mut Call<'_>,
+        attempt: &mut Attempt<'_>,
     ) -> Result<Map<String, Value>> {
         /// What GigaChat does not know.
         const UNKNOWN: &[&str] = &[
@@ -236,7 +233,7 @@ impl GigaChat {
             "stop",
             "max_completion_tokens",
         ];
-        let messages = self.messages(request.messages(), call)?;
+        let messages = self.messages(request.messages(), attempt)?;
         let mut body = Map::new();
         body.insert("model".to_owned(), model.into());
         body.insert("messages".to_owned(), Value::Array(messages));
@@ -289,7 +286,7 @@ impl GigaChat {
         Ok(body)
     }
 
-    fn messages(&self, messages: &[Value], call: &mut Call<'_>) -> Result<Vec<Value>> {
+    fn messages(&self, messages: &[Value], attempt: &mut Attempt<'_>) -> Result<Vec<Value>> {
         let mut mapped: Vec<Value> = Vec::new();
         let mut system: Option<Value> = None;
         let mut answered: Vec<&str> = Vec::new();
@@ -340,7 +337,7 @@ impl GigaChat {
             };
             let mut files = Vec::new();
             for part in message.get("content").and_then(Value::as_array).into_iter().flatten() {
-                files.extend(self.upload(part, call)?);
+                files.extend(self.upload(part, attempt)?);
             }
             let mut one = json!({"role": role, "content": content});
             for name in ["function_call", "functions_state_id", "attachments"] {
@@ -355,63 +352,32 @@ impl GigaChat {
         }
         Ok(system.into_iter().chain(mapped).collect())
     }
-
-    /// The second version of the contract (providers.md 3.8).
-    fn chat_second(&self, request: &Request, call: &mut Call<'_>) -> Result<()> {
-        let model = self.config.model_for(request);
-        let first = self.body(model, request, call)?;
-        let body = second_body(&first, request);
-        let response = self.post("/chat/completions", request.stream(), &body, call)?;
-        let mut events = call.events(response);
-        let mut answer = Second { model, started: false, calls: 0, files: Vec::new() };
-        let most = i32::try_from(call.max_tool_calls()).unwrap_or(i32::MAX);
-        let mut end = None;
-        while end.is_none() && call.next(&mut events)? {
-            let data = events.event().data;
-            if data.trim_ascii().is_empty() {
-                continue;
-            }
-            let event: Value =
-                serde_json::from_slice(data).or_else(|error| call.repair(data, &error))?;
-            if let Some(error) = call.error_in(&event) {
-                return Err(error);
-            }
-            answer.take(&event, call);
-            if answer.calls > most || answer.files.len() > call.max_tool_calls() {
-                return Err(call.too_many_calls());
-            }
-            end = Some(event)
-                .filter(|event| event.get("finish_reason").is_some_and(Value::is_string));
-        }
-        let Some(end) = end else { return Err(call.truncated()) };
-        call.end(events);
-        self.show(&answer.files, call)?;
-        if let Some(usage) = end.get("usage").and_then(usage_of) {
-            call.usage(usage);
-        }
-        let raw = end.get("finish_reason").and_then(Value::as_str).unwrap_or_default();
-        match finish_reason(raw, answer.calls > 0) {
-            Some(reason) => call.finish(0, reason, raw),
-            None => return Err(call.failed(raw)),
-        }
-        Ok(())
-    }
 }
 
-impl Protocol for GigaChat {
-    fn run(&self, request: &Request, call: &mut Call<'_>) -> Result<()> {
-        if self.second { self.chat_second(request, call) } else { self.chat(request, call) }
+impl Dialect for GigaChat {
+    fn run(
+        &self,
+        request: &Request,
+        attempt: &mut Attempt<'_>,
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
+        let model = self.config.model_for(request);
+        answer.asked(request, model);
+        match self.second {
+            true => self.chat_second(model, request, attempt, answer),
+            false => self.chat(model, request, attempt, answer),
+        }
     }
 
-    fn models(&self, call: &mut Call<'_>) -> Result<Vec<Model>> {
+    fn models(&self, attempt: &mut Attempt<'_>) -> Result<Vec<Model>> {
         let url = self.config.url("/models");
-        let response = self.send(call, |mut headers| {
+        let response = self.send(attempt, |mut headers| {
             headers.put("Accept", "application/json");
             Ok(HttpRequest::get(&url, headers))
         })?;
-        let list = call.aside(response)?;
+        let list = attempt.aside(response)?;
         let Some(entries) = list.get("data").and_then(Value::as_array) else {
-            return Err(call.protocol_error("answered with no list of models"));
+            return Err(attempt.protocol_error("answered with no list of models"));
         };
         // Beside models that chat there are some that embed, filter and check.
         let chats = |entry: &&Value| entry.get("type").is_none_or(|kind| kind == "chat");
@@ -583,26 +549,51 @@ fn second_message(message: &Value) -> Value {
     mapped
 }
 
-/// An answer of the second version, event by event or whole.
-struct Second<'m> {
-    model: &'m str,
-    started: bool,
-    calls: i32,
+/// Reads an answer of the second version, event by event or whole.
+#[derive(Default)]
+struct Second {
+    calls: i64,
     files: Vec<String>,
+    finished: bool,
 }
 
-impl Second<'_> {
-    fn take(&mut self, event: &Value, call: &mut Call<'_>) {
+impl Reader for Second {
+    fn read(&mut self, event: Event<'_>, answer: &mut Answer<'_>) -> Result<Flow> {
+        if event.data.trim_ascii().is_empty() {
+            return Ok(Flow::More);
+        }
+        let event = answer.json(event.data)?;
+        self.take(&event, answer);
+        if self.files.len() > answer.max_tool_calls() {
+            return Err(answer.too_many_calls());
+        }
+        let Some(reason) = event.get("finish_reason").and_then(Value::as_str) else {
+            return Ok(Flow::More);
+        };
+        self.finished = true;
+        answer.reason(0, reason);
+        if let Some(usage) = event.get("usage").and_then(usage_of) {
+            answer.usage(usage);
+        }
+        Ok(Flow::Done)
+    }
+
+    fn end(&mut self, answer: &mut Answer<'_>) -> Result<()> {
+        match self.finished {
+            true => Ok(()),
+            false => Err(answer.truncated()),
+        }
+    }
+}
+
+impl Second {
+    fn take(&mut self, event: &Value, answer: &mut Answer<'_>) {
         let text = |value: &Value, key: &str| {
             value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
-        if !self.started {
-            self.started = true;
-            let model = text(event, "model");
-            call.start("", if model.is_empty() { self.model } else { &model });
-        }
+        answer.start("", &text(event, "model"));
         if let Some(tool) = event.get("tool_execution") {
-            call.progress(&format!("{} {}", text(tool, "name"), text(tool, "status")));
+            answer.progress(&format!("{} {}", text(tool, "name"), text(tool, "status")));
         }
         let ids = ["tools_state_id", "tool_state_id", "functions_state_id"];
         for message in event.get("messages").and_then(Value::as_array).into_iter().flatten() {
@@ -613,8 +604,8 @@ impl Second<'_> {
             let id = id.into_iter().find(|id| !id.is_empty());
             let is_reasoning = role_of(message) == "reasoning";
             let mut say = |said: &str| match is_reasoning {
-                true => call.reasoning(0, said, "reasoning"),
-                false => call.text(0, said),
+                true => answer.reasoning(0, said, "reasoning"),
+                false => answer.text(0, said),
             };
             let parts = match message.get("content") {
                 Some(Value::String(said)) => {
@@ -629,7 +620,7 @@ impl Second<'_> {
             }
             for part in parts {
                 if let Some(function) = part.get("function_call") {
-                    self.take_call(function, id.as_deref(), call);
+                    self.take_call(function, id.as_deref(), answer);
                 }
                 for file in part.get("files").and_then(Value::as_array).into_iter().flatten() {
                     self.files.extend(Some(text(file, "id")).filter(|id| !id.is_empty()));
@@ -638,21 +629,15 @@ impl Second<'_> {
         }
     }
 
-    fn take_call(&mut self, function: &Value, id: Option<&str>, call: &mut Call<'_>) {
-        let made_up = format!("call_{}", Uuid::new_v4().simple());
+    fn take_call(&mut self, function: &Value, id: Option<&str>, answer: &mut Answer<'_>) {
         let name = function.get("name").and_then(Value::as_str).unwrap_or_default();
         let arguments = match function.get("arguments") {
             Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
             None => String::new(),
         };
-        call.take(&Chunk {
-            index: self.calls,
-            id: id.unwrap_or(&made_up),
-            name,
-            text: &arguments,
-            ..Chunk::new(ChunkKind::ToolCall)
-        });
+        let id = id.unwrap_or_default();
+        answer.tool_call(0, Some(self.calls), id, name, &arguments);
         self.calls += 1;
     }
 }
@@ -695,10 +680,10 @@ impl Access {
     }
 
     /// A token other than the `refused` one, and whether it was fetched just now.
-    fn token(&self, refused: Option<&Secret>, call: &mut Call<'_>) -> Result<(Secret, bool)> {
+    fn token(&self, refused: Option<&Secret>, attempt: &mut Attempt<'_>) -> Result<(Secret, bool)> {
         match self {
             Access::Given(token) => Ok((token.clone(), true)),
-            Access::Fetched { account, tokens } => tokens.get(account, refused, call),
+            Access::Fetched { account, tokens } => tokens.get(account, refused, attempt),
         }
     }
 }
@@ -748,7 +733,7 @@ impl Tokens {
         &self,
         account: &Account,
         refused: Option<&Secret>,
-        call: &mut Call<'_>,
+        attempt: &mut Attempt<'_>,
     ) -> Result<(Secret, bool)> {
         loop {
             let mut state = self.lock();
@@ -764,13 +749,13 @@ impl Tokens {
                 |fetching: &Receiver<()>| fetching.try_recv() != Err(TryRecvError::Disconnected);
             if let Some(fetching) = state.fetching.clone().filter(under_way) {
                 drop(state);
-                call.wait_for(&fetching)?;
+                attempt.wait_for(&fetching)?;
                 continue;
             }
             let (done, fetching) = bounded(0);
             state.fetching = Some(fetching);
             drop(state);
-            let fetched = fetch(account, call);
+            let fetched = fetch(account, attempt);
             let mut state = self.lock();
             state.fetching = None;
             drop(done);
@@ -786,11 +771,11 @@ fn lasts(end: SystemTime, now: SystemTime) -> bool {
     end > now + EARLY
 }
 
-/// Asks for a token (providers.md 3.3): it, and when it ends.
-fn fetch(account: &Account, call: &mut Call<'_>) -> Result<(Secret, SystemTime)> {
-    call.hide(&account.authorization);
+/// Asks for a token: it, and when it ends.
+fn fetch(account: &Account, attempt: &mut Attempt<'_>) -> Result<(Secret, SystemTime)> {
+    attempt.hide(&account.authorization);
     if let Some((_, key)) = account.authorization.expose().split_once(' ') {
-        call.hide(&Secret::new(key));
+        attempt.hide(&Secret::new(key));
     }
     let mut headers = Headers::default();
     headers.set("Authorization", account.authorization.expose())?;
@@ -804,8 +789,8 @@ fn fetch(account: &Account, call: &mut Call<'_>) -> Result<(Secret, SystemTime)>
         None => String::new(),
     };
     let request = HttpRequest::post(&account.url, headers, body.into_bytes());
-    let response = call.send(HttpRequest { is_credential: true, ..request })?;
-    let answer = call.aside(response)?;
+    let response = attempt.send(HttpRequest { is_credential: true, ..request })?;
+    let answer = attempt.aside(response)?;
     let token = answer.get("access_token").or_else(|| answer.get("tok")).and_then(Value::as_str);
     let Some(token) = token.filter(|token| !token.is_empty()) else {
         return Err(Error::new(

@@ -1,11 +1,14 @@
 //! AiChats: a web chat that took one folded prompt and answered in `data:` lines of plain
-//! text, and made images (providers.md 6). The service is gone; its protocol is kept.
+//! text, and made images. The service is gone; its protocol is kept.
 
 use serde_json::{Value, json};
 
-use super::{Capabilities, Protocol, Provider, web_headers};
-use crate::call::Call;
+use crate::answer::Answer;
+use crate::attempt::Attempt;
+use crate::capabilities::Capabilities;
 use crate::config::Config;
+use crate::dialects::Dialect;
+use crate::dialects::shared::web;
 use crate::error::Result;
 use crate::fault;
 use crate::model::Model;
@@ -36,36 +39,18 @@ const HEADERS: &[(&str, &str)] = &[
     ),
 ];
 
-pub(super) fn provider() -> Provider {
-    Provider {
-        name: "aichats",
-        label: "AiChats",
-        url: "https://ai-chats.org",
-        base_url: "https://ai-chats.org",
-        default_model: "gpt-4",
-        api_key_env: "",
-        capabilities: Capabilities::STREAM
-            .with(Capabilities::HISTORY)
-            .with(Capabilities::IMAGES)
-            .with(Capabilities::LIST_MODELS),
-        keys: &["cookie"],
-        extra_root: None,
-        connect: |config| Ok(Box::new(AiChats::new(config)?)),
-    }
-}
-
-struct AiChats {
+pub(crate) struct AiChats {
     config: Config,
     url: String,
     headers: Headers,
 }
 
 impl AiChats {
-    fn new(config: &Config) -> Result<AiChats> {
+    pub(crate) fn new(config: &Config) -> Result<AiChats> {
         Ok(AiChats {
             config: config.clone(),
             url: config.url("/chat/send2/"),
-            headers: web_headers(HEADERS, config)?,
+            headers: web::headers(HEADERS, config)?,
         })
     }
 
@@ -74,64 +59,80 @@ impl AiChats {
         HttpRequest::post_json(&self.url, headers, &body)
     }
 
-    fn chat(&self, model: &str, request: &Request, call: &mut Call<'_>) -> Result<()> {
+    fn chat(
+        &self,
+        request: &Request,
+        attempt: &mut Attempt<'_>,
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
         let prompt = prompt::fold(request.messages());
-        let response = call.send(self.request("chat", &prompt, self.headers.clone())?)?;
-        let mut events = call.line_events(response)?;
-        let mut answer = Trimmed { model, began: false, held: String::new() };
+        let response = attempt.send(self.request("chat", &prompt, self.headers.clone())?)?;
+        let mut events = attempt.line_events(response)?;
+        answer.comes_from(attempt.host());
+        let mut said = Trimmed::default();
         let mut other = String::new();
-        while call.next(&mut events)? {
+        while attempt.next(&mut events, answer)? {
             let line = String::from_utf8_lossy(events.event().data).into_owned();
             match line.strip_prefix("data: ") {
                 Some("[DONE]") => break,
-                Some(text) => answer.take(text, call),
+                Some(text) => said.take(text, answer),
                 // It is wanted for an error alone; keep-alives come without end.
                 None if other.len() < self.config.max_error_bytes => other.push_str(&line),
                 None => {}
             }
         }
-        if !answer.began {
-            let said = serde_json::from_str::<Value>(&other).ok();
-            return Err(said.and_then(|said| call.error_in(&said)).unwrap_or_else(|| {
-                call.protocol_error(&format!(
+        if !said.began {
+            let other_said = serde_json::from_str::<Value>(&other).ok();
+            return Err(other_said.and_then(|said| answer.error_in(&said)).unwrap_or_else(|| {
+                attempt.protocol_error(&format!(
                     "answered without a line of data: {}",
                     fault::excerpt(&other)
                 ))
             }));
         }
-        call.finish(0, "stop", "");
-        call.end(events);
-        Ok(())
+        attempt.end(events);
+        answer.finish()
     }
 
-    fn image(&self, request: &Request, call: &mut Call<'_>) -> Result<()> {
+    fn image(
+        &self,
+        request: &Request,
+        attempt: &mut Attempt<'_>,
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
         let last = request.messages().last().and_then(|message| message.get("content"));
         let prompt = last.map(prompt::text_of).unwrap_or_default();
         let mut headers = self.headers.clone();
         headers.set("referer", "https://ai-chats.org/image/")?;
-        let response = call.send(self.request("image", &prompt, headers)?)?;
-        let answer = call.document(response)?;
-        let Some(url) = answer.pointer("/data/0/url").and_then(Value::as_str) else {
-            return Err(call.protocol_error("answered without the URL of an image"));
+        let response = attempt.send(self.request("image", &prompt, headers)?)?;
+        let document = attempt.aside(response)?;
+        let Some(url) = document.pointer("/data/0/url").and_then(Value::as_str) else {
+            return Err(attempt.protocol_error("answered without the URL of an image"));
         };
         // The image lies on somebody's host: cookies and the rest stay here.
-        let bytes = call.fetch(url)?;
-        call.start("", IMAGES);
-        call.image(0, &bytes, "");
-        call.finish(0, "stop", "");
-        Ok(())
+        let bytes = attempt.fetch(url)?;
+        answer.start("", IMAGES);
+        answer.image(0, &bytes, "");
+        answer.finish()
     }
 }
 
-impl Protocol for AiChats {
-    fn run(&self, request: &Request, call: &mut Call<'_>) -> Result<()> {
-        match self.config.model_for(request) {
-            IMAGES => self.image(request, call),
-            model => self.chat(model, request, call),
+impl Dialect for AiChats {
+    fn run(
+        &self,
+        request: &Request,
+        attempt: &mut Attempt<'_>,
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
+        let model = self.config.model_for(request);
+        answer.asked(request, model);
+        match model {
+            IMAGES => self.image(request, attempt, answer),
+            _ => self.chat(request, attempt, answer),
         }
     }
 
-    fn models(&self, _: &mut Call<'_>) -> Result<Vec<Model>> {
+    fn models(&self, _: &mut Attempt<'_>) -> Result<Vec<Model>> {
         Ok(vec![
             Model::named("gpt-4"),
             Model { capabilities: Capabilities::IMAGES, ..Model::named(IMAGES) },
@@ -143,15 +144,15 @@ impl Protocol for AiChats {
 const LONGEST_SPACE: usize = 4096;
 
 /// Text without the white space around all of it.
-struct Trimmed<'m> {
-    model: &'m str,
+#[derive(Default)]
+struct Trimmed {
     began: bool,
     /// White space that is the end's, unless more comes.
     held: String,
 }
 
-impl Trimmed<'_> {
-    fn take(&mut self, text: &str, call: &mut Call<'_>) {
+impl Trimmed {
+    fn take(&mut self, text: &str, answer: &mut Answer<'_>) {
         self.held.push_str(text);
         let text = if self.began { &*self.held } else { self.held.trim_start() };
         // White space without end is no end's.
@@ -159,9 +160,9 @@ impl Trimmed<'_> {
         let (now, later) = text.split_at(end);
         if !self.began && !now.is_empty() {
             self.began = true;
-            call.start("", self.model);
+            answer.start("", "");
         }
-        call.text(0, now);
+        answer.text(0, now);
         self.held = later.to_owned();
     }
 }

@@ -1,13 +1,17 @@
-//! AmigoChat: a web chat with a persona for each model (providers.md 5). The service is
+//! AmigoChat: a web chat with a persona for each model. The service is
 //! gone; its protocol is kept.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::openai::{Answer, take_images};
-use super::{Capabilities, Protocol, Provider, web_headers};
-use crate::call::Call;
+use crate::answer::Answer;
+use crate::attempt::Attempt;
+use crate::capabilities::Capabilities;
 use crate::config::Config;
+use crate::dialects::shared::chat::ChatReader;
+use crate::dialects::shared::images::Images;
+use crate::dialects::shared::web;
+use crate::dialects::{Dialect, read};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Model;
 use crate::prompt;
@@ -107,33 +111,14 @@ const HEADERS: &[(&str, &str)] = &[
     ("x-device-version", "1.0.45"),
 ];
 
-pub(super) fn provider() -> Provider {
-    Provider {
-        name: "amigochat",
-        label: "AmigoChat",
-        url: "https://amigochat.io/chat/",
-        base_url: "https://api.amigochat.io/v1",
-        default_model: "gpt-4o-mini",
-        api_key_env: "",
-        capabilities: Capabilities::STREAM
-            .with(Capabilities::HISTORY)
-            .with(Capabilities::SYSTEM)
-            .with(Capabilities::IMAGES)
-            .with(Capabilities::LIST_MODELS),
-        keys: &["cookie"],
-        extra_root: None,
-        connect: |config| Ok(Box::new(AmigoChat::new(config)?)),
-    }
-}
-
-struct AmigoChat {
+pub(crate) struct AmigoChat {
     config: Config,
     headers: Headers,
 }
 
 impl AmigoChat {
-    fn new(config: &Config) -> Result<AmigoChat> {
-        Ok(AmigoChat { config: config.clone(), headers: web_headers(HEADERS, config)? })
+    pub(crate) fn new(config: &Config) -> Result<AmigoChat> {
+        Ok(AmigoChat { config: config.clone(), headers: web::headers(HEADERS, config)? })
     }
 
     /// A request of this attempt: each is from a device of its own.
@@ -148,7 +133,8 @@ impl AmigoChat {
         model: &str,
         persona: &str,
         request: &Request,
-        call: &mut Call<'_>,
+        attempt: &mut Attempt<'_>,
+        answer: &mut Answer<'_>,
     ) -> Result<()> {
         let or = |name: &str, default: Value| request.field(name).cloned().unwrap_or(default);
         let body = json!({
@@ -163,10 +149,9 @@ impl AmigoChat {
             "temperature": or("temperature", json!(0.5)),
             "top_p": or("top_p", json!(0.95)),
         });
-        let response = call.send(self.request("/chat/completions", &body)?)?;
-        let mut answer = Answer::of(model);
-        answer.read_to_end(response, call)?;
-        answer.finish(call)
+        let response = attempt.send(self.request("/chat/completions", &body)?)?;
+        read(response, &mut ChatReader::new(), attempt, answer)?;
+        answer.finish()
     }
 
     fn image(
@@ -174,28 +159,35 @@ impl AmigoChat {
         model: &str,
         persona: &str,
         request: &Request,
-        call: &mut Call<'_>,
+        attempt: &mut Attempt<'_>,
+        answer: &mut Answer<'_>,
     ) -> Result<()> {
         let last = request.messages().last().and_then(|message| message.get("content"));
         let prompt = last.map(prompt::text_of).unwrap_or_default();
         let body = json!({"prompt": prompt, "model": model, "personaId": persona});
-        let response = call.send(self.request("/images/generations", &body)?)?;
-        let answer = call.document(response)?;
-        take_images(&answer, model, call)
+        let response = attempt.send(self.request("/images/generations", &body)?)?;
+        read(response, &mut Images::default(), attempt, answer)?;
+        answer.finish()
     }
 }
 
-impl Protocol for AmigoChat {
-    fn run(&self, request: &Request, call: &mut Call<'_>) -> Result<()> {
+impl Dialect for AmigoChat {
+    fn run(
+        &self,
+        request: &Request,
+        attempt: &mut Attempt<'_>,
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
         let asked = self.config.model_for(request);
         let model =
             ALIASES.iter().find(|(alias, _)| *alias == asked).map_or(asked, |(_, model)| model);
+        answer.asked(request, model);
         let persona_in = |models: &[(&str, &'static str)]| {
             models.iter().find(|(known, _)| *known == model).map(|(_, persona)| *persona)
         };
         let answered = match (persona_in(CHAT), persona_in(IMAGES)) {
-            (Some(persona), _) => Some(self.chat(model, persona, request, call)),
-            (None, Some(persona)) => Some(self.image(model, persona, request, call)),
+            (Some(persona), _) => Some(self.chat(model, persona, request, attempt, answer)),
+            (None, Some(persona)) => Some(self.image(model, persona, request, attempt, answer)),
             (None, None) => None,
         };
         if let Some(answered) = answered {
@@ -212,7 +204,7 @@ impl Protocol for AmigoChat {
         ))
     }
 
-    fn models(&self, _: &mut Call<'_>) -> Result<Vec<Model>> {
+    fn models(&self, _: &mut Attempt<'_>) -> Result<Vec<Model>> {
         let chat = CHAT.iter().map(|(id, _)| Model::named(id));
         let images = IMAGES
             .iter()

@@ -1,0 +1,380 @@
+//! [`Attempt`]: one HTTP attempt at a request, with its deadlines, its cancellation and the
+//! secrets that its errors must not show.
+
+pub(crate) mod heal;
+
+use std::sync::Arc;
+
+use crossbeam_channel::Receiver;
+
+use crate::answer::Answer;
+use crate::config::Config;
+use crate::error::{Details, Error, ErrorKind, Result};
+use crate::fault;
+use crate::log;
+use crate::memory;
+use crate::secret::{Secret, redact};
+use crate::transport::{Body, Headers, HttpRequest, Token, Transport, Url};
+use crate::wire::json;
+use crate::wire::{Decoder, Event, Step};
+
+pub(crate) struct Attempt<'a> {
+    config: &'a Config,
+    transport: &'a Transport,
+    token: &'a Arc<Token>,
+    /// What must not be seen in errors.
+    secrets: Vec<Secret>,
+    /// Host and request id of the latest request, for errors.
+    host: String,
+    request_id: String,
+    /// The answered response, whose connection may yet be of use.
+    spent: Option<Body>,
+}
+
+/// A response of status 2xx, whose body is still to come.
+pub(crate) struct Response {
+    content_type: String,
+    body: Body,
+}
+
+/// The events of a response.
+pub(crate) struct Events {
+    body: Body,
+    decoder: Decoder,
+    /// They end with the body: no event marks the end.
+    ends_with_body: bool,
+}
+
+impl Events {
+    fn new(response: Response, decoder: Decoder) -> Events {
+        Events { body: response.body, decoder, ends_with_body: false }
+    }
+
+    /// The event that [`Attempt::next`] found, until it is called again.
+    pub(crate) fn event(&self) -> Event<'_> {
+        self.decoder.event()
+    }
+}
+
+impl<'a> Attempt<'a> {
+    pub(crate) fn new(
+        config: &'a Config,
+        transport: &'a Transport,
+        token: &'a Arc<Token>,
+    ) -> Attempt<'a> {
+        Attempt {
+            config,
+            transport,
+            token,
+            secrets: [&config.secrets(), transport.secrets()].concat(),
+            host: String::new(),
+            request_id: String::new(),
+            spent: None,
+        }
+    }
+
+    /// Keeps `secret` out of errors from now on.
+    pub(crate) fn hide(&mut self, secret: &Secret) {
+        for form in secret.forms() {
+            self.transport.hide(&form);
+            self.secrets.push(form);
+        }
+    }
+
+    /// Waits until `done` is closed, within the deadlines of this attempt.
+    pub(crate) fn wait_for(&self, done: &Receiver<()>) -> Result<()> {
+        self.token.wait_for(done)
+    }
+
+    /// The host of the latest request, as errors name it.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Tells that the parameter `field` of a request was changed, and how.
+    pub(crate) fn changed(&self, field: &str, what: &str) {
+        log::line(log::Level::Warn, "request", format_args!("{field}: {what}"));
+    }
+
+    /// Sends `request`; anything but a response of status 2xx is an error.
+    ///
+    /// The config's own headers win over the provider's; they go to its own host alone.
+    pub(crate) fn send(&mut self, mut request: HttpRequest) -> Result<Response> {
+        if self.config.user_agent.is_some() || request.headers.get("User-Agent").is_none() {
+            request.headers.set("User-Agent", self.config.user_agent())?;
+        }
+        if !request.is_foreign && self.is_own_host(&request.url) {
+            for (name, value) in self.config.headers.iter() {
+                request.headers.set(name, value)?;
+            }
+        }
+        self.exchange(&request)
+    }
+
+    /// Whether `url` is of a host that the config's headers are meant for.
+    fn is_own_host(&self, url: &str) -> bool {
+        let Ok(url) = Url::parse(url) else { return false };
+        let own = [Some(&*self.config.base_url), self.config.option("endpoint")];
+        let own = own.into_iter().flatten();
+        own.filter_map(|own| Url::parse(own).ok()).any(|own| own.is_of_same_origin(&url))
+    }
+
+    fn exchange(&mut self, request: &HttpRequest) -> Result<Response> {
+        self.host = Url::parse(&request.url).map(|url| url.place()).unwrap_or_default();
+        // A server may have named it.
+        redact(&mut self.host, &self.secrets);
+        self.request_id.clear();
+        log::line(log::Level::Debug, "http", format_args!("asking {}", self.host));
+        let mut response = self.transport.send(request, self.token)?;
+        self.request_id = fault::request_id(&response.headers);
+        log::line(
+            log::Level::Debug,
+            "http",
+            format_args!("{} answers {}", self.host, response.status),
+        );
+        if (200..300).contains(&response.status) {
+            let content_type = response.headers.get("content-type").unwrap_or_default();
+            return Ok(Response { content_type: content_type.to_owned(), body: response.body });
+        }
+        if request.is_foreign && (300..400).contains(&response.status) {
+            let details = Details { http_status: response.status, ..Details::default() };
+            return Err(Error::new(
+                ErrorKind::Protocol,
+                format!(
+                    "{} redirects ({}), which is not followed: use the URL it redirects to",
+                    self.host, response.status
+                ),
+            )
+            .with_details(details));
+        }
+        // A body that does not come to its end says less, but the status stands.
+        let mut body = Vec::new();
+        let whole = match response.body.read_to_limit(self.config.max_error_bytes, &mut body) {
+            Ok(whole) => whole,
+            Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
+            Err(_) => false,
+        };
+        let error =
+            fault::of_response(&self.host, response.status, &response.headers, affordable(&body));
+        if whole {
+            response.body.finish();
+        }
+        Err(error)
+    }
+
+    /// Reads `response` as events of JSON, in whichever framing they come.
+    pub(crate) fn events(&self, response: Response) -> Events {
+        Events::new(response, Decoder::events(self.config.max_event_bytes))
+    }
+
+    /// Reads `response` as plain text.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Protocol`] or [`ErrorKind::Blocked`] when it is a web page.
+    pub(crate) fn text_events(&self, response: Response) -> Result<Events> {
+        self.refuse_page(response, Decoder::text)
+    }
+
+    /// Reads `response` as plain lines.
+    ///
+    /// # Errors
+    /// As [`Attempt::text_events`].
+    pub(crate) fn line_events(&self, response: Response) -> Result<Events> {
+        self.refuse_page(response, Decoder::lines)
+    }
+
+    fn refuse_page(&self, mut response: Response, decoder: fn(usize) -> Decoder) -> Result<Events> {
+        if response.content_type.to_ascii_lowercase().starts_with("text/html") {
+            return Err(self.page(&mut response.body, Vec::new()));
+        }
+        let decoder = decoder(self.config.max_event_bytes);
+        Ok(Events { ends_with_body: true, ..Events::new(response, decoder) })
+    }
+
+    /// Gets a file that an answer points to, on the provider's own host or on a foreign one.
+    pub(crate) fn fetch(&mut self, url: &str) -> Result<Vec<u8>> {
+        if let Err(wrong) = Url::parse(url) {
+            return Err(self.protocol_error(&format!("answered with a URL that {wrong}")));
+        }
+        self.file(HttpRequest {
+            is_foreign: !self.is_own_host(url),
+            named_by: Some(self.host.clone()),
+            ..HttpRequest::get(url, Headers::default())
+        })
+    }
+
+    /// Gets a file that a program attached by its URL, for a provider that does not.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] unless the config says that this is done.
+    pub(crate) fn fetch_attached(&mut self, url: &str) -> Result<Vec<u8>> {
+        if let Err(wrong) = Url::parse(url) {
+            return Err(Error::new(ErrorKind::Argument, format!("an attached URL {wrong}")));
+        }
+        if !self.config.fetch_urls {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!(
+                    "{} does not fetch URLs: attach the file itself, or set \"fetch_urls\" to \
+                     \"true\" and this library fetches them",
+                    self.config.provider.label
+                ),
+            ));
+        }
+        self.file(HttpRequest { is_foreign: true, ..HttpRequest::get(url, Headers::default()) })
+    }
+
+    fn file(&mut self, mut request: HttpRequest) -> Result<Vec<u8>> {
+        request.headers.put("Accept", "*/*");
+        let response = self.send(request)?;
+        self.bytes(response)
+    }
+
+    /// Reads `response` whole, as bytes.
+    pub(crate) fn bytes(&mut self, mut response: Response) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        if !response.body.read_to_limit(self.config.max_event_bytes, &mut bytes)? {
+            return Err(Error::new(
+                ErrorKind::TooLarge,
+                format!(
+                    "a file from {} is larger than {} bytes (max_event_bytes)",
+                    self.host, self.config.max_event_bytes
+                ),
+            ));
+        }
+        if !self.token.is_whole() {
+            return Err(self.truncated());
+        }
+        response.body.finish();
+        Ok(bytes)
+    }
+
+    /// Whether there is a next event. What `answer` took so far is handed over before it is
+    /// waited for.
+    pub(crate) fn next(&mut self, events: &mut Events, answer: &mut Answer<'_>) -> Result<bool> {
+        let found = self.advance(events, || answer.flush())?;
+        if found && self.config.raw_chunks {
+            answer.raw(&memory::lossy(events.event().data)?);
+        }
+        Ok(found)
+    }
+
+    /// The same; `before_reading` is called before each read, which could block.
+    fn advance(
+        &mut self,
+        events: &mut Events,
+        mut before_reading: impl FnMut() -> Result<()>,
+    ) -> Result<bool> {
+        loop {
+            match events.decoder.advance()? {
+                Step::Event => {
+                    let data = events.event().data;
+                    if events.ends_with_body {
+                        // Protocols of plain text copy it.
+                        memory::room_for(data.len().saturating_mul(2))?;
+                    } else {
+                        json::check_depth(data, self.config.max_json_depth)?;
+                        json::check_size(data, self.config.max_event_bytes)?;
+                    }
+                    return Ok(true);
+                }
+                Step::End if events.ends_with_body && !self.token.is_whole() => {
+                    return Err(self.truncated());
+                }
+                Step::End => return Ok(false),
+                Step::Starved => {
+                    before_reading()?;
+                    match events.body.read(events.decoder.space()?)? {
+                        0 => events.decoder.finish(),
+                        count => events.decoder.filled(count),
+                    }
+                }
+                Step::Html => {
+                    let page = memory::bytes(events.decoder.rest())?;
+                    return Err(self.page(&mut events.body, page));
+                }
+            }
+        }
+    }
+
+    /// The error that a web page is which begins in the place of text, with `start`.
+    pub(crate) fn page_for_text(&self, events: &mut Events, start: &str) -> Error {
+        match memory::bytes(start.as_bytes()) {
+            Ok(page) => self.page(&mut events.body, page),
+            Err(error) => error,
+        }
+    }
+
+    /// The error that a web page is, of which `page` was read already.
+    fn page(&self, body: &mut Body, mut page: Vec<u8>) -> Error {
+        // As much of it as there is says what it is.
+        body.read_to_limit(self.config.max_error_bytes, &mut page).ok();
+        fault::of_page_for_answer(&self.host, affordable(&page))
+    }
+
+    /// Reads a JSON document that is no part of an answer, whole: a token, a file's id, a
+    /// list. It may hold secrets: it never becomes a raw chunk.
+    pub(crate) fn aside(&mut self, response: Response) -> Result<serde_json::Value> {
+        let mut events = self.events(response);
+        if !self.advance(&mut events, || Ok(()))? {
+            return Err(self.protocol_error("answered with nothing"));
+        }
+        let value = serde_json::from_slice(events.event().data).map_err(|error| {
+            let kind = match () {
+                () if error.is_eof() => ErrorKind::Truncated,
+                () if json::is_too_deep(events.event().data) => ErrorKind::TooLarge,
+                () => ErrorKind::Protocol,
+            };
+            Error::new(kind, format!("the answer of {} is not JSON: {error}", self.host))
+        })?;
+        if fault::may_be_in(&value) {
+            fault::room_for_error(memory::weight(&value))?;
+            fault::in_event(&self.host, &value).map_or(Ok(()), Err)?;
+        }
+        while self.advance(&mut events, || Ok(()))? {}
+        self.end(events);
+        Ok(value)
+    }
+
+    /// The answer is at its end: its connection is freed once the caller knows.
+    pub(crate) fn end(&mut self, events: Events) {
+        self.token.detach();
+        self.spent = Some(events.body);
+    }
+
+    /// The response stopped before its end.
+    fn truncated(&self) -> Error {
+        self.error(ErrorKind::Truncated, "stopped before the end of its answer")
+    }
+
+    /// The response is none of this protocol.
+    pub(crate) fn protocol_error(&self, what: &str) -> Error {
+        self.error(ErrorKind::Protocol, what)
+    }
+
+    fn error(&self, kind: ErrorKind, what: &str) -> Error {
+        Error::new(kind, format!("{} {what}", self.host))
+    }
+
+    /// An error of this attempt as the program is to see it.
+    pub(crate) fn told(&self, error: Error) -> Error {
+        error.of_request(&self.request_id).redacted(&self.secrets).cut(self.config.max_error_bytes)
+    }
+
+    /// Reads on to the end of the answered response, within narrow limits, so that its
+    /// connection can serve the next request.
+    pub(crate) fn linger(mut self) {
+        if let Some(body) = self.spent.take() {
+            body.finish();
+        }
+    }
+}
+
+/// The body of an error, which is copied and parsed; without memory for that, nothing: what
+/// else is known of the error still stands.
+fn affordable(body: &[u8]) -> &[u8] {
+    match fault::room_for_error(body.len()) {
+        Ok(()) => body,
+        Err(_) => &[],
+    }
+}

@@ -1,0 +1,7 @@
+//! What several dialects share; it uses none of them.
+
+pub(super) mod asked;
+pub(super) mod chat;
+pub(super) mod images;
+pub(super) mod tags;
+pub(super) mod web;
