@@ -10,11 +10,11 @@ use zeroize::Zeroizing;
 
 use crate::catalog::{self, Provider};
 use crate::error::{Error, ErrorKind, Result};
+use crate::json;
 use crate::media;
 use crate::request::Request;
 use crate::secret::Secret;
 use crate::transport::{self, Headers, Limits, ProxyChoice, Roots, TapeChoice, Url};
-use crate::wire::json;
 
 /// The keys that every provider understands; each adds its own ([`Provider::keys`]).
 const COMMON_KEYS: &[&str] = &[

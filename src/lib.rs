@@ -11,7 +11,8 @@
 //! - [`client`](Client): a provider, its transport and caches; retries
 //! - `providers`: a file a protocol, and their registry
 //! - `call`: a provider's world while it answers; `fault`: what providers say when not
-//! - `wire`: framing and tolerant JSON; `transport`: HTTP over ureq, cancellable
+//! - `wire`: framing; `json`: reading JSON of every kind; `transport`: HTTP over ureq,
+//!   cancellable
 //! - [`request`](Request), [`chunk`](Chunk), [`model`](Model), [`config`](Config),
 //!   [`error`](Error): what is asked and answered
 //! - `memory`: buffers that may fail to grow; `secret`: keys, and taking them out of text;
@@ -53,6 +54,7 @@ mod dialects;
 mod error;
 mod fault;
 mod ffi;
+mod json;
 mod kept;
 mod log;
 mod media;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::capabilities::Capabilities;
+use crate::json;
 
 /// One entry of a provider's list of models.
 #[derive(Clone, Debug)]
@@ -33,18 +34,17 @@ impl Model {
 
     /// Reads an entry of any of the shapes in use; `None` when it names no model.
     ///
-    /// Entries are strings or objects named by `id`, `name` or `model`
-    /// (providers.md 2.4, dialects.md 3.5).
+    /// Entries are strings or objects named by `id`, `name` or `model`.
     pub(crate) fn from_entry(entry: &Value) -> Option<Model> {
         let id = match entry {
             Value::String(id) => id.as_str(),
-            _ => ["id", "name", "model"].iter().find_map(|key| text(entry, key))?,
+            _ => first_text(entry, &["id", "name", "model"])?,
         };
         let id = id.strip_prefix("models/").unwrap_or(id);
         if id.is_empty() {
             return None;
         }
-        let owner = ["owned_by", "owner", "organization"].iter().find_map(|key| text(entry, key));
+        let owner = first_text(entry, &["owned_by", "owner", "organization"]);
         let context_length =
             ["context_length", "context_window", "max_context_length", "max_model_len"]
                 .iter()
@@ -62,26 +62,28 @@ impl Model {
     }
 }
 
-fn text<'a>(entry: &'a Value, key: &str) -> Option<&'a str> {
-    entry.get(key)?.as_str().filter(|text| !text.is_empty())
+/// The first text that stands at one of `keys` and is not empty.
+fn first_text<'a>(entry: &'a Value, keys: &[&str]) -> Option<&'a str> {
+    keys.iter().map(|key| json::text(entry, key)).find(|text| !text.is_empty())
 }
 
 /// `supports_images` is left out on purpose: gateways mean image input by it as often
 /// as image output.
 fn capabilities(entry: &Value) -> Capabilities {
     let architecture = entry.get("architecture").unwrap_or(&Value::Null);
-    let inputs = entry.get("input_modalities").or(architecture.get("input_modalities"));
-    let outputs = entry.get("output_modalities").or(architecture.get("output_modalities"));
+    let input_of = if entry.get("input_modalities").is_some() { entry } else { architecture };
+    let output_of = if entry.get("output_modalities").is_some() { entry } else { architecture };
+    let outputs = |kind| lists(output_of, "output_modalities", kind);
     let vision = truthy(entry.get("vision"))
         || truthy(entry.pointer("/capabilities/vision"))
-        || lists(inputs, "image")
-        || lists(entry.get("capabilities"), "vision");
+        || lists(input_of, "input_modalities", "image")
+        || lists(entry, "capabilities", "vision");
     let images = truthy(entry.get("image"))
-        || text(entry, "type") == Some("image")
-        || (lists(outputs, "image") && !lists(outputs, "text"));
+        || json::text(entry, "type") == "image"
+        || (outputs("image") && !outputs("text"));
     let tools = truthy(entry.pointer("/capabilities/function_calling"))
-        || lists(entry.get("supported_parameters"), "tools")
-        || lists(entry.get("capabilities"), "tools");
+        || lists(entry, "supported_parameters", "tools")
+        || lists(entry, "capabilities", "tools");
     let mut found = Capabilities::NONE;
     for (said, capability) in [
         (vision, Capabilities::VISION),
@@ -104,8 +106,9 @@ fn truthy(value: Option<&Value>) -> bool {
     }
 }
 
-fn lists(value: Option<&Value>, item: &str) -> bool {
-    value.and_then(Value::as_array).is_some_and(|items| items.iter().any(|i| i == item))
+/// Whether the list at `key` has `item`.
+fn lists(entry: &Value, key: &str, item: &str) -> bool {
+    json::items(entry, key).any(|listed| listed == item)
 }
 
 #[cfg(test)]

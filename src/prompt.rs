@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use crate::json;
+
 /// The text of a message's content: a string, a part, or a list of parts.
 ///
 /// Parts of a list that are no text (images, audio) say nothing.
@@ -26,7 +28,7 @@ pub(crate) fn text_of(content: &Value) -> String {
 
 /// The role of a message.
 pub(crate) fn role_of(message: &Value) -> &str {
-    message.get("role").and_then(Value::as_str).unwrap_or_default()
+    json::text(message, "role")
 }
 
 fn content_of(message: &Value) -> String {

@@ -4,10 +4,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::json;
 use crate::kept;
 use crate::media;
 use crate::memory;
-use crate::wire::json;
 
 /// The field of a session's reply that says that it is not the whole answer. It is not part
 /// of the message.

@@ -20,14 +20,15 @@ use crate::chunk::{Batch, Chunk, ChunkKind, Usage};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
+use crate::json;
 use crate::kept;
 use crate::media;
 use crate::memory;
 use crate::prompt;
 use crate::request::Request;
 use crate::transport::Token;
+use crate::wire::Event;
 use crate::wire::halves::{self, Halves};
-use crate::wire::{Event, json};
 use blocks::Blocks;
 
 /// Who takes the chunks of an answer.

@@ -11,11 +11,11 @@ use crate::answer::Answer;
 use crate::config::Config;
 use crate::error::{Details, Error, ErrorKind, Result};
 use crate::fault;
+use crate::json;
 use crate::log;
 use crate::memory;
 use crate::secret::{Secret, redact};
 use crate::transport::{Body, Headers, HttpRequest, Token, Transport, Url};
-use crate::wire::json;
 use crate::wire::{Decoder, Event, Step};
 
 pub(crate) struct Attempt<'a> {

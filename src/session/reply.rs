@@ -5,11 +5,11 @@ use serde_json::{Map, Value, json};
 
 use crate::chunk::{Chunk, ChunkKind};
 use crate::error::{Error, ErrorKind, Result};
+use crate::json;
 use crate::kept::{self, Kept};
 use crate::log;
 use crate::memory;
 use crate::request::INCOMPLETE;
-use crate::wire::json;
 
 /// Gathers the first choice of an answer as its chunks are handed out.
 #[derive(Default)]

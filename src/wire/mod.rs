@@ -6,6 +6,5 @@
 
 mod decoder;
 pub(crate) mod halves;
-pub(crate) mod json;
 
 pub(crate) use decoder::{Decoder, Event, Step};

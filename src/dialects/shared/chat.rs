@@ -11,10 +11,10 @@ use crate::answer::Answer;
 use crate::answer::usage::usage_of;
 use crate::dialects::{Flow, Reader};
 use crate::error::Result;
+use crate::json::{Content, Int, List, Maybe, Text, TextOrJson};
 use crate::media;
 use crate::memory;
 use crate::wire;
-use crate::wire::json::{Content, Int, List, Maybe, Text, TextOrJson};
 
 /// How the text of an answer is read.
 enum Reading {

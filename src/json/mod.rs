@@ -1,0 +1,15 @@
+//! Reading JSON that providers send without ever failing on what was not expected.
+//!
+//! [`lenient`] has types that take whatever stands in their place, [`repair`] mends what
+//! is nearly JSON, [`limits`] says how much of it is read, and [`value`] looks into what
+//! was read.
+
+mod lenient;
+mod limits;
+mod repair;
+mod value;
+
+pub(crate) use lenient::{Content, Int, List, Maybe, Text, TextOrJson};
+pub(crate) use limits::{MAX_DEPTH, check_depth, check_size, is_too_deep, room_to_parse};
+pub(crate) use repair::repair;
+pub(crate) use value::{items, text};
