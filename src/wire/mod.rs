@@ -2,9 +2,130 @@
 //!
 //! [`Decoder`] is fed bytes and gives events. What was asked for and what the headers say
 //! does not matter to it: it looks at the first byte, because servers answer JSON where
-//! Server-Sent Events were asked for, and the reverse (dialects.md 3.2).
+//! Server-Sent Events were asked for, and the reverse.
 
-mod decoder;
+mod buffer;
+mod event;
 pub(crate) mod halves;
+mod lines;
+mod sniff;
+mod sse;
+#[cfg(test)]
+mod tests;
+mod text;
 
-pub(crate) use decoder::{Decoder, Event, Step};
+use crate::error::{Error, ErrorKind, Result};
+use buffer::Buffer;
+pub(crate) use event::{Event, Step};
+use lines::{Json, Lines};
+use sniff::{Kind, Sniffer};
+use sse::EventStream;
+use text::Text;
+
+pub(crate) struct Decoder {
+    buffer: Buffer,
+    framing: Framing,
+    max_event_bytes: usize,
+}
+
+enum Framing {
+    /// Nothing but white space has come yet.
+    Unknown(Sniffer),
+    EventStream(EventStream),
+    Json(Json),
+    Html,
+    Text(Text),
+    Lines(Lines),
+}
+
+impl Decoder {
+    /// A decoder of events, whose framing shows in their first byte.
+    pub(crate) fn events(max_event_bytes: usize) -> Decoder {
+        Decoder::new(Framing::Unknown(Sniffer::default()), max_event_bytes)
+    }
+
+    /// A decoder of plain text: an event is what has come, in whole characters.
+    pub(crate) fn text(max_event_bytes: usize) -> Decoder {
+        Decoder::new(Framing::Text(Text::default()), max_event_bytes)
+    }
+
+    /// A decoder of plain lines: an event is a line.
+    pub(crate) fn lines(max_event_bytes: usize) -> Decoder {
+        Decoder::new(Framing::Lines(Lines::default()), max_event_bytes)
+    }
+
+    fn new(framing: Framing, max_event_bytes: usize) -> Decoder {
+        Decoder { buffer: Buffer::new(), framing, max_event_bytes }
+    }
+
+    /// Room for the next bytes: fill some of it and say how many with [`Decoder::filled`].
+    pub(crate) fn space(&mut self) -> Result<&mut [u8]> {
+        self.buffer.space()
+    }
+
+    pub(crate) fn filled(&mut self, count: usize) {
+        self.buffer.filled(count);
+    }
+
+    /// The body is at its end.
+    pub(crate) fn finish(&mut self) {
+        self.buffer.finish();
+    }
+
+    /// The event that [`Decoder::advance`] found, until it is called again.
+    pub(crate) fn event(&self) -> Event<'_> {
+        let data = match &self.framing {
+            Framing::EventStream(events) => return events.event(&self.buffer),
+            Framing::Json(json) => json.data(&self.buffer),
+            Framing::Text(text) => text.data(&self.buffer),
+            Framing::Lines(lines) => lines.data(&self.buffer),
+            Framing::Unknown(_) | Framing::Html => b"",
+        };
+        Event { name: b"", data }
+    }
+
+    /// Everything held and not yet handed out.
+    pub(crate) fn rest(&self) -> &[u8] {
+        self.buffer.held()
+    }
+
+    /// Finds the next event.
+    pub(crate) fn advance(&mut self) -> Result<Step> {
+        let buffer = &mut self.buffer;
+        if let Framing::Unknown(sniffer) = &mut self.framing {
+            match sniffer.look(buffer) {
+                Some(Kind::EventStream) => {
+                    self.framing = Framing::EventStream(EventStream::default());
+                }
+                Some(Kind::Json) => self.framing = Framing::Json(Json::default()),
+                Some(Kind::Html) => self.framing = Framing::Html,
+                None => {}
+            }
+        }
+        let step = match &mut self.framing {
+            Framing::Unknown(_) if buffer.is_finished() => Step::End,
+            Framing::Unknown(_) => Step::Starved,
+            Framing::EventStream(events) => events.advance(buffer)?,
+            Framing::Json(json) => json.advance(buffer),
+            Framing::Html => Step::Html,
+            Framing::Text(text) => text.advance(buffer),
+            Framing::Lines(lines) => lines.advance(buffer),
+        };
+        let size = match step {
+            // Text has no events: it comes as it is read.
+            Step::Event if !matches!(self.framing, Framing::Text(_)) => self.buffer.taken(),
+            Step::Starved => self.buffer.held().len(),
+            _ => 0,
+        };
+        if size > self.max_event_bytes {
+            return Err(Error::new(
+                ErrorKind::TooLarge,
+                format!(
+                    "one event of the answer is larger than {} bytes (max_event_bytes)",
+                    self.max_event_bytes
+                ),
+            ));
+        }
+        Ok(step)
+    }
+}

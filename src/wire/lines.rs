@@ -1,0 +1,113 @@
+//! Lines, whatever ends them; JSON lines and JSON documents.
+
+use std::ops::Range;
+
+use memchr::{memchr, memchr2};
+use serde::de::IgnoredAny;
+
+use super::buffer::Buffer;
+use super::event::Step;
+
+/// Whether `bytes` are one whole value of JSON.
+pub(super) fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+}
+
+/// Lines that end in CR, LF or CRLF.
+#[derive(Default)]
+pub(super) struct Lines {
+    /// The previous line ended in CR: an LF right behind it belongs to it.
+    after_cr: bool,
+    data: Range<usize>,
+}
+
+impl Lines {
+    /// The next whole line, without its end.
+    pub(super) fn next_line(&mut self, buffer: &mut Buffer) -> Option<Range<usize>> {
+        if self.after_cr {
+            let next = buffer.line().first().copied()?;
+            self.after_cr = false;
+            if next == b'\n' {
+                buffer.take_to(buffer.taken() + 1);
+            }
+        }
+        let line = buffer.find_line(|bytes| memchr2(b'\n', b'\r', bytes))?;
+        self.after_cr = buffer.held().get(line.end) == Some(&b'\r');
+        buffer.take_to(line.end + 1);
+        Some(line)
+    }
+
+    /// Every line as an event, also the empty ones.
+    pub(super) fn advance(&mut self, buffer: &mut Buffer) -> Step {
+        buffer.drop_taken();
+        if let Some(line) = self.next_line(buffer) {
+            self.data = line;
+            return Step::Event;
+        }
+        if !buffer.is_finished() {
+            return Step::Starved;
+        }
+        self.data = buffer.take_rest();
+        if self.data.is_empty() { Step::End } else { Step::Event }
+    }
+
+    pub(super) fn data<'a>(&self, buffer: &'a Buffer) -> &'a [u8] {
+        buffer.get(&self.data)
+    }
+}
+
+/// JSON: one document, or one on each line.
+#[derive(Default)]
+pub(super) struct Json {
+    shape: Shape,
+    data: Range<usize>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Shape {
+    /// Not known before the end of the first line.
+    #[default]
+    Unknown,
+    Lines,
+    Document,
+}
+
+impl Json {
+    pub(super) fn advance(&mut self, buffer: &mut Buffer) -> Step {
+        loop {
+            buffer.drop_taken();
+            let shape = self.shape;
+            let found = buffer.find_line(|bytes| match shape {
+                Shape::Document => None,
+                Shape::Unknown | Shape::Lines => memchr(b'\n', bytes),
+            });
+            let Some(line) = found else {
+                if !buffer.is_finished() {
+                    return Step::Starved;
+                }
+                self.data = buffer.take_rest();
+                return if self.data(buffer).trim_ascii().is_empty() {
+                    Step::End
+                } else {
+                    Step::Event
+                };
+            };
+            if self.shape == Shape::Unknown {
+                self.shape = match is_json(buffer.get(&line)) {
+                    true => Shape::Lines,
+                    false => Shape::Document,
+                };
+                continue;
+            }
+            buffer.take_to(line.end + 1);
+            if !buffer.get(&line).trim_ascii().is_empty() {
+                self.data = line;
+                return Step::Event;
+            }
+        }
+    }
+
+    pub(super) fn data<'a>(&self, buffer: &'a Buffer) -> &'a [u8] {
+        buffer.get(&self.data)
+    }
+}

@@ -1,0 +1,288 @@
+use super::buffer::KEPT_CAPACITY;
+use super::*;
+use crate::error::ErrorKind;
+
+impl Decoder {
+    /// Puts bytes in as a reader does.
+    fn feed(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let space = self.space().unwrap();
+            let (now, later) = bytes.split_at(space.len().min(bytes.len()));
+            space[..now.len()].copy_from_slice(now);
+            self.filled(now.len());
+            bytes = later;
+        }
+    }
+}
+
+fn drain(decoder: &mut Decoder, events: &mut Vec<(String, String)>) -> Step {
+    loop {
+        match decoder.advance().unwrap() {
+            Step::Event => {
+                let event = decoder.event();
+                let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+                events.push((text(event.name), text(event.data)));
+            }
+            step => return step,
+        }
+    }
+}
+
+fn decode(pieces: &[&[u8]]) -> Vec<(String, String)> {
+    let mut decoder = Decoder::events(1 << 20);
+    let mut events = Vec::new();
+    for piece in pieces {
+        decoder.feed(piece);
+        assert_eq!(drain(&mut decoder, &mut events), Step::Starved);
+    }
+    decoder.finish();
+    assert_eq!(drain(&mut decoder, &mut events), Step::End);
+    events
+}
+
+/// Decodes `input` whole, byte by byte and cut in two at every place: always the same.
+fn data_of(input: &str) -> Vec<String> {
+    let bytes = input.as_bytes();
+    let whole = decode(&[bytes]);
+    assert_eq!(whole, decode(&bytes.chunks(1).collect::<Vec<_>>()), "{input:?} byte by byte");
+    for cut in 1..bytes.len() {
+        let (first, second) = bytes.split_at(cut);
+        assert_eq!(whole, decode(&[first, second]), "{input:?} cut at {cut}");
+    }
+    whole.into_iter().map(|(_, data)| data).collect()
+}
+
+#[test]
+fn line_ends_of_every_kind_and_mixed_give_the_same_events() {
+    for text in [
+        "data: {\"a\":1}\n\ndata: {\"b\":2}\n\n",
+        "data: {\"a\":1}\r\rdata: {\"b\":2}\r\r",
+        "data: {\"a\":1}\r\n\r\ndata: {\"b\":2}\r\n\r\n",
+        "data: {\"a\":1}\r\n\ndata: {\"b\":2}\n\r\n",
+        "data: {\"a\":1}\r\n\rdata: {\"b\":2}\r\r\n",
+    ] {
+        assert_eq!(data_of(text), ["{\"a\":1}", "{\"b\":2}"], "{text:?}");
+    }
+}
+
+#[test]
+fn bom_comments_ids_and_unknown_fields_are_no_data() {
+    let text = "\u{feff}: hello\n\nid: 7\nretry: 10\nnonsense\ndata:{\"a\":1}\n: ping\n\n:\n\n";
+    assert_eq!(data_of(text), ["{\"a\":1}"]);
+}
+
+#[test]
+fn one_leading_space_is_dropped_and_no_more() {
+    assert_eq!(data_of("data:  x\n\ndata:y\n\n"), [" x", "y"]);
+}
+
+#[test]
+fn data_lines_of_one_event_are_joined() {
+    assert_eq!(data_of("data: {\"a\":\ndata: 1}\ndata\n\n"), ["{\"a\":\n1}\n"]);
+}
+
+#[test]
+fn data_lines_that_are_json_each_are_events_each() {
+    assert_eq!(data_of("data: {}\ndata: [1]\ndata: [DONE]\n\n"), ["{}", "[1]", "[DONE]"]);
+}
+
+#[test]
+fn names_belong_to_their_event_alone() {
+    let events = decode(&[b"event: ping\n\nevent: a\ndata: 1\n\ndata: 2\n\n"]);
+    assert_eq!(events, [("a".to_owned(), "1".to_owned()), (String::new(), "2".to_owned())]);
+}
+
+#[test]
+fn last_event_without_blank_line_counts_when_it_is_complete() {
+    assert_eq!(data_of("data: {\"a\":1}"), ["{\"a\":1}"]);
+    assert_eq!(data_of("data: [DONE]"), ["[DONE]"]);
+    assert_eq!(data_of("data: {\"a\":1}\n\ndata: {\"b\":"), ["{\"a\":1}"]);
+}
+
+#[test]
+fn utf8_characters_survive_every_cut() {
+    assert_eq!(data_of("data: \"при\u{1f600}вет\"\n\n"), ["\"при\u{1f600}вет\""]);
+}
+
+#[test]
+fn json_where_events_were_asked_for_is_one_event() {
+    assert_eq!(data_of("\n \n{\"a\":\n 1}\n"), ["{\"a\":\n 1}\n"]);
+    assert_eq!(data_of("{\"a\":1}"), ["{\"a\":1}"]);
+}
+
+#[test]
+fn json_lines_are_events_as_they_come() {
+    assert_eq!(
+        data_of("{\"a\":1}\r\n\r\n{\"b\":2}\n{\"c\":3}"),
+        ["{\"a\":1}\r", "{\"b\":2}", "{\"c\":3}"]
+    );
+}
+
+/// What comes of bytes that are fed in pieces of random sizes.
+fn decode_at_random(
+    mut decoder: Decoder,
+    bytes: &[u8],
+    random: &mut fastrand::Rng,
+) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut events = Vec::new();
+    let mut rest = bytes;
+    loop {
+        match decoder.advance().unwrap() {
+            Step::Event => {
+                let event = decoder.event();
+                events.push((event.name.to_vec(), event.data.to_vec()));
+            }
+            Step::End | Step::Html => return events,
+            Step::Starved if rest.is_empty() => decoder.finish(),
+            Step::Starved => {
+                let (now, later) = rest.split_at(random.usize(1..=rest.len()));
+                decoder.feed(now);
+                rest = later;
+            }
+        }
+    }
+}
+
+#[test]
+fn random_streams_come_to_the_same_however_they_are_cut() {
+    const WORDS: &[&[u8]] = &[
+        b"data",
+        b":",
+        b" ",
+        b"\n",
+        b"\r",
+        b"\r\n",
+        b"\n\n",
+        b"event",
+        b"{}",
+        b"[1]",
+        b"{\"a\":",
+        b"}",
+        b"[DONE]",
+        b"\xd0",
+        b"\xbf",
+        b"\xf0\x9f\x98\x80",
+        b"\xef\xbb\xbf",
+        b"<",
+        b"id",
+        b"x",
+    ];
+    let mut random = fastrand::Rng::with_seed(7);
+    for _ in 0..10_000 {
+        let words = (0..random.usize(0..24)).map(|_| WORDS[random.usize(..WORDS.len())]);
+        let bytes = words.collect::<Vec<_>>().concat();
+        let once = decode_at_random(Decoder::events(1 << 20), &bytes, &mut random);
+        let again = decode_at_random(Decoder::events(1 << 20), &bytes, &mut random);
+        assert_eq!(once, again, "{:?}", String::from_utf8_lossy(&bytes));
+        let lines = decode_at_random(Decoder::lines(1 << 20), &bytes, &mut random);
+        assert_eq!(lines, decode_at_random(Decoder::lines(1 << 20), &bytes, &mut random));
+        let text: Vec<u8> = decode_at_random(Decoder::text(1 << 20), &bytes, &mut random)
+            .into_iter()
+            .flat_map(|(_, data)| data)
+            .collect();
+        assert_eq!(text, bytes);
+    }
+}
+
+#[test]
+fn plain_text_is_never_cut_inside_a_character() {
+    let mut decoder = Decoder::text(1 << 20);
+    let mut text = String::new();
+    for byte in "при\u{1f600}\r\n< x".as_bytes() {
+        decoder.feed(&[*byte]);
+        while decoder.advance().unwrap() == Step::Event {
+            text.push_str(std::str::from_utf8(decoder.event().data).unwrap());
+        }
+    }
+    decoder.feed(b"\xd0");
+    decoder.finish();
+    assert_eq!(decoder.advance().unwrap(), Step::Event);
+    assert_eq!(decoder.event().data, b"\xd0");
+    assert_eq!(decoder.advance().unwrap(), Step::End);
+    assert_eq!(text, "при\u{1f600}\r\n< x");
+}
+
+#[test]
+fn bytes_that_are_no_text_do_not_cut_the_character_behind_them() {
+    let mut decoder = Decoder::text(1 << 20);
+    let mut text = String::new();
+    for piece in [&b"\xff\xd0"[..], b"\xbf"] {
+        decoder.feed(piece);
+        while decoder.advance().unwrap() == Step::Event {
+            text.push_str(&String::from_utf8_lossy(decoder.event().data));
+        }
+    }
+    assert_eq!(text, "\u{fffd}\u{43f}");
+}
+
+#[test]
+fn plain_lines_are_events_whatever_ends_them() {
+    let mut decoder = Decoder::lines(1 << 20);
+    let mut lines = Vec::new();
+    for byte in b"data: a\r\ndata: b\r\n\nlast" {
+        decoder.feed(&[*byte]);
+        while decoder.advance().unwrap() == Step::Event {
+            lines.push(decoder.event().data.to_vec());
+        }
+    }
+    decoder.finish();
+    while decoder.advance().unwrap() == Step::Event {
+        lines.push(decoder.event().data.to_vec());
+    }
+    assert_eq!(lines, [&b"data: a"[..], b"data: b", b"", b"last"]);
+}
+
+#[test]
+fn web_page_is_told_apart() {
+    let mut decoder = Decoder::events(1 << 20);
+    decoder.feed(b"  <!doctype html>");
+    assert_eq!(decoder.advance().unwrap(), Step::Html);
+    assert_eq!(decoder.rest(), b"<!doctype html>");
+}
+
+#[test]
+fn event_beyond_the_limit_is_too_large_and_endless_comments_are_not() {
+    let mut decoder = Decoder::events(100_000);
+    for _ in 0..100 {
+        decoder.feed(&[b':'; 10_000]);
+        assert_eq!(decoder.advance().unwrap(), Step::Starved);
+    }
+    decoder.feed(b"\ndata: ");
+    let error = (0..100).find_map(|_| {
+        decoder.feed(&[b'x'; 10_000]);
+        decoder.advance().err()
+    });
+    assert_eq!(error.unwrap().kind(), ErrorKind::TooLarge);
+}
+
+#[test]
+fn limit_counts_for_events_that_come_in_one_read_as_well() {
+    let large = format!("\"{}\"", "x".repeat(2000));
+    for (body, framing) in [
+        (format!("data: 1\n\ndata: {large}\n\ndata: 2\n\n"), Decoder::events(1024)),
+        (format!("1\n{large}\n2\n"), Decoder::lines(1024)),
+        (format!("[1]\n[{large}]\n[2]\n"), Decoder::events(1024)),
+        (format!("[{large}]"), Decoder::events(1024)),
+    ] {
+        let mut decoder = framing;
+        decoder.feed(body.as_bytes());
+        decoder.finish();
+        if !body.starts_with("[\"") {
+            assert_eq!(decoder.advance().unwrap(), Step::Event, "{body}");
+        }
+        assert_eq!(decoder.advance().unwrap_err().kind(), ErrorKind::TooLarge, "{body}");
+    }
+}
+
+#[test]
+fn huge_event_is_given_back() {
+    let mut decoder = Decoder::events(8 << 20);
+    decoder.feed(b"data: \"");
+    decoder.feed(&vec![b'x'; 4 << 20]);
+    decoder.feed(b"\"\n\n");
+    assert_eq!(decoder.advance().unwrap(), Step::Event);
+    assert_eq!(decoder.event().data.len(), (4 << 20) + 2);
+    assert_eq!(decoder.advance().unwrap(), Step::Starved);
+    decoder.space().unwrap();
+    assert!(decoder.buffer.capacity() <= KEPT_CAPACITY);
+}
