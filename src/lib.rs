@@ -16,7 +16,7 @@
 //! - [`request`](Request), [`chunk`](Chunk), [`model`](Model), [`config`](Config),
 //!   [`error`](Error): what is asked and answered
 //! - `memory`: buffers that may fail to grow; `secret`: keys, and taking them out of text;
-//!   `thread`, `process`, `panics`, `log`: how the library lives in its host
+//!   `thread`, `process`, `host`, `panics`, `log`: how the library lives in its host
 //!
 //! A panic in this crate is caught and becomes [`ErrorKind::Internal`]. The first call of
 //! the C ABI installs a panic hook that logs such panics instead of printing them, and
@@ -54,6 +54,7 @@ mod dialects;
 mod error;
 mod fault;
 mod ffi;
+mod host;
 mod json;
 mod kept;
 mod log;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use arc_swap::ArcSwapOption;
 
-use crate::panics;
+use crate::host;
 
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +47,6 @@ pub(crate) fn line(level: Level, target: &str, message: fmt::Arguments<'_>) {
     }
     if let Some(sink) = SINK.load_full() {
         let message = message.to_string();
-        panics::of_host(|| sink(level, target, &message));
+        host::theirs(|| sink(level, target, &message));
     }
 }

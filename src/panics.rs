@@ -5,43 +5,22 @@
 //! to standard error before a panic is caught; that output belongs to the host.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe, Location};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use crate::host;
 use crate::log;
 
 thread_local! {
-    /// This thread runs code of the library, not of the host.
-    static OURS: Cell<bool> = const { Cell::new(false) };
     /// What the hook saw of the latest panic of this thread.
     static LATEST: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// While it lives, the code that this thread runs is the library's, or is not.
-struct Owner {
-    before: bool,
-}
-
-impl Owner {
-    fn enter(is_ours: bool) -> Owner {
-        Owner { before: OURS.replace(is_ours) }
-    }
-}
-
-impl Drop for Owner {
-    fn drop(&mut self) {
-        OURS.set(self.before);
-    }
-}
-
 /// Does `work` of the library's own; `None` where it panicked, which is logged.
 pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
-    let outcome = {
-        let _ours = Owner::enter(true);
-        panic::catch_unwind(AssertUnwindSafe(work))
-    };
+    let outcome = host::ours(|| panic::catch_unwind(AssertUnwindSafe(work)));
     if outcome.is_err() {
         // Not in the hook: the host's log must be free to do what it likes.
         let latest = LATEST.take();
@@ -58,12 +37,6 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
     outcome.ok()
 }
 
-/// Does `work` of the host's: a callback. Its panics are the host's to report.
-pub(crate) fn of_host<T>(work: impl FnOnce() -> T) -> T {
-    let _theirs = Owner::enter(false);
-    work()
-}
-
 /// Keeps panics inside [`caught`] off standard error, from now on and for the whole process.
 /// All others go where they went before.
 pub(crate) fn keep_quiet() {
@@ -74,7 +47,7 @@ pub(crate) fn keep_quiet() {
     }
     let others = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        if OURS.get() {
+        if host::is_ours() {
             let said = line(info.location(), info.payload());
             LATEST.try_with(|latest| latest.replace(said)).ok();
         } else {

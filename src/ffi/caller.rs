@@ -3,7 +3,6 @@
 use std::ffi::{CStr, c_char};
 
 use super::cancellation::Uncancelled;
-use super::error::tolmach_error;
 use super::process::Process;
 use super::status::tolmach_status;
 use crate::error::{Error, ErrorKind, Result};
@@ -31,10 +30,11 @@ impl Caller {
         Caller(Uncancelled::new())
     }
 
-    /// Does `work`; an error, or a panic, goes to `error` where the caller wants it.
-    pub(super) fn call(
+    /// Does `work`; an error, or a panic, goes to `error` as an object where the caller
+    /// wants it.
+    pub(super) fn call<E: From<Error>>(
         &self,
-        error: *mut *mut tolmach_error,
+        error: *mut *mut E,
         work: impl FnOnce() -> Result<tolmach_status>,
     ) -> tolmach_status {
         panics::keep_quiet();
@@ -45,7 +45,7 @@ impl Caller {
         };
         let status = failure.kind() as tolmach_status;
         if !error.is_null() {
-            let object = Box::into_raw(Box::new(tolmach_error::new(failure)));
+            let object = Box::into_raw(Box::new(E::from(failure)));
             // SAFETY: not NULL, so an output (see the promises above).
             unsafe { error.write(object) };
         }
@@ -208,7 +208,7 @@ mod tests {
     use crate::attempt::Attempt;
     use crate::dialects::Dialect;
     use crate::model::Model;
-    use crate::{Client, Config, Request, Session, log, thread};
+    use crate::{Client, Config, Request, Session, host, log, thread};
 
     /// Set in the process whose standard error is looked at.
     const CHILD: &str = "TOLMACH_TEST_PANICS";
@@ -260,7 +260,7 @@ mod tests {
         };
         // SAFETY: no pointer of these calls is used.
         let caller = unsafe { Caller::trusted() };
-        let status = caller.call(std::ptr::null_mut(), || panic!("at the border"));
+        let status = caller.call(std::ptr::null_mut::<*mut Error>(), || panic!("at the border"));
         assert_eq!(status, ErrorKind::Internal as tolmach_status);
         logged("at the border");
         assert_eq!(caller.value(7, || panic!("of a value")), 7);
@@ -274,7 +274,7 @@ mod tests {
         let mut session = Session::open(&client, &Request::new(None)).unwrap();
         assert_eq!(session.poll(None).unwrap_err().kind(), ErrorKind::Internal);
         logged("in a session");
-        let called = thread::call::<()>("job", || panics::of_host(|| panic!("in a callback")));
+        let called = thread::call::<()>("job", || host::theirs(|| panic!("in a callback")));
         assert_eq!(called.unwrap_err().kind(), ErrorKind::Internal);
         std::thread::spawn(|| panic!("of the host")).join().unwrap_err();
     }

@@ -20,8 +20,8 @@ pub struct tolmach_error {
     body: Text,
 }
 
-impl tolmach_error {
-    pub(super) fn new(error: Error) -> tolmach_error {
+impl From<Error> for tolmach_error {
+    fn from(error: Error) -> tolmach_error {
         tolmach_error {
             message: Text::new(error.message()),
             provider_code: Text::new(error.provider_code()),

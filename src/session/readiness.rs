@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::panics;
+use crate::host;
 
 /// What a program wants to be called on readiness.
 pub struct Ready {
@@ -18,7 +18,7 @@ impl Ready {
     }
 
     pub(crate) fn call(&self) {
-        panics::of_host(&self.call);
+        host::theirs(&self.call);
     }
 }
 
