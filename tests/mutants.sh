@@ -78,8 +78,8 @@ mutant 'a child of fork may use the clients of its parent' src/ffi/process.rs \
   's/process::forked\(\);//' --test host children
 mutant 'the callback of one session holds up the others' src/session/interrupter.rs \
   's/^( +)call_apart\(ready\);/\1ready.call();/' --test host callback
-mutant 'a signal handler takes locks' src/session/mod.rs \
-  's/interrupter::ring\(\|\| self\.end\(\)\);/self.end();/' --test host signal
+mutant 'a signal handler takes locks' src/session/control.rs \
+  's/bell::ring\(\|\| \{/let ring = |work: \&dyn Fn()| work();\n        ring(\&|| {/' --test host signal
 mutant 'pthread_cancel unwinds through a poll' src/ffi/cancellation.rs \
   's/const PTHREAD_CANCEL_DISABLE: c_int = .*/const PTHREAD_CANCEL_DISABLE: c_int = 0;/' --test host thread_that
 mutant 'threads of the library take signals' src/thread.rs \

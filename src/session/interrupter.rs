@@ -1,18 +1,16 @@
 //! Cancelling from anywhere, signal handlers included.
 //!
 //! A signal handler may take no lock and allocate nothing. So a cancellation only sets
-//! the session's flag and rings a bell, one `write` to a descriptor. One thread per process,
-//! started with the first session, answers the bell and does the rest: it wakes the poll
-//! and shuts the socket.
+//! the session's flag and rings the [`bell`]. One thread per process, started with the first
+//! session, answers the bell and does the rest: it wakes the poll and shuts the socket.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use once_cell::race::OnceBox;
-
-use super::Control;
-use super::readiness::{Descriptor, Ready};
-use crate::error::{Error, ErrorKind, Result};
+use super::bell;
+use super::control::Control;
+use super::readiness::Ready;
+use crate::error::Result;
 use crate::panics;
 use crate::process::PerProcess;
 use crate::thread;
@@ -21,7 +19,6 @@ static INTERRUPTER: PerProcess<Interrupter> = PerProcess::new();
 
 #[derive(Default)]
 pub(super) struct Interrupter {
-    bell: OnceBox<Descriptor>,
     state: Mutex<State>,
 }
 
@@ -48,12 +45,11 @@ impl Drop for Place {
 /// Lets `control` be cancelled from now on.
 ///
 /// # Errors
-/// [`ErrorKind::NoMemory`] when the system gives no thread or no descriptor.
+/// [`ErrorKind::NoMemory`](crate::ErrorKind::NoMemory) when the system gives no thread or
+/// no descriptor.
 pub(super) fn enter(control: &Control) -> Result<Place> {
     let interrupter = INTERRUPTER.get();
-    if cfg!(unix) {
-        interrupter.bell.get_or_try_init(|| Descriptor::new().map(Box::new).ok_or_else(full))?;
-    }
+    bell::make()?;
     let mut state = interrupter.lock();
     state.ending = false;
     if cfg!(unix) && !state.running {
@@ -66,22 +62,10 @@ pub(super) fn enter(control: &Control) -> Result<Place> {
     Ok(place)
 }
 
-/// Has the sessions whose flag is set cancelled. Safe in a signal handler. Without a bell,
-/// on a system without signals, the caller does it.
-pub(super) fn ring(otherwise: impl FnOnce()) {
-    match INTERRUPTER.get().bell.get() {
-        Some(bell) => bell.raise(),
-        None => otherwise(),
-    }
-}
-
 /// The process ends: the thread need not wait for more sessions.
 pub(crate) fn end_interrupter() {
-    let interrupter = INTERRUPTER.get();
-    interrupter.lock().ending = true;
-    if let Some(bell) = interrupter.bell.get() {
-        bell.raise();
-    }
+    INTERRUPTER.get().lock().ending = true;
+    bell::ring(|| ());
 }
 
 impl Interrupter {
@@ -90,7 +74,7 @@ impl Interrupter {
     }
 
     fn work(&self) {
-        while self.bell.get().is_some_and(Descriptor::wait) {
+        while bell::wait() {
             let callbacks: Vec<_> =
                 self.cancelled().iter().filter_map(|control| control.end()).collect();
             // The program's code may wait for what this thread is to do next.
@@ -129,11 +113,4 @@ fn call_apart(ready: Arc<Ready>) {
     if thread::spawn("tolmach", call).is_err() {
         panics::caught(|| ready.call());
     }
-}
-
-fn full() -> Error {
-    Error::new(
-        ErrorKind::NoMemory,
-        "the process has no file descriptors left: close sessions, or raise its limit (ulimit -n)",
-    )
 }

@@ -1,5 +1,8 @@
 //! [`Session`]: one answer on its way, and the worker thread behind it.
 
+mod bell;
+mod control;
+mod descriptor;
 mod interrupter;
 mod queue;
 mod readiness;
@@ -15,6 +18,7 @@ use crate::panics;
 use crate::request::Request;
 use crate::thread;
 use crate::transport::Token;
+pub use control::Control;
 use interrupter::Place;
 pub(crate) use interrupter::end_interrupter;
 use queue::{Queue, Taken};
@@ -43,13 +47,6 @@ pub struct Session {
     over: Option<Result<()>>,
     /// Where a cancellation finds it.
     _place: Place,
-}
-
-/// What may be done to a session from any thread, at any time.
-#[derive(Clone)]
-pub struct Control {
-    queue: Arc<Queue>,
-    token: Arc<Token>,
 }
 
 /// What a session has delivered so far, put together; shared with it.
@@ -131,36 +128,6 @@ impl Drop for Session {
         // Nobody is to be called for a session that is no more.
         self.control.on_ready(None);
         drop(self.control.end());
-    }
-}
-
-impl Control {
-    /// Ends the session at once: its socket is closed, its poll returns, now and later.
-    /// A signal handler may call it: it takes no lock and allocates nothing.
-    pub fn cancel(&self) {
-        self.token.set_cancelled();
-        interrupter::ring(|| {
-            if let Some(ready) = self.end() {
-                ready.call();
-            }
-        });
-    }
-
-    /// What a cancellation does, for who may take locks. Returns the callback to be called.
-    fn end(&self) -> Option<Arc<Ready>> {
-        self.token.cancel();
-        self.queue.cancel()
-    }
-
-    /// A descriptor that is readable exactly while a poll would not be pending; `None`
-    /// where the system has no such thing. It stays the session's: never read or close it.
-    pub fn fd(&self) -> Option<i32> {
-        self.queue.fd()
-    }
-
-    /// Calls `ready` whenever polls stop being pending; at once where they are not now.
-    pub fn on_ready(&self, ready: Option<Ready>) {
-        self.queue.on_ready(ready.map(Arc::new));
     }
 }
 
