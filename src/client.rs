@@ -148,7 +148,7 @@ impl Sink for Nobody {
     }
 }
 
-/// How long to wait before the next try, if one could help (dialects.md 3.9).
+/// How long to wait before the next try, if one could help.
 fn retry_delay(error: &Error, tries: u32) -> Option<Duration> {
     let said = error.details().and_then(|details| details.should_retry);
     let heals =

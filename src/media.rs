@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory;
 
-/// The media type that the first bytes tell (providers.md 1.8).
+/// The media type that the first bytes tell.
 pub(crate) fn sniff(bytes: &[u8]) -> Option<&'static str> {
     let at =
         |offset: usize, magic: &[u8]| bytes.get(offset..).is_some_and(|b| b.starts_with(magic));

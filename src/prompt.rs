@@ -1,5 +1,5 @@
 //! Conversations for those who take none: a list of messages folded into one text, and
-//! the last thing that the user said (providers.md 1.7).
+//! the last thing that the user said.
 
 use serde_json::Value;
 

@@ -14,7 +14,7 @@ use crate::process::PerProcess;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Deep enough for TLS and a debug build (http.md 8: 112 KiB); untouched pages cost nothing.
+/// Deep enough for TLS and a debug build, which take 112 KiB; untouched pages cost nothing.
 const STACK_SIZE: usize = 512 * 1024;
 
 /// How long an idle thread waits for the next job before it ends.

@@ -155,7 +155,7 @@ impl Reply {
         message.insert("role".to_owned(), json!("assistant"));
         // Empty, never null: some servers fail at null beside tool calls.
         message.insert("content".to_owned(), self.content()?);
-        // Some providers want their reasoning back, in the field it came in (pitfall 20).
+        // Some providers want their reasoning back, in the field it came in.
         if matches!(&*self.reasoning_field, "reasoning_content" | "reasoning") {
             message.insert(self.reasoning_field.clone(), text(&self.reasoning)?);
         }
