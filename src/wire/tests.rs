@@ -256,6 +256,19 @@ fn event_beyond_the_limit_is_too_large_and_endless_comments_are_not() {
 }
 
 #[test]
+fn comment_that_never_ends_leaves_the_name_of_its_event() {
+    let mut decoder = Decoder::events(100_000);
+    decoder.feed(b"event: a\n");
+    for _ in 0..100 {
+        decoder.feed(&[b':'; 10_000]);
+        assert_eq!(decoder.advance().unwrap(), Step::Starved);
+    }
+    decoder.feed(b"\ndata: 1\n\n");
+    assert_eq!(decoder.advance().unwrap(), Step::Event);
+    assert_eq!(decoder.event(), Event { name: b"a", data: b"1" });
+}
+
+#[test]
 fn limit_counts_for_events_that_come_in_one_read_as_well() {
     let large = format!("\"{}\"", "x".repeat(2000));
     for (body, framing) in [
