@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::json;
+use crate::json::halves::{self, Halves};
 use crate::kept;
 use crate::media;
 use crate::memory;
@@ -28,7 +29,6 @@ use crate::prompt;
 use crate::request::Request;
 use crate::transport::Token;
 use crate::wire::Event;
-use crate::wire::halves::{self, Halves};
 use blocks::Blocks;
 
 /// Who takes the chunks of an answer.

@@ -4,6 +4,7 @@
 //! is nearly JSON, [`limits`] says how much of it is read, and [`value`] looks into what
 //! was read.
 
+pub(crate) mod halves;
 mod lenient;
 mod limits;
 mod repair;

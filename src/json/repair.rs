@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::limits::{MAX_DEPTH, is_too_deep, too_deep};
 use crate::error::{Error, ErrorKind, Result};
+use crate::json::halves;
 use crate::memory;
-use crate::wire::halves;
 
 /// What JSON serde takes only in repair comes to, as a value.
 ///

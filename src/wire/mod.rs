@@ -6,7 +6,6 @@
 
 mod buffer;
 mod event;
-pub(crate) mod halves;
 mod lines;
 mod sniff;
 mod sse;
