@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::answer::{Answer, Sink};
 use crate::attempt::Attempt;
+use crate::cancel_token::CancelToken;
 use crate::chunk::Batch;
-use crate::config::Config;
+use crate::config::{Config, Limits, Roots};
 use crate::dialects::{self, Dialect};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log;
@@ -15,7 +16,7 @@ use crate::model::Model;
 use crate::request::Request;
 use crate::secret::Secret;
 use crate::thread;
-use crate::transport::{Limits, Options, Roots, TlsOptions, Token, Transport};
+use crate::transport::{Options, TlsOptions, Transport};
 
 /// The longest wait that a provider may ask for; beyond it the error is the better answer.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
@@ -47,7 +48,7 @@ impl Client {
             tls: tls_options(config)?,
             max_header_bytes: config.max_header_bytes,
             resend: config.max_retries > 0,
-            tape: config.tape.clone(),
+            recording: config.recording.clone(),
             foreign_private: config.fetch_private_urls,
         })?;
         for secret in config.secrets().iter().chain(transport.secrets()) {
@@ -67,9 +68,9 @@ impl Client {
         thread::call("tolmach", move || {
             let token = match timeout {
                 Some(total) => {
-                    Token::limited(Limits { total: Some(total), ..limits }, "timeout_ms")
+                    CancelToken::limited(Limits { total: Some(total), ..limits }, "timeout_ms")
                 }
-                None => Token::new(limits),
+                None => CancelToken::new(limits),
             };
             let list =
                 |attempt: &mut Attempt<'_>, _: &mut Answer<'_>| client.0.dialect.models(attempt);
@@ -88,7 +89,7 @@ impl Client {
     pub(crate) fn run<'a>(
         &'a self,
         request: &Request,
-        token: &'a Arc<Token>,
+        token: &'a Arc<CancelToken>,
         sink: &'a dyn Sink,
     ) -> (Result<()>, Attempt<'a>) {
         self.attempt(token, sink, |attempt, answer| {
@@ -105,7 +106,7 @@ impl Client {
     /// what can heal, as often as the config says.
     fn attempt<'a, T>(
         &'a self,
-        token: &'a Arc<Token>,
+        token: &'a Arc<CancelToken>,
         sink: &'a dyn Sink,
         mut work: impl FnMut(&mut Attempt<'a>, &mut Answer<'a>) -> Result<T>,
     ) -> (Result<T>, Attempt<'a>) {

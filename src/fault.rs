@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use crate::error::{Details, Error, ErrorKind, Result};
+use crate::http::Headers;
 use crate::memory;
-use crate::transport::Headers;
 
 /// How much of a text that is no JSON goes into a message.
 const EXCERPT: usize = 300;

@@ -13,8 +13,11 @@
 //! - `call`: a provider's world while it answers; `fault`: what providers say when not
 //! - `wire`: framing; `json`: reading JSON of every kind; `transport`: HTTP over ureq,
 //!   cancellable
-//! - [`request`](Request), [`chunk`](Chunk), [`model`](Model), [`config`](Config),
-//!   [`error`](Error): what is asked and answered
+//! - `recording`: exchanges with servers, written to a file and played from it;
+//!   `cancel_token`: the cancellation and the deadlines of a call
+//! - [`config`](Config): a row for each key; [`request`](Request), [`chunk`](Chunk),
+//!   [`model`](Model), [`error`](Error): what is asked and answered
+//! - `http`: headers, URLs and origins, HTTP requests: what all of the above say
 //! - `memory`: buffers that may fail to grow; `secret`: keys, and taking them out of text;
 //!   `thread`, `process`, `host`, `panics`, `log`: how the library lives in its host
 //!
@@ -45,6 +48,7 @@ compile_error!("tolmach turns panics into errors and needs panic = \"unwind\"");
 
 mod answer;
 mod attempt;
+mod cancel_token;
 mod capabilities;
 mod catalog;
 mod chunk;
@@ -55,6 +59,7 @@ mod error;
 mod fault;
 mod ffi;
 mod host;
+mod http;
 mod json;
 mod kept;
 mod log;
@@ -64,6 +69,7 @@ mod model;
 mod panics;
 mod process;
 mod prompt;
+mod recording;
 mod request;
 mod secret;
 mod session;

@@ -70,7 +70,7 @@ mutant 'fetched files have no limit' src/attempt/mod.rs \
   's/read_to_limit\(self\.config\.max_event_bytes, &mut bytes\)/read_to_limit(usize::MAX, \&mut bytes)/' --test gigachat file_larger
 mutant 'secrets are not wiped' src/secret.rs \
   's/^pub\(crate\) struct Secret\(Zeroizing<String>\);/pub(crate) struct Secret(std::mem::ManuallyDrop<Zeroizing<String>>);/; s/Secret\(Zeroizing::new\(text\.to_owned\(\)\)\)/Secret(std::mem::ManuallyDrop::new(Zeroizing::new(text.to_owned())))/; s/Secret\(Zeroizing::new\(BASE64\.encode\(&\*both\)\)\)/Secret(std::mem::ManuallyDrop::new(Zeroizing::new(BASE64.encode(\&*both))))/' --lib wiped
-mutant 'header values are not wiped' src/transport/headers.rs \
+mutant 'header values are not wiped' src/http/headers.rs \
   's/Zeroizing<String>/String/; s/Zeroizing::new\(value\.to_owned\(\)\)/value.to_owned()/; s/^use zeroize::Zeroizing;//' --lib wiped
 mutant 'a child of fork uses the threads and accounts of its parent' src/process.rs \
   's/if own\.process != this\(\)/if false/' --test host children
@@ -84,20 +84,20 @@ mutant 'pthread_cancel unwinds through a poll' src/ffi/cancellation.rs \
   's/const PTHREAD_CANCEL_DISABLE: c_int = .*/const PTHREAD_CANCEL_DISABLE: c_int = 0;/' --test host thread_that
 mutant 'threads of the library take signals' src/thread.rs \
   's/SigSet::all\(\)\.thread_swap_mask/SigSet::empty().thread_swap_mask/' --test system every_signal
-mutant 'a request is sent with writev, which raises SIGPIPE' src/transport/conn.rs \
-  's/^impl Write for Wire \{/&\n    fn write_vectored(\&mut self, pieces: \&[io::IoSlice<'"'"'_>]) -> io::Result<usize> {\n        (\&*self.socket).write_vectored(pieces)\n    }\n/' --test tls sigpipe
-mutant 'a second request has no deadline for its connection' src/transport/conn.rs \
+mutant 'a request is sent with writev, which raises SIGPIPE' src/transport/socket.rs \
+  's/^impl Write for Socket \{/&\n    fn write_vectored(\&mut self, pieces: \&[io::IoSlice<'"'"'_>]) -> io::Result<usize> {\n        (\&*self.stream).write_vectored(pieces)\n    }\n/' --test tls sigpipe
+mutant 'a second request has no deadline for its connection' src/transport/dial/mod.rs \
   's/^        token\.connecting\(\);//' --lib second_request
-mutant 'a late cancel hits a kept connection' src/transport/conn.rs \
-  's/token\.unbind\(&self\.line\.wire\.socket\);//' --lib late_cancel
+mutant 'a late cancel hits a kept connection' src/transport/line.rs \
+  's/^        self\.line\.socket\.release\(\);//' --lib late_cancel
 mutant 'a callback comes after its session was freed' src/session/mod.rs \
   's/^        self\.control\.on_ready\(None\);//; s/drop\(self\.control\.end\(\)\);/if let Some(ready) = self.control.end() { ready.call(); }/' --test readiness no_callback
 mutant 'a 2xx answer has no request id' src/attempt/mod.rs \
   's/self\.request_id = fault::request_id\(&response\.headers\);/if response.status >= 300 { self.request_id = fault::request_id(\&response.headers) }/' --test errors request_id
-mutant 'addresses are not tried in turns' src/transport/dial.rs \
+mutant 'addresses are not tried in turns' src/transport/dial/tcp.rs \
   's/addresses\.extend\(second\.next\(\)\);//' --lib tried_in_turns
-mutant 'addresses are tried all at once' src/transport/dial.rs \
+mutant 'addresses are tried all at once' src/transport/dial/tcp.rs \
   's/^const STAGGER: Duration = .*/const STAGGER: Duration = Duration::ZERO;/' --lib next_address
-mutant 'a message is sent twice with max_retries 0' src/transport/mod.rs \
-  's/self\.resend \|\|/true ||/' --test http post_that
+mutant 'a message is sent twice with max_retries 0' src/transport/agent.rs \
+  's/\(resend \|\|/(true ||/' --test http post_that
 exit "$failed"

@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::cancel_token::CancelToken;
 use crate::chunk::{Batch, Chunk, ChunkKind, Usage};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
@@ -27,7 +28,6 @@ use crate::media;
 use crate::memory;
 use crate::prompt;
 use crate::request::Request;
-use crate::transport::Token;
 use crate::wire::Event;
 use blocks::Blocks;
 
@@ -39,7 +39,7 @@ pub(crate) trait Sink {
 
 pub(crate) struct Answer<'a> {
     config: &'a Config,
-    token: &'a Arc<Token>,
+    token: &'a Arc<CancelToken>,
     sink: &'a dyn Sink,
     batch: Batch,
     /// Who answers, for errors.
@@ -89,7 +89,11 @@ struct ToolCall {
 }
 
 impl<'a> Answer<'a> {
-    pub(crate) fn new(config: &'a Config, token: &'a Arc<Token>, sink: &'a dyn Sink) -> Answer<'a> {
+    pub(crate) fn new(
+        config: &'a Config,
+        token: &'a Arc<CancelToken>,
+        sink: &'a dyn Sink,
+    ) -> Answer<'a> {
         Answer {
             config,
             token,

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::{Attempt, Response};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::transport::{Headers, HttpRequest};
+use crate::http::{Headers, HttpRequest};
 
 /// A refusal, and what to do about it.
 struct Cure {

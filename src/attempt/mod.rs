@@ -8,20 +8,22 @@ use std::sync::Arc;
 use crossbeam_channel::Receiver;
 
 use crate::answer::Answer;
+use crate::cancel_token::CancelToken;
 use crate::config::Config;
 use crate::error::{Details, Error, ErrorKind, Result};
 use crate::fault;
+use crate::http::{Headers, HttpRequest, Url};
 use crate::json;
 use crate::log;
 use crate::memory;
 use crate::secret::{Secret, redact};
-use crate::transport::{Body, Headers, HttpRequest, Token, Transport, Url};
+use crate::transport::{Body, Transport};
 use crate::wire::{Decoder, Event, Step};
 
 pub(crate) struct Attempt<'a> {
     config: &'a Config,
     transport: &'a Transport,
-    token: &'a Arc<Token>,
+    token: &'a Arc<CancelToken>,
     /// What must not be seen in errors.
     secrets: Vec<Secret>,
     /// Host and request id of the latest request, for errors.
@@ -60,7 +62,7 @@ impl<'a> Attempt<'a> {
     pub(crate) fn new(
         config: &'a Config,
         transport: &'a Transport,
-        token: &'a Arc<Token>,
+        token: &'a Arc<CancelToken>,
     ) -> Attempt<'a> {
         Attempt {
             config,
@@ -116,11 +118,11 @@ impl<'a> Attempt<'a> {
         let Ok(url) = Url::parse(url) else { return false };
         let own = [Some(&*self.config.base_url), self.config.option("endpoint")];
         let own = own.into_iter().flatten();
-        own.filter_map(|own| Url::parse(own).ok()).any(|own| own.is_of_same_origin(&url))
+        own.filter_map(|own| Url::parse(own).ok()).any(|own| own.origin() == url.origin())
     }
 
     fn exchange(&mut self, request: &HttpRequest) -> Result<Response> {
-        self.host = Url::parse(&request.url).map(|url| url.place()).unwrap_or_default();
+        self.host = Url::parse(&request.url).map_or(String::new(), |url| url.origin().to_string());
         // A server may have named it.
         redact(&mut self.host, &self.secrets);
         self.request_id.clear();

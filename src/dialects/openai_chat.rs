@@ -14,11 +14,11 @@ use crate::attempt::{Attempt, Response};
 use crate::capabilities::Capabilities;
 use crate::config::Config;
 use crate::error::{ErrorKind, Result};
+use crate::http::{Headers, HttpRequest};
 use crate::model::Model;
 use crate::prompt;
 use crate::request::Request;
 use crate::secret::Secret;
-use crate::transport::{Headers, HttpRequest};
 
 pub(super) struct OpenAiChat {
     config: Config,

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::bell;
 use super::queue::Queue;
 use super::readiness::Ready;
-use crate::transport::Token;
+use crate::cancel_token::CancelToken;
 
 /// What may be done to a session from any thread, at any time.
 #[derive(Clone)]
 pub struct Control {
     pub(super) queue: Arc<Queue>,
-    pub(super) token: Arc<Token>,
+    pub(super) token: Arc<CancelToken>,
 }
 
 impl Control {

@@ -11,13 +11,13 @@ mod reply;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::cancel_token::CancelToken;
 use crate::chunk::{Batch, Chunk};
 use crate::client::Client;
 use crate::error::Result;
 use crate::panics;
 use crate::request::Request;
 use crate::thread;
-use crate::transport::Token;
 pub use control::Control;
 use interrupter::Place;
 pub(crate) use interrupter::end_interrupter;
@@ -63,7 +63,7 @@ impl Session {
     pub fn open(client: &Client, request: &Request) -> Result<Session> {
         let control = Control {
             queue: Arc::new(Queue::new(client.config().queue_bytes)),
-            token: Token::new(client.config().limits),
+            token: CancelToken::new(client.config().limits),
         };
         let place = interrupter::enter(&control)?;
         let worker =

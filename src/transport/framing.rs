@@ -6,8 +6,8 @@
 
 use std::fmt::Write;
 
-use super::headers::Headers;
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::Headers;
 
 /// How long the line before a chunk may be: a number, and extensions, which are ignored.
 const MAX_CHUNK_LINE: usize = 4096;

@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::memory;
 
 /// The first byte of gzip. No text of any protocol starts with it, and servers label
-/// wrongly in both directions (pitfall 15).
+/// wrongly in both directions.
 pub(super) const FIRST_BYTE: u8 = 0x1f;
 
 /// How much is inflated at once: a little, compressed, can be a lot.

@@ -14,6 +14,8 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::*;
+use crate::config::{Limits, Roots};
+use crate::http::Method;
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -44,7 +46,7 @@ fn options(proxy: ProxyChoice, tls: TlsOptions) -> Options {
         proxy,
         tls,
         max_header_bytes: 64 * 1024,
-        tape: TapeChoice::default(),
+        recording: RecordingChoice::default(),
         foreign_private: false,
         resend: true,
     }
@@ -118,9 +120,9 @@ fn hold(stream: &mut impl Read, closed: &Sender<()>) {
 /// Cancels what `work` does once `reached` is told; gives how it ended.
 fn cancelled<T: Send + 'static>(
     reached: &Receiver<()>,
-    work: impl FnOnce(&Arc<Token>) -> Result<T> + Send + 'static,
+    work: impl FnOnce(&Arc<CancelToken>) -> Result<T> + Send + 'static,
 ) -> Error {
-    let token = Token::new(limits());
+    let token = CancelToken::new(limits());
     let theirs = Arc::clone(&token);
     let worker = thread::spawn(move || work(&theirs).err());
     reached.recv_timeout(LONG).unwrap();
@@ -201,7 +203,7 @@ fn cancel_amid_a_sleep_and_before_a_request() {
         token.sleep(LONG)
     });
     assert_eq!(error.kind(), ErrorKind::Cancelled);
-    let token = Token::new(limits());
+    let token = CancelToken::new(limits());
     token.cancel();
     token.cancel();
     let error = direct().send(&get("http://127.0.0.1:9/"), &token).err().unwrap();
@@ -216,7 +218,7 @@ fn deadline(limits: Limits, script: impl Fn(&mut TcpStream) + Send + Sync + 'sta
         script(&mut stream);
         hold(&mut stream, &closed);
     });
-    let token = Token::new(limits);
+    let token = CancelToken::new(limits);
     let start = Instant::now();
     let error = direct().send(&get(&format!("http://{address}/")), &token).and_then(|mut it| {
         token.progress();
@@ -260,7 +262,7 @@ fn connect_deadline_passes_and_is_no_refusal() {
     let (address, _listener, _held) = full();
     // Often: the helper's own deadline ends about when the worker's does.
     for limit in 40..80 {
-        let token = Token::new(Limits { connect: ms(limit), ..limits() });
+        let token = CancelToken::new(Limits { connect: ms(limit), ..limits() });
         let error = direct().send(&get(&format!("http://{address}/")), &token).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
         assert!(error.message().contains("(connect_timeout_ms)"), "{error}");
@@ -272,7 +274,7 @@ fn a_second_request_of_a_call_has_its_own_time_to_connect() {
     let address = serve(|_, mut stream| answer(&mut stream, OK));
     let (mute, _listener, _held) = full();
     let transport = direct();
-    let token = Token::new(Limits { connect: ms(2000), ..limits() });
+    let token = CancelToken::new(Limits { connect: ms(2000), ..limits() });
     assert_eq!(text(transport.send(&get(&format!("http://{address}/")), &token).unwrap()), "ok");
     token.progress();
     // Longer than connecting may take: that of the first request does not count.
@@ -284,7 +286,7 @@ fn a_second_request_of_a_call_has_its_own_time_to_connect() {
 
 #[test]
 fn a_wait_before_any_request_does_not_count_as_connecting() {
-    let token = Token::new(Limits { connect: ms(50), ..limits() });
+    let token = CancelToken::new(Limits { connect: ms(50), ..limits() });
     let (done, waiting) = crossbeam_channel::bounded(0);
     let waiter = thread::spawn({
         let token = Arc::clone(&token);
@@ -305,7 +307,7 @@ fn a_finished_body_frees_its_connection_for_the_next_request() {
     });
     let transport = direct();
     for _ in 0..5 {
-        let token = Token::new(limits());
+        let token = CancelToken::new(limits());
         let mut response = transport.send(&get(&format!("http://{address}/")), &token).unwrap();
         assert_eq!(response.body.read(&mut [0; 2]).unwrap(), 2);
         response.body.finish();
@@ -332,7 +334,7 @@ fn a_late_cancel_leaves_the_next_request_of_its_connection_alone() {
         });
         let transport = Arc::new(direct());
         let url = format!("http://{address}/");
-        let first = Token::new(limits());
+        let first = CancelToken::new(limits());
         let mut body = transport.send(&get(&url), &first).unwrap().body;
         assert!(body.read_to_limit(100, &mut Vec::new()).unwrap());
         if finished {
@@ -340,7 +342,7 @@ fn a_late_cancel_leaves_the_next_request_of_its_connection_alone() {
         }
         let second = thread::spawn({
             let transport = Arc::clone(&transport);
-            move || transport.send(&get(&url), &Token::new(limits())).map(text)
+            move || transport.send(&get(&url), &CancelToken::new(limits())).map(text)
         });
         asked.recv_timeout(LONG).unwrap();
         first.cancel();
@@ -359,7 +361,7 @@ fn a_body_that_does_not_end_is_not_waited_for() {
         say(&mut stream, CHUNKED);
         hold(&mut stream, &closed);
     });
-    let token = Token::new(limits());
+    let token = CancelToken::new(limits());
     let response = direct().send(&get(&format!("http://{address}/")), &token).unwrap();
     response.body.finish();
     closing.recv_timeout(LONG).unwrap();
@@ -373,7 +375,7 @@ fn a_dropped_body_closes_its_connection_though_the_token_lives() {
         say(&mut stream, CHUNKED);
         hold(&mut stream, &closed);
     });
-    let token = Token::new(limits());
+    let token = CancelToken::new(limits());
     let response = direct().send(&get(&format!("http://{address}/")), &token).unwrap();
     drop(response);
     closing.recv_timeout(Duration::from_secs(3)).unwrap();
@@ -421,7 +423,7 @@ fn a_kept_connection_that_the_server_closed_is_replaced() {
     });
     let transport = direct();
     for _ in 0..2 {
-        let token = Token::new(limits());
+        let token = CancelToken::new(limits());
         let response = transport.send(&get(&format!("http://{address}/")), &token).unwrap();
         assert_eq!(text(response), "ok");
     }
@@ -448,8 +450,8 @@ fn a_request_that_may_have_been_processed_is_sent_again_only_where_that_is_allow
         let transport = Transport::new(options).unwrap();
         let url = format!("http://{address}/");
         let request = HttpRequest { method, ..HttpRequest::post(&url, Headers::default(), vec![]) };
-        assert_eq!(text(transport.send(&request, &Token::new(limits())).unwrap()), "ok");
-        let second = transport.send(&request, &Token::new(limits()));
+        assert_eq!(text(transport.send(&request, &CancelToken::new(limits())).unwrap()), "ok");
+        let second = transport.send(&request, &CancelToken::new(limits()));
         assert_eq!(
             second.map(text).map_err(|error| error.kind()),
             match requests {
@@ -475,7 +477,7 @@ fn a_kept_connection_that_closed_before_anything_was_sent_is_always_replaced() {
     let options = Options { resend: false, ..options(ProxyChoice::Direct, tls_options()) };
     let transport = Transport::new(options).unwrap();
     let request = HttpRequest::post(&format!("http://{address}/"), Headers::default(), vec![b'x']);
-    let ask = || text(transport.send(&request, &Token::new(limits())).unwrap());
+    let ask = || text(transport.send(&request, &CancelToken::new(limits())).unwrap());
     assert_eq!(ask(), "ok");
     closed.recv_timeout(LONG).unwrap();
     assert_eq!(ask(), "ok");
@@ -489,7 +491,7 @@ fn a_new_connection_that_the_server_closes_is_an_error_at_once() {
         head(&mut stream);
         count.fetch_add(1, Ordering::SeqCst);
     });
-    let token = Token::new(limits());
+    let token = CancelToken::new(limits());
     let error = direct().send(&get(&format!("http://{address}/")), &token).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Connect);
     assert_eq!(seen.load(Ordering::SeqCst), 1);
@@ -504,7 +506,7 @@ fn an_early_refusal_of_a_big_upload_is_heard() {
     });
     let url = format!("http://{address}/");
     let request = HttpRequest::post(&url, Headers::default(), vec![b'x'; 5 << 20]);
-    let response = direct().send(&request, &Token::new(limits())).unwrap();
+    let response = direct().send(&request, &CancelToken::new(limits())).unwrap();
     assert_eq!((response.status, text(response)), (413, "big".to_owned()));
 }
 
@@ -522,7 +524,7 @@ fn an_early_refusal_of_a_big_upload_is_heard_over_tls() {
     for _ in 0..5 {
         let url = format!("https://{address}/");
         let request = HttpRequest::post(&url, Headers::default(), vec![b'x'; 5 << 20]);
-        let response = transport.send(&request, &Token::new(limits())).unwrap();
+        let response = transport.send(&request, &CancelToken::new(limits())).unwrap();
         assert_eq!((response.status, text(response)), (401, "who".to_owned()));
     }
 }
@@ -544,7 +546,7 @@ fn legal_answers_that_few_servers_give_are_understood() {
         });
         let transport = direct();
         for _ in 0..3 {
-            let token = Token::new(limits());
+            let token = CancelToken::new(limits());
             let response = transport.send(&get(&format!("http://{address}/")), &token).unwrap();
             assert_eq!(response.headers.get("x-interim"), None);
             assert_eq!(text(response), "ok");
@@ -570,7 +572,7 @@ fn connection_is_not_used_again_when_the_end_of_its_answer_is_doubtful() {
         });
         let transport = direct();
         for asked in 1..=3 {
-            let token = Token::new(limits());
+            let token = CancelToken::new(limits());
             let response = transport.send(&get(&format!("http://{address}/")), &token).unwrap();
             assert_eq!(text(response), "ok", "{head}");
             assert_eq!(connections.load(Ordering::SeqCst), asked, "{head}");
@@ -588,7 +590,7 @@ fn body_whose_last_coding_is_not_chunked_ends_with_the_connection() {
             head(&mut stream);
             say(&mut stream, &reply);
         });
-        let token = Token::new(limits());
+        let token = CancelToken::new(limits());
         let response = direct().send(&get(&format!("http://{address}/")), &token).unwrap();
         assert_eq!(text(response), "ok", "{coding}");
     }
@@ -602,7 +604,7 @@ fn bodies_in_codings_that_cannot_be_read_name_them() {
             body.len()
         );
         let address = serve(move |_, mut stream| answer(&mut stream, &reply));
-        let token = Token::new(limits());
+        let token = CancelToken::new(limits());
         let mut response = direct().send(&get(&format!("http://{address}/")), &token)?;
         let mut bytes = Vec::new();
         response.body.read_to_limit(1000, &mut bytes)?;
@@ -632,7 +634,7 @@ fn header_lines_and_urls_of_any_length_are_sent() {
     headers.set("X-Long", &"v".repeat(200_000)).unwrap();
     headers.set("Host", "other.example").unwrap();
     let request = HttpRequest::post(&format!("http://{address}/{path}"), headers, vec![b'x'; 9]);
-    assert_eq!(text(direct().send(&request, &Token::new(limits())).unwrap()), "ok");
+    assert_eq!(text(direct().send(&request, &CancelToken::new(limits())).unwrap()), "ok");
     let head = told.recv_timeout(LONG).unwrap();
     assert!(head.starts_with(&format!("POST /{path} HTTP/1.1\r\n")));
     assert!(head.contains(&format!("\r\nx-long: {}\r\n", "v".repeat(200_000))));
@@ -648,7 +650,10 @@ fn servers_that_speak_something_else_are_told_apart() {
             // It stays open: what was said is enough.
             head(&mut stream);
         });
-        direct().send(&get(&format!("http://{address}/")), &Token::new(limits())).err().unwrap()
+        direct()
+            .send(&get(&format!("http://{address}/")), &CancelToken::new(limits()))
+            .err()
+            .unwrap()
     };
     let error = reply(b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64");
     assert_eq!(error.kind(), ErrorKind::Protocol);
@@ -664,7 +669,7 @@ fn servers_that_speak_no_tls_or_only_http_2_over_it_are_told_apart() {
         let url = format!("https://{address}/");
         let options = TlsOptions { verify: false, ..tls_options() };
         let transport = transport(ProxyChoice::Direct, options);
-        transport.send(&get(&url), &Token::new(limits)).err().unwrap()
+        transport.send(&get(&url), &CancelToken::new(limits)).err().unwrap()
     };
     let plain = serve(|_, mut stream| {
         stream.read_exact(&mut [0; 5]).ok();
@@ -708,7 +713,7 @@ fn answers_that_are_cut_malformed_or_too_large_are_told_apart() {
             stream.shutdown(std::net::Shutdown::Write).ok();
             head(&mut stream);
         });
-        let token = Token::new(limits());
+        let token = CancelToken::new(limits());
         let outcome = direct().send(&get(&format!("http://{address}/")), &token);
         let error =
             outcome.and_then(|mut it| it.body.read_to_limit(1000, &mut Vec::new())).err().unwrap();
@@ -722,7 +727,7 @@ fn heads_up_to_the_limit_and_redirects_come_as_they_are() {
     let reply =
         format!("HTTP/1.1 302 Found\r\nLocation: /b\r\nX: {value}\r\nContent-Length: 2\r\n\r\nok");
     let address = serve(move |_, mut stream| answer(&mut stream, &reply));
-    let token = Token::new(limits());
+    let token = CancelToken::new(limits());
     let response = direct().send(&get(&format!("http://{address}/")), &token).unwrap();
     assert_eq!((response.status, response.headers.get("LOCATION")), (302, Some("/b")));
     assert_eq!(response.headers.get("x").map(str::len), Some(50_000));
@@ -741,7 +746,7 @@ fn wrong_urls_are_refused_without_showing_their_secrets() {
         "http://127.0.0.1:80a/?key=SECRET",
         "http://a b/?key=SECRET",
     ] {
-        let error = direct().send(&get(url), &Token::new(limits())).err().unwrap();
+        let error = direct().send(&get(url), &CancelToken::new(limits())).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Argument, "{url}: {error}");
         assert!(!error.message().contains("SECRET"), "{error}");
     }
@@ -749,7 +754,7 @@ fn wrong_urls_are_refused_without_showing_their_secrets() {
 
 #[test]
 fn unknown_hosts_and_refused_connections_are_named() {
-    let token = Token::new(limits());
+    let token = CancelToken::new(limits());
     let error = direct().send(&get("http://no-such-host.invalid/"), &token).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Dns);
     assert!(error.message().contains("no-such-host.invalid"), "{error}");
@@ -784,7 +789,7 @@ fn connect_proxy_gives_a_tunnel_for_a_user_and_password() {
     });
     let send = |userinfo: &str| {
         let proxy = ProxyChoice::Url(format!("http://{userinfo}@{address}"));
-        let token = Token::new(limits());
+        let token = CancelToken::new(limits());
         transport(proxy, tls_options()).send(&get("http://far.invalid:8080/x"), &token)
     };
     assert_eq!(text(send("user:p%40ss").unwrap()), "ok");
@@ -831,7 +836,7 @@ fn socks_proxies_are_given_names_or_addresses_and_a_password() {
     });
     let send = |scheme: &str, url: &str| {
         let proxy = ProxyChoice::Url(format!("{scheme}@{address}"));
-        let token = Token::new(limits());
+        let token = CancelToken::new(limits());
         transport(proxy, tls_options()).send(&get(url), &token)
     };
     assert_eq!(text(send("socks5h://user:pw", "http://far.invalid:81/").unwrap()), "ok");
@@ -874,7 +879,7 @@ fn certificates_are_believed_for_a_reason() {
         answer(&mut secured(&config, stream), OK);
     });
     let url = format!("https://{address}/");
-    let error = direct().send(&get(&url), &Token::new(limits())).err().unwrap();
+    let error = direct().send(&get(&url), &CancelToken::new(limits())).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
     let identity = Some((pem.clone(), key));
     for options in [
@@ -885,7 +890,10 @@ fn certificates_are_believed_for_a_reason() {
         let transport = transport(ProxyChoice::Direct, options);
         let before = connections.load(Ordering::SeqCst);
         for _ in 0..3 {
-            assert_eq!(text(transport.send(&get(&url), &Token::new(limits())).unwrap()), "ok");
+            assert_eq!(
+                text(transport.send(&get(&url), &CancelToken::new(limits())).unwrap()),
+                "ok"
+            );
         }
         assert_eq!(connections.load(Ordering::SeqCst), before + 1);
     }
@@ -964,7 +972,7 @@ fn requests_for_two_answers(along: Along, proxied: bool) -> Vec<usize> {
     };
     let transport = transport(proxy, tls);
     for _ in 0..2 {
-        let answer = transport.send(&get(&url), &Token::new(limits())).unwrap();
+        let answer = transport.send(&get(&url), &CancelToken::new(limits())).unwrap();
         assert!(text(answer).starts_with('a'), "{along:?} {proxied}");
     }
     requests.lock().unwrap().clone()
@@ -1022,16 +1030,16 @@ fn foreign_requests_reach_public_addresses_alone_unless_told_otherwise() {
     let (private, public) = (private.unwrap(), direct());
     for host in ["127.0.0.1", "localhost"] {
         let url = format!("http://{host}:{port}/");
-        let error = public.send(&foreign(&url), &Token::new(limits())).err().unwrap();
+        let error = public.send(&foreign(&url), &CancelToken::new(limits())).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Argument, "{error}");
         assert!(error.message().contains("fetch_private_urls"), "{error}");
         assert_eq!(connections.load(Ordering::SeqCst), 0);
     }
     let url = format!("http://{address}/");
-    assert_eq!(text(private.send(&foreign(&url), &Token::new(limits())).unwrap()), "ok");
+    assert_eq!(text(private.send(&foreign(&url), &CancelToken::new(limits())).unwrap()), "ok");
     // A connection that was made for the config's own URL is none for that of somebody else.
-    assert_eq!(text(public.send(&get(&url), &Token::new(limits())).unwrap()), "ok");
-    assert!(public.send(&foreign(&url), &Token::new(limits())).is_err());
+    assert_eq!(text(public.send(&get(&url), &CancelToken::new(limits())).unwrap()), "ok");
+    assert!(public.send(&foreign(&url), &CancelToken::new(limits())).is_err());
     assert_eq!(connections.load(Ordering::SeqCst), 2);
 }
 
@@ -1047,7 +1055,7 @@ fn proxy_is_not_asked_for_a_private_address_of_a_foreign_url() {
     });
     let through = |scheme: &str, url: &str| {
         let proxy = ProxyChoice::Url(format!("{scheme}://{address}"));
-        transport(proxy, tls_options()).send(&foreign(url), &Token::new(limits())).map(text)
+        transport(proxy, tls_options()).send(&foreign(url), &CancelToken::new(limits())).map(text)
     };
     for url in ["http://127.0.0.1:1/", "http://[::1]:1/", "http://localhost:1/"] {
         for scheme in ["http", "socks5", "socks5h"] {
@@ -1096,7 +1104,8 @@ fn foreign_servers_are_not_shown_the_certificate_of_the_client() {
         Transport::new(Options { foreign_private: true, ..options(ProxyChoice::Direct, tls) });
     let transport = transport.unwrap();
     let url = format!("https://{address}/");
-    let ask = |request: HttpRequest| text(transport.send(&request, &Token::new(limits())).unwrap());
+    let ask =
+        |request: HttpRequest| text(transport.send(&request, &CancelToken::new(limits())).unwrap());
     // The own server comes first: its session must not be resumed.
     assert_eq!((ask(get(&url)), ask(foreign(&url))), ("me".to_owned(), "no".to_owned()));
 }

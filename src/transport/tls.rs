@@ -12,18 +12,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
+use crate::config::Roots;
 use crate::error::{Error, ErrorKind, Result};
-
-/// Which certificates are trusted before those that are added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Roots {
-    /// Mozilla's, compiled in.
-    Bundled,
-    /// The system's; Mozilla's where it has none.
-    Platform,
-    /// None.
-    OnlyCa,
-}
 
 pub(crate) struct TlsOptions {
     pub(crate) roots: Roots,

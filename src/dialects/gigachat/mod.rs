@@ -15,12 +15,12 @@ use crate::answer::Answer;
 use crate::attempt::{Attempt, Response};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::{self, Headers, HttpRequest};
 use crate::media;
 use crate::memory;
 use crate::model::Model;
 use crate::request::Request;
 use crate::secret::Secret;
-use crate::transport::{self, Headers, HttpRequest};
 use oauth::Access;
 
 pub(super) struct GigaChat {
@@ -34,7 +34,7 @@ pub(super) struct GigaChat {
 impl GigaChat {
     pub(super) fn new(config: &Config) -> Result<GigaChat> {
         let second = config.option("api_version") == Some("v2");
-        let (place, query) = transport::cut_query(&config.base_url);
+        let (place, query) = http::cut_query(&config.base_url);
         let base = match place.strip_suffix("/v1") {
             Some(origin) if second => format!("{origin}/v2{query}"),
             _ => config.base_url.clone(),
@@ -70,7 +70,7 @@ impl GigaChat {
         body: &Value,
         attempt: &mut Attempt<'_>,
     ) -> Result<Response> {
-        let url = transport::join(&self.base, path);
+        let url = http::join(&self.base, path);
         self.send(attempt, |mut headers| {
             headers.put("Content-Type", "application/json");
             headers.put("Accept", if stream { "text/event-stream" } else { "application/json" });

@@ -13,9 +13,9 @@ use uuid::Uuid;
 use crate::attempt::Attempt;
 use crate::config::{Config, Trust};
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::{Headers, HttpRequest};
 use crate::process::PerProcess;
 use crate::secret::Secret;
-use crate::transport::{Headers, HttpRequest};
 
 const AUTH_URL: &str = "https://ngw.devices.sberbank.ru:9443/api/v2/oauth";
 
@@ -71,7 +71,7 @@ impl Access {
                 }
             }
         };
-        let tokens = match config.tape.is_used() {
+        let tokens = match config.recording.is_used() {
             // Its tokens are those of the recording, which is to be whole by itself.
             true => Arc::new(Tokens::default()),
             false => Tokens::of(&account),

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::error::Result;
-use crate::transport::Headers;
+use crate::http::Headers;
 
 /// The headers that a web chat's own page sends, and the cookies of the config's.
 pub(crate) fn headers(headers: &[(&str, &str)], config: &Config) -> Result<Headers> {

@@ -10,10 +10,10 @@ use crate::dialects::Dialect;
 use crate::dialects::shared::web;
 use crate::error::Result;
 use crate::fault;
+use crate::http::{Headers, HttpRequest};
 use crate::model::Model;
 use crate::prompt;
 use crate::request::Request;
-use crate::transport::{Headers, HttpRequest};
 
 const MODELS: &[&str] = &["gpt-3.5-turbo", "gpt-3.5-turbo-16k", "gpt-4o"];
 

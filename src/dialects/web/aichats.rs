@@ -11,10 +11,10 @@ use crate::dialects::Dialect;
 use crate::dialects::shared::web;
 use crate::error::Result;
 use crate::fault;
+use crate::http::{Headers, HttpRequest};
 use crate::model::Model;
 use crate::prompt;
 use crate::request::Request;
-use crate::transport::{Headers, HttpRequest};
 
 /// The model that makes images; any other chats.
 const IMAGES: &str = "dalle";

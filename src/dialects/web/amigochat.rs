@@ -13,10 +13,10 @@ use crate::dialects::shared::images::Images;
 use crate::dialects::shared::web;
 use crate::dialects::{Dialect, read};
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::{Headers, HttpRequest};
 use crate::model::Model;
 use crate::prompt;
 use crate::request::Request;
-use crate::transport::{Headers, HttpRequest};
 
 /// Chat models and their personas, in the order of the public list.
 const CHAT: &[(&str, &str)] = &[

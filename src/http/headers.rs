@@ -70,7 +70,7 @@ impl Headers {
     }
 
     /// Adds a line as it came.
-    pub(super) fn push(&mut self, name: &str, value: &str) {
+    pub(crate) fn push(&mut self, name: &str, value: &str) {
         self.0.push((name.to_owned(), Zeroizing::new(value.to_owned())));
     }
 

@@ -2,12 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::proxy::in_range;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Which addresses a connection may be made to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(in crate::transport) enum Reach {
     Any,
     /// Those of the public internet: what others name must not lead into the network that
     /// this program is in.
@@ -96,6 +95,16 @@ fn is_public(address: IpAddr) -> bool {
         IpAddr::V6(_) if !is_in(&[GLOBAL]) => false,
         _ => !is_in(SPECIAL),
     }
+}
+
+/// Whether `address` is in the range of those that begin with `bits` bits of `range`.
+pub(super) fn in_range(address: IpAddr, range: IpAddr, bits: Option<u32>) -> bool {
+    let differing = match (address, range) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => u128::from(a.to_bits() ^ b.to_bits()) << 96,
+        (IpAddr::V6(a), IpAddr::V6(b)) => a.to_bits() ^ b.to_bits(),
+        _ => return false,
+    };
+    differing.leading_zeros() >= bits.unwrap_or(128).min(128)
 }
 
 #[cfg(test)]

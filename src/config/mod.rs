@@ -1,5 +1,10 @@
 //! [`Config`]: how to reach a provider, in string keys and values, checked and typed once.
 
+mod limits;
+mod proxy;
+mod recording;
+mod roots;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,11 +15,16 @@ use zeroize::Zeroizing;
 
 use crate::catalog::{self, Provider};
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::{self, Headers, Url};
 use crate::json;
 use crate::media;
 use crate::request::Request;
 use crate::secret::Secret;
-use crate::transport::{self, Headers, Limits, ProxyChoice, Roots, TapeChoice, Url};
+
+pub(crate) use limits::Limits;
+pub(crate) use proxy::{Proxy, ProxyChoice, ProxyScheme};
+pub(crate) use recording::RecordingChoice;
+pub(crate) use roots::Roots;
 
 /// The keys that every provider understands; each adds its own ([`Provider::keys`]).
 const COMMON_KEYS: &[&str] = &[
@@ -89,7 +99,7 @@ pub struct Config {
     pub(crate) fetch_urls: bool,
     /// It does so from addresses that are not public as well.
     pub(crate) fetch_private_urls: bool,
-    pub(crate) tape: TapeChoice,
+    pub(crate) recording: RecordingChoice,
     /// The provider's own keys, which it reads when a client is made of the config.
     options: BTreeMap<&'static str, Secret>,
 }
@@ -154,7 +164,7 @@ impl Config {
             estimate_usage: false,
             fetch_urls: false,
             fetch_private_urls: false,
-            tape: TapeChoice::default(),
+            recording: RecordingChoice::default(),
             options: BTreeMap::new(),
         })
     }
@@ -182,9 +192,8 @@ impl Config {
         let limits = &mut self.limits;
         match key {
             "base_url" => {
-                self.base_url = or(value, default.base_url, |v| {
-                    url(key, v).map(|url| transport::join(&url, ""))
-                })?;
+                self.base_url =
+                    or(value, default.base_url, |v| url(key, v).map(|url| http::join(&url, "")))?;
             }
             "model" => self.model = or(value, default.model, text)?,
             "headers" => self.headers = or(value, default.headers, headers)?,
@@ -247,10 +256,10 @@ impl Config {
                 self.fetch_private_urls =
                     or(value, default.fetch_private_urls, |v| boolean(key, v))?;
             }
-            "record_file" => self.tape.record = value.map(PathBuf::from),
-            "replay_file" => self.tape.replay = value.map(PathBuf::from),
+            "record_file" => self.recording.record = value.map(PathBuf::from),
+            "replay_file" => self.recording.replay = value.map(PathBuf::from),
             "replay_timing" => {
-                self.tape.timing = or(value, default.tape.timing, |v| boolean(key, v))?;
+                self.recording.timing = or(value, default.recording.timing, |v| boolean(key, v))?;
             }
             _ => self.raw_chunks = or(value, default.raw_chunks, |v| boolean(key, v))?,
         }
@@ -307,7 +316,7 @@ impl Config {
 
     /// The URL of `path` below the base URL, whose query it keeps.
     pub(crate) fn url(&self, path: &str) -> String {
-        transport::join(&self.base_url, path)
+        http::join(&self.base_url, path)
     }
 
     pub(crate) fn trust(&self) -> Trust {
@@ -338,7 +347,7 @@ impl Config {
             return Ok(key.clone());
         }
         // A recording answers whoever asks.
-        if self.tape.replay.is_some() {
+        if self.recording.replay.is_some() {
             return Ok(Secret::default());
         }
         let variable = self.provider.api_key_env;

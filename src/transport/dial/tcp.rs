@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Sender, after, bounded, never, select};
 
 use super::reach::{self, Reach};
-use super::token::Token;
+use crate::cancel_token::CancelToken;
 use crate::error::{Error, ErrorKind, Result};
 use crate::thread;
 
@@ -20,7 +20,12 @@ const LONGEST: Duration = Duration::from_secs(120);
 
 /// Resolves `host` and connects to the first of its addresses that answers, of those that
 /// `reach` allows.
-pub(super) fn connect(host: &str, port: u16, reach: Reach, token: &Token) -> Result<TcpStream> {
+pub(super) fn connect(
+    host: &str,
+    port: u16,
+    reach: Reach,
+    token: &CancelToken,
+) -> Result<TcpStream> {
     let limit = token.left()?.unwrap_or(LONGEST);
     let host = host.to_owned();
     off_thread(token, move || {
@@ -29,7 +34,7 @@ pub(super) fn connect(host: &str, port: u16, reach: Reach, token: &Token) -> Res
 }
 
 /// The first address of `host`, for a proxy that is to be given one.
-pub(super) fn address(host: &str, port: u16, reach: Reach, token: &Token) -> Result<IpAddr> {
+pub(super) fn address(host: &str, port: u16, reach: Reach, token: &CancelToken) -> Result<IpAddr> {
     let host = host.to_owned();
     let addresses = off_thread(token, move || resolve(&host, port, reach))?;
     match addresses.first() {
@@ -40,7 +45,7 @@ pub(super) fn address(host: &str, port: u16, reach: Reach, token: &Token) -> Res
 
 /// Does `work` on a helper thread; waits no longer than `token` lets.
 fn off_thread<T: Send + 'static>(
-    token: &Token,
+    token: &CancelToken,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let (done, result) = bounded(1);

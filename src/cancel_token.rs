@@ -1,4 +1,4 @@
-//! [`Token`]: the cancellation and the deadlines of one call.
+//! [`CancelToken`]: the cancellation and the deadlines of one call.
 
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,23 +7,11 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 
+use crate::config::Limits;
 use crate::error::{Error, ErrorKind, Result};
 
-/// How long a spent connection may take to come to its end (pitfall 12).
+/// How long a spent connection may take to come to its end: a new one costs about as much.
 const LINGER: Duration = Duration::from_millis(150);
-
-/// The deadlines of a call; `None` is no limit.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// Resolving, connecting, proxy and TLS handshake together.
-    pub(crate) connect: Option<Duration>,
-    /// From the request's being sent to the first chunk.
-    pub(crate) first_byte: Option<Duration>,
-    /// Between chunks.
-    pub(crate) idle: Option<Duration>,
-    /// Everything, retries and their waits included.
-    pub(crate) total: Option<Duration>,
-}
 
 /// What a call is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +27,7 @@ enum Phase {
 }
 
 /// Shared between the worker of a call and whoever may cancel it.
-pub(crate) struct Token {
+pub(crate) struct CancelToken {
     limits: Limits,
     /// What the program calls the total limit.
     total_key: &'static str,
@@ -64,17 +52,17 @@ struct State {
     broken_off: bool,
 }
 
-impl Token {
+impl CancelToken {
     /// The total deadline counts from here.
-    pub(crate) fn new(limits: Limits) -> Arc<Token> {
-        Token::limited(limits, "total_timeout_ms")
+    pub(crate) fn new(limits: Limits) -> Arc<CancelToken> {
+        CancelToken::limited(limits, "total_timeout_ms")
     }
 
-    /// As [`Token::new`], where the total limit is not the config's; errors call it `total_key`.
-    pub(crate) fn limited(limits: Limits, total_key: &'static str) -> Arc<Token> {
+    /// As [`CancelToken::new`], where the total limit is not the config's; errors call it `total_key`.
+    pub(crate) fn limited(limits: Limits, total_key: &'static str) -> Arc<CancelToken> {
         let (alive, woken) = bounded(0);
         let started = Instant::now();
-        Arc::new(Token {
+        Arc::new(CancelToken {
             limits,
             total_key,
             started,
@@ -106,7 +94,7 @@ impl Token {
         }
     }
 
-    /// Marks the call as cancelled, for a [`Token::cancel`] to come. Takes no lock.
+    /// Marks the call as cancelled, for a [`CancelToken::cancel`] to come. Takes no lock.
     pub(crate) fn set_cancelled(&self) {
         self.cancelled.store(true, Ordering::Release);
     }
@@ -116,7 +104,7 @@ impl Token {
     }
 
     /// A new request goes to `host`.
-    pub(super) fn asking(&self, host: &str) {
+    pub(crate) fn asking(&self, host: &str) {
         let mut state = self.lock();
         host.clone_into(&mut state.host);
         state.detached = false;
@@ -124,17 +112,17 @@ impl Token {
     }
 
     /// A connection is being made.
-    pub(super) fn connecting(&self) {
+    pub(crate) fn connecting(&self) {
         self.enter(Phase::Connect);
     }
 
     /// The connection is there, and TLS is being agreed on: still a part of connecting.
-    pub(super) fn shaking_hands(&self) {
+    pub(crate) fn shaking_hands(&self) {
         self.lock().phase = Phase::Handshake;
     }
 
     /// A piece of the request is being sent.
-    pub(super) fn sending(&self) {
+    pub(crate) fn sending(&self) {
         self.enter(Phase::FirstByte);
     }
 
@@ -151,7 +139,7 @@ impl Token {
     }
 
     /// The answer ended without the end of its TLS or its compression.
-    pub(super) fn broken_off(&self) {
+    pub(crate) fn broken_off(&self) {
         self.lock().broken_off = true;
     }
 
@@ -161,7 +149,7 @@ impl Token {
     }
 
     /// The rest of a complete answer is being read.
-    pub(super) fn linger(&self) {
+    pub(crate) fn linger(&self) {
         self.detach();
         self.enter(Phase::Linger);
     }
@@ -176,7 +164,7 @@ impl Token {
     ///
     /// # Errors
     /// [`ErrorKind::Cancelled`], or [`ErrorKind::Timeout`] when a deadline has passed.
-    pub(super) fn left(&self) -> Result<Option<Duration>> {
+    pub(crate) fn left(&self) -> Result<Option<Duration>> {
         let state = self.lock();
         if self.is_cancelled() && !state.detached {
             return Err(cancelled());
@@ -205,7 +193,7 @@ impl Token {
     }
 
     /// Lets a cancellation shut `socket`, until another is bound or none.
-    pub(super) fn bind(&self, socket: &Arc<TcpStream>) -> Result<()> {
+    pub(crate) fn bind(&self, socket: &Arc<TcpStream>) -> Result<()> {
         let mut state = self.lock();
         if self.is_cancelled() {
             return Err(cancelled());
@@ -215,7 +203,7 @@ impl Token {
     }
 
     /// Takes back `socket`; another one that was bound since stays.
-    pub(super) fn unbind(&self, socket: &Arc<TcpStream>) {
+    pub(crate) fn unbind(&self, socket: &Arc<TcpStream>) {
         let mut state = self.lock();
         if state.socket.as_ref().is_some_and(|bound| Arc::ptr_eq(bound, socket)) {
             state.socket = None;
@@ -223,7 +211,7 @@ impl Token {
     }
 
     /// Closed once the call is cancelled.
-    pub(super) fn woken(&self) -> &Receiver<()> {
+    pub(crate) fn woken(&self) -> &Receiver<()> {
         &self.woken
     }
 
@@ -239,7 +227,7 @@ impl Token {
     }
 
     /// Waits until `done` is closed or says something, as long as this call has.
-    pub(super) fn wait<T>(&self, done: &Receiver<T>) -> Result<()> {
+    pub(crate) fn wait<T>(&self, done: &Receiver<T>) -> Result<()> {
         loop {
             let deadline = self.left()?.map_or_else(never, after);
             select! {
@@ -308,7 +296,8 @@ mod tests {
 
     #[test]
     fn a_wait_after_a_complete_answer_is_cancelled() {
-        let token = Token::new(Limits { connect: None, first_byte: None, idle: None, total: None });
+        let token =
+            CancelToken::new(Limits { connect: None, first_byte: None, idle: None, total: None });
         // An answer before the wait was complete.
         token.detach();
         token.cancel();

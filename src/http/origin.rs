@@ -1,16 +1,17 @@
-//! URLs: the one place that takes them apart, for the config, requests and proxies.
+//! [`Url`] and [`Origin`]: the one place that takes URLs apart, for the config, requests and
+//! proxies.
 //!
 //! What is wrong with one is told as the end of a sentence that names the URL by its key: a
 //! URL may hold a password or a key, and is never shown.
 
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ureq::http;
 
 /// An http or https URL that can be requested.
 pub(crate) struct Url {
-    is_https: bool,
-    authority: Authority,
+    origin: Origin,
     has_fragment: bool,
 }
 
@@ -27,7 +28,7 @@ impl Url {
             _ => return Err("starts with neither https:// nor http://"),
         };
         let (_, rest) = text.split_once("://").unwrap_or_default();
-        let authority = Authority::parse(authority_of(rest))?;
+        let authority = Authority::of(rest)?;
         if authority.userinfo.is_some() {
             return Err("has a user or a password, which are not sent: \
                  credentials go into \"api_key\" or \"headers\"");
@@ -35,53 +36,77 @@ impl Url {
         if text.parse::<http::Uri>().is_err() {
             return Err("has a character that has to be percent-encoded");
         }
-        Ok(Url { is_https, authority, has_fragment: rest.contains('#') })
+        Ok(Url { origin: Origin::new(is_https, authority), has_fragment: rest.contains('#') })
+    }
+
+    /// Whose server it is on.
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// The part after a `#`, which no server gets.
     pub(crate) fn has_fragment(&self) -> bool {
         self.has_fragment
     }
+}
 
-    /// The host in lower case, with the port if the URL names one.
-    pub(crate) fn place(&self) -> String {
-        match self.authority.port {
-            Some(port) => format!("{}:{port}", self.authority.host),
-            None => self.authority.host.clone(),
-        }
+/// Whose server it is: what goes to one URL may go to another of the same origin.
+///
+/// Shown as its host, with the port unless that is the usual one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    is_https: bool,
+    host: String,
+    port: u16,
+}
+
+impl Origin {
+    pub(crate) fn new(is_https: bool, authority: Authority) -> Origin {
+        let port = authority.port.unwrap_or(default_port(is_https));
+        Origin { is_https, host: authority.host, port }
     }
 
-    /// Whether both are of one scheme, host and port: what goes to one may go to the other.
-    pub(crate) fn is_of_same_origin(&self, other: &Url) -> bool {
-        let port = |url: &Url| url.authority.port.unwrap_or(default_port(url.is_https));
-        self.is_https == other.is_https
-            && self.authority.host == other.authority.host
-            && port(self) == port(other)
+    pub(crate) fn is_https(&self) -> bool {
+        self.is_https
+    }
+
+    /// In lower case; an IPv6 address in brackets.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 }
 
-pub(super) fn default_port(https: bool) -> u16 {
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.host)?;
+        if self.port == default_port(self.is_https) { Ok(()) } else { write!(f, ":{}", self.port) }
+    }
+}
+
+fn default_port(https: bool) -> u16 {
     if https { 443 } else { 80 }
 }
 
-/// The authority that `rest`, which is a URL without its scheme, begins with.
-pub(super) fn authority_of(rest: &str) -> &str {
-    rest.split(['/', '?', '#']).next().unwrap_or_default()
-}
-
 /// A host as it stands in a URL, and what may stand around it.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     /// As it is, percent-encoded.
-    pub(super) userinfo: Option<String>,
+    pub(crate) userinfo: Option<String>,
     /// In lower case; an IPv6 address in brackets.
-    pub(super) host: String,
-    pub(super) port: Option<u16>,
+    pub(crate) host: String,
+    pub(crate) port: Option<u16>,
 }
 
 impl Authority {
+    /// The authority that `rest`, which is a URL without its scheme, begins with.
+    ///
     /// # Errors
-    /// What is wrong with `text`.
-    pub(super) fn parse(text: &str) -> Result<Authority, &'static str> {
+    /// What is wrong with it.
+    pub(crate) fn of(rest: &str) -> Result<Authority, &'static str> {
+        let text = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let (userinfo, place) = match text.rsplit_once('@') {
             Some((userinfo, place)) => (Some(userinfo.to_owned()), place),
             None => (None, text),
@@ -203,7 +228,11 @@ mod tests {
             ("http://example.org./", "example.org."),
             ("http://1.example/", "1.example"),
         ] {
-            assert_eq!(Url::parse(url).map(|url| url.place()), Ok(place.to_owned()), "{url}");
+            assert_eq!(
+                Url::parse(url).map(|url| url.origin().to_string()),
+                Ok(place.to_owned()),
+                "{url}"
+            );
         }
         assert!(Url::parse("http://a/b#c").unwrap().has_fragment());
         assert!(!Url::parse("http://a/b?c").unwrap().has_fragment());
@@ -211,10 +240,10 @@ mod tests {
 
     #[test]
     fn origin_is_scheme_host_and_port() {
-        let url = |text: &str| Url::parse(text).unwrap();
-        let own = url("https://api.example.org/v1");
+        let origin = |text: &str| Url::parse(text).unwrap().origin().clone();
+        let own = origin("https://api.example.org/v1");
         for same in ["https://api.example.org/i.png", "HTTPS://API.example.org:443?x"] {
-            assert!(own.is_of_same_origin(&url(same)), "{same}");
+            assert_eq!(own, origin(same));
         }
         for other in [
             "http://api.example.org/i.png",
@@ -223,7 +252,7 @@ mod tests {
             "https://example.org/i.png",
             "https://api.example.org./i.png",
         ] {
-            assert!(!own.is_of_same_origin(&url(other)), "{other}");
+            assert_ne!(own, origin(other));
         }
     }
 

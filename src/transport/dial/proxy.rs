@@ -3,59 +3,22 @@
 use std::io::{Read, Write};
 use std::net::IpAddr;
 
+use super::reach::{Reach, in_range};
+use super::tcp;
+use crate::cancel_token::CancelToken;
+use crate::config::{Proxy, ProxyChoice, ProxyScheme as Scheme};
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::Origin;
+use crate::secret::Secret;
+use crate::transport::socket::ours;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use percent_encoding::percent_decode_str;
-
-use super::url::{Authority, authority_of, default_port};
-use super::{dial, reach::Reach, token::Token};
-use crate::error::{Error, ErrorKind, Result};
-use crate::secret::Secret;
 
 /// How long the head of a proxy's answer may be.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// Whether and through whom to go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ProxyChoice {
-    /// As the environment says, by curl's rules.
-    Environment,
-    Direct,
-    Url(String),
-}
-
-impl ProxyChoice {
-    /// The proxy of that URL.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Argument`] when it is not the URL of a proxy.
-    pub(crate) fn of(key: &str, url: &str) -> Result<ProxyChoice> {
-        Proxy::parse(key, url)?;
-        Ok(ProxyChoice::Url(url.to_owned()))
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scheme {
-    Http,
-    /// HTTP over TLS to the proxy.
-    Https,
-    /// Is given an address that we resolved.
-    Socks5,
-    /// Is given the name.
-    Socks5h,
-}
-
-#[derive(Clone)]
-pub(super) struct Proxy {
-    scheme: Scheme,
-    pub(super) host: String,
-    pub(super) port: u16,
-    credentials: Option<(String, String)>,
-}
-
 /// The proxies of a transport.
-pub(super) struct Proxies {
+pub(in crate::transport) struct Proxies {
     for_http: Option<Proxy>,
     for_https: Option<Proxy>,
     /// Hosts that are reached directly.
@@ -63,7 +26,7 @@ pub(super) struct Proxies {
 }
 
 impl Proxies {
-    pub(super) fn new(choice: ProxyChoice) -> Result<Proxies> {
+    pub(in crate::transport) fn new(choice: ProxyChoice) -> Result<Proxies> {
         match choice {
             ProxyChoice::Direct => {
                 Ok(Proxies { for_http: None, for_https: None, except: Vec::new() })
@@ -97,15 +60,16 @@ impl Proxies {
     }
 
     /// What proves to them who asks.
-    pub(super) fn secrets(&self) -> Vec<Secret> {
+    pub(in crate::transport) fn secrets(&self) -> Vec<Secret> {
         let proxies = self.for_http.iter().chain(&self.for_https);
         let users = proxies.filter_map(|proxy| proxy.credentials.as_ref());
         users.flat_map(|(user, password)| Secret::of_user(user, password)).collect()
     }
 
-    /// The proxy to reach `host` through.
-    pub(super) fn find(&self, https: bool, host: &str, port: u16) -> Option<&Proxy> {
-        let proxy = if https { &self.for_https } else { &self.for_http };
+    /// The proxy to reach `origin` through.
+    pub(super) fn find(&self, origin: &Origin) -> Option<&Proxy> {
+        let proxy = if origin.is_https() { &self.for_https } else { &self.for_http };
+        let (host, port) = (origin.host(), origin.port());
         let excepted = || self.except.iter().any(|entry| excepts(entry, host, port));
         proxy.as_ref().filter(|_| !excepted())
     }
@@ -135,48 +99,7 @@ fn excepts(entry: &str, host: &str, port: u16) -> bool {
     host == entry || host.strip_suffix(entry).is_some_and(|before| before.ends_with('.'))
 }
 
-pub(super) fn in_range(address: IpAddr, range: IpAddr, bits: Option<u32>) -> bool {
-    let differing = match (address, range) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => u128::from(a.to_bits() ^ b.to_bits()) << 96,
-        (IpAddr::V6(a), IpAddr::V6(b)) => a.to_bits() ^ b.to_bits(),
-        _ => return false,
-    };
-    differing.leading_zeros() >= bits.unwrap_or(128).min(128)
-}
-
 impl Proxy {
-    /// `key` says where the URL comes from, for errors, which never show the URL itself:
-    /// it may hold a password.
-    fn parse(key: &str, url: &str) -> Result<Proxy> {
-        let wrong = |what: &str| {
-            Error::new(
-                ErrorKind::Argument,
-                format!(
-                    "{key:?} {what}; it is a URL such as http://user:password@host:3128 or socks5h://host:1080"
-                ),
-            )
-        };
-        let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
-        let scheme = match scheme {
-            "http" => Scheme::Http,
-            "https" => Scheme::Https,
-            "socks5" => Scheme::Socks5,
-            "socks5h" => Scheme::Socks5h,
-            _ => return Err(wrong("has a scheme other than http, https, socks5 and socks5h")),
-        };
-        let place = Authority::parse(authority_of(rest)).map_err(wrong)?;
-        let port = place.port.unwrap_or(match scheme {
-            Scheme::Https => default_port(true),
-            _ => 1080,
-        });
-        let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-        let credentials = place.userinfo.map(|userinfo| {
-            let (user, password) = userinfo.split_once(':').unwrap_or((&userinfo, ""));
-            (decode(user), decode(password))
-        });
-        Ok(Proxy { scheme, host: place.host, port, credentials })
-    }
-
     /// Whether this proxy is itself spoken to over TLS.
     pub(super) fn is_over_tls(&self) -> bool {
         self.scheme == Scheme::Https
@@ -189,7 +112,7 @@ impl Proxy {
         host: &str,
         port: u16,
         reach: Reach,
-        token: &Token,
+        token: &CancelToken,
     ) -> Result<()> {
         match self.scheme {
             Scheme::Http | Scheme::Https => {
@@ -197,7 +120,7 @@ impl Proxy {
                 self.connect(stream, host, port)
             }
             Scheme::Socks5 => {
-                let address = dial::address(host, port, reach, token)?;
+                let address = tcp::address(host, port, reach, token)?;
                 self.socks(stream, &socks_address(&address), port)
             }
             Scheme::Socks5h => {
@@ -321,8 +244,8 @@ impl Proxy {
     }
 
     fn lost(&self, error: &std::io::Error) -> Error {
-        match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-            Some(ours) => ours.clone(),
+        match ours(error) {
+            Some(ours) => ours,
             None => Error::new(
                 ErrorKind::Connect,
                 format!("the proxy {}:{} closed the connection: {error}", self.host, self.port),
@@ -341,6 +264,7 @@ fn socks_address(address: &IpAddr) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::Url;
 
     #[test]
     fn no_proxy_names_hosts_domains_addresses_and_ranges() {
@@ -373,13 +297,14 @@ mod tests {
             _ => None,
         };
         let proxies = Proxies::from_environment(environment).unwrap();
-        let secure = proxies.find(true, "a.example", 443).unwrap();
+        let origin = |url: &str| Url::parse(url).unwrap().origin().clone();
+        let secure = proxies.find(&origin("https://a.example")).unwrap();
         assert_eq!((&*secure.host, secure.port), ("secure", 3128));
         assert_eq!(secure.credentials, Some(("user".to_owned(), "p@ss".to_owned())));
-        let plain = proxies.find(false, "a.example", 80).unwrap();
+        let plain = proxies.find(&origin("http://a.example")).unwrap();
         assert_eq!((&*plain.host, plain.scheme), ("all", Scheme::Socks5h));
-        assert!(proxies.find(true, "localhost", 443).is_none());
-        assert!(proxies.find(true, "x.corp", 443).is_none());
+        assert!(proxies.find(&origin("https://localhost")).is_none());
+        assert!(proxies.find(&origin("https://x.corp")).is_none());
     }
 
     #[test]

@@ -1,0 +1,75 @@
+//! [`HttpRequest`]: what is to be sent.
+
+use serde::Serialize;
+
+use super::headers::Headers;
+use crate::error::{Error, ErrorKind, Result};
+use crate::memory;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    Get,
+    Post,
+}
+
+impl Method {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        }
+    }
+}
+
+pub(crate) struct HttpRequest {
+    pub(crate) method: Method,
+    pub(crate) url: String,
+    pub(crate) headers: Headers,
+    pub(crate) body: Vec<u8>,
+    /// It asks for a credential: the answer is one.
+    pub(crate) is_credential: bool,
+    /// Its URL is not the config's: somebody else names it. It goes over connections of its
+    /// own, on which this client shows no certificate, to public addresses alone.
+    pub(crate) is_foreign: bool,
+    /// The server that named its URL, where one did.
+    pub(crate) named_by: Option<String>,
+}
+
+impl HttpRequest {
+    pub(crate) fn get(url: &str, headers: Headers) -> HttpRequest {
+        HttpRequest { method: Method::Get, ..HttpRequest::post(url, headers, Vec::new()) }
+    }
+
+    /// The type of `body` is among the headers.
+    pub(crate) fn post(url: &str, headers: Headers, body: Vec<u8>) -> HttpRequest {
+        let url = url.to_owned();
+        HttpRequest {
+            method: Method::Post,
+            url,
+            headers,
+            body,
+            is_credential: false,
+            is_foreign: false,
+            named_by: None,
+        }
+    }
+
+    pub(crate) fn post_json(
+        url: &str,
+        headers: Headers,
+        body: &impl Serialize,
+    ) -> Result<HttpRequest> {
+        Ok(HttpRequest::post(url, headers, memory::json(body)?.into_bytes()))
+    }
+
+    /// The `error` of this request: a wrong URL is the mistake of the server that named it.
+    pub(crate) fn told(&self, error: Error) -> Error {
+        match &self.named_by {
+            Some(server) if error.kind() == ErrorKind::Argument => Error::new(
+                ErrorKind::Protocol,
+                format!("{server} answered with a URL that cannot be fetched: {error}"),
+            ),
+            _ => error,
+        }
+    }
+}

@@ -1,0 +1,437 @@
+//! [`Agent`]: the one place that knows ureq, which frames requests and bodies and keeps the
+//! pool. It is given a connector and a transport of our own.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ureq::config::Config;
+use ureq::http::{self, Uri};
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout};
+use ureq::{AsSendBody, BodyReader};
+
+use super::current::{self, Current};
+use super::dial::Dialler;
+use super::framing::{Inbound, Taken};
+use super::line::Link;
+use super::socket::ours;
+use crate::cancel_token::CancelToken;
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::{Authority, Headers, HttpRequest, Method, Origin};
+
+/// A pool of connections that are made in one way.
+pub(super) struct Agent(ureq::Agent);
+
+impl Agent {
+    pub(super) fn new(dialler: Dialler, max_header_bytes: usize) -> Agent {
+        // Nothing of ureq's own timing, redirecting, proxying or header making.
+        let config = Config::builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(None)
+            .user_agent("")
+            .accept("")
+            .accept_encoding("")
+            .max_idle_connections(64)
+            .max_idle_connections_per_host(8)
+            .max_idle_age(Duration::from_secs(60))
+            .build();
+        let connector = DiallerOfUreq { dialler, max_header_bytes };
+        Agent(ureq::Agent::with_parts(config, connector, NoResolver))
+    }
+
+    /// Sends `request` and waits for the head of its answer. `resend`: a request that may have
+    /// reached the server can be sent again.
+    pub(super) fn ask(
+        &self,
+        request: &HttpRequest,
+        resend: bool,
+        token: &Arc<CancelToken>,
+    ) -> Result<(u16, Headers, Incoming)> {
+        let mut message = http::Request::builder()
+            .method(match request.method {
+                Method::Get => http::Method::GET,
+                Method::Post => http::Method::POST,
+            })
+            .uri(&request.url);
+        for (name, value) in request.headers.iter() {
+            message = message.header(name, value);
+        }
+        let message = message.body(()).map_err(|error| {
+            let what = format!("the request's URL or headers: {error}");
+            request.told(Error::new(ErrorKind::Argument, what))
+        })?;
+        let host = message.uri().authority().map_or("", |authority| authority.host()).to_owned();
+        token.asking(&host);
+        let current = Current::enter(token, longest_line(request));
+        let response = match self.run(message.clone(), request, true) {
+            // The server closed a kept connection just as it was taken up again: nothing of
+            // the request was answered, so it goes once more over a new one. Whether it was
+            // processed is not known, unless nothing was sent or it does not matter.
+            Err(error)
+                if current.used_kept_connection()
+                    && is_lost(&error)
+                    && (resend || request.method == Method::Get || !current.has_sent()) =>
+            {
+                self.run(message, request, false)
+            }
+            outcome => outcome,
+        };
+        let (head, body) =
+            response.map_err(|error| request.told(to_error(error, &host)))?.into_parts();
+        let headers = current.answer();
+        let incoming = Incoming { reader: body.into_reader(), host };
+        Ok((head.status.as_u16(), headers, incoming))
+    }
+
+    fn run(
+        &self,
+        message: http::Request<()>,
+        request: &HttpRequest,
+        take_kept_connection: bool,
+    ) -> std::result::Result<http::Response<ureq::Body>, ureq::Error> {
+        let agent = &self.0;
+        match request.method {
+            Method::Get => agent.run(configured(agent, message, take_kept_connection)),
+            Method::Post => {
+                let message = message.map(|()| &request.body[..]);
+                agent.run(configured(agent, message, take_kept_connection))
+            }
+        }
+    }
+}
+
+fn configured<S: AsSendBody>(
+    agent: &ureq::Agent,
+    message: http::Request<S>,
+    take_kept_connection: bool,
+) -> http::Request<S> {
+    if take_kept_connection {
+        return message;
+    }
+    agent.configure_request(message).max_idle_age(Duration::ZERO).build()
+}
+
+/// The body of an answer, without its framing.
+pub(super) struct Incoming {
+    reader: BodyReader<'static>,
+    host: String,
+}
+
+impl Incoming {
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Reads what the server sent, as it sent it; 0 is its end.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Truncated`] when the connection ends before the body does.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        self.reader.read(buffer).map_err(|error| {
+            match to_error(ureq::Error::from(error), &self.host) {
+                lost if lost.kind() == ErrorKind::Connect => Error::new(
+                    ErrorKind::Truncated,
+                    format!("{} closed the connection before the end of its answer", self.host),
+                ),
+                error => error,
+            }
+        })
+    }
+}
+
+/// Whether the connection was lost, as a server's closing it loses it.
+fn is_lost(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Io(error) => is_closed(error) || error.kind() == io::ErrorKind::UnexpectedEof,
+        _ => false,
+    }
+}
+
+/// The longest line of the head of `request`, or somewhat more.
+fn longest_line(request: &HttpRequest) -> usize {
+    const REST: usize = "POST  HTTP/1.1\r\n".len();
+    let lines = request.headers.iter().map(|(name, value)| name.len() + value.len());
+    lines.max().unwrap_or_default().max(request.url.len()) + REST
+}
+
+fn to_error(error: ureq::Error, host: &str) -> Error {
+    let new = |kind, message: String| Error::new(kind, message);
+    match error {
+        ureq::Error::Other(other) => match other.downcast::<Error>() {
+            Ok(ours) => *ours,
+            Err(other) => new(ErrorKind::Internal, format!("talking to {host}: {other}")),
+        },
+        ureq::Error::Io(error) => {
+            if let Some(ours) = ours(&error) {
+                return ours;
+            }
+            match error.kind() {
+                io::ErrorKind::UnexpectedEof => new(
+                    ErrorKind::Connect,
+                    format!("{host} closed the connection without an answer"),
+                ),
+                _ => new(ErrorKind::Connect, format!("the connection to {host} was lost: {error}")),
+            }
+        }
+        // What ureq says shows the URL, whose query may hold a key.
+        ureq::Error::BadUri(_) => new(
+            ErrorKind::Argument,
+            "the URL is not one that can be asked: it wants http:// or https:// and a host"
+                .to_owned(),
+        ),
+        // Of what the server sends, ureq sees only what is right.
+        ureq::Error::Protocol(error) => new(
+            ErrorKind::Argument,
+            format!("the request's URL or headers cannot be sent to {host}: {error}"),
+        ),
+        ureq::Error::BodyStalled => new(
+            ErrorKind::Protocol,
+            format!("{host} does not answer in HTTP: its body makes no sense"),
+        ),
+        other => new(ErrorKind::Internal, format!("talking to {host}: {other}")),
+    }
+}
+
+fn other(error: Error) -> ureq::Error {
+    ureq::Error::Other(Box::new(error))
+}
+
+/// Addresses are found by the dialler, beside connecting.
+#[derive(Debug)]
+struct NoResolver;
+
+impl Resolver for NoResolver {
+    fn resolve(
+        &self,
+        _: &Uri,
+        _: &Config,
+        _: NextTimeout,
+    ) -> std::result::Result<ResolvedSocketAddrs, ureq::Error> {
+        let mut addresses = self.empty();
+        addresses.push(([0, 0, 0, 0], 0).into());
+        Ok(addresses)
+    }
+}
+
+/// The [`Dialler`] as ureq sees it.
+struct DiallerOfUreq {
+    dialler: Dialler,
+    max_header_bytes: usize,
+}
+
+impl fmt::Debug for DiallerOfUreq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dialler")
+    }
+}
+
+impl Connector<()> for DiallerOfUreq {
+    type Out = Connection;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        _: Option<()>,
+    ) -> std::result::Result<Option<Connection>, ureq::Error> {
+        current::set_dialled();
+        self.dial(details.uri, details.needs_tls()).map(Some).map_err(other)
+    }
+}
+
+impl DiallerOfUreq {
+    fn dial(&self, uri: &Uri, https: bool) -> Result<Connection> {
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let authority = Authority::of(authority)
+            .map_err(|wrong| Error::new(ErrorKind::Argument, format!("the URL {wrong}")))?;
+        let origin = Origin::new(https, authority);
+        let place = format!("{}:{}", origin.host(), origin.port());
+        Ok(Connection {
+            link: self.dialler.dial(&origin)?,
+            inbound: Inbound::new(place, self.max_header_bytes),
+            buffers: SmallBuffers::default(),
+            send_failure: None,
+        })
+    }
+}
+
+/// A connection as ureq sees it.
+struct Connection {
+    link: Link,
+    inbound: Inbound,
+    buffers: SmallBuffers,
+    /// The server closed the connection while the request was being sent. It may have
+    /// answered before: a big upload that it refuses. This counts if there is no answer.
+    send_failure: Option<io::Error>,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connection")
+    }
+}
+
+impl Connection {
+    fn send(&mut self, amount: usize) -> io::Result<()> {
+        self.link.send(self.buffers.output.get(..amount).unwrap_or_default())
+    }
+
+    /// Takes up what was received, and says whether there is something for ureq in it.
+    fn take_up(&mut self, count: usize) -> Result<bool> {
+        match self.inbound.take(self.buffers.received(count))? {
+            Taken::Here(kept) => {
+                self.buffers.input_appended(kept);
+                Ok(kept > 0)
+            }
+            Taken::Head(headers, bytes) => {
+                current::set_answer(headers);
+                self.buffers.append(&bytes);
+                Ok(true)
+            }
+        }
+    }
+}
+
+/// Whether sending failed as it does where the other side has closed the connection.
+fn is_closed(error: &io::Error) -> bool {
+    use io::ErrorKind as Io;
+    matches!(error.kind(), Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe)
+}
+
+impl ureq::unversioned::transport::Transport for Connection {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(
+        &mut self,
+        amount: usize,
+        _: NextTimeout,
+    ) -> std::result::Result<(), ureq::Error> {
+        if self.send_failure.is_some() {
+            return Ok(());
+        }
+        self.link.token().map_err(other)?.sending();
+        self.inbound.expect_head();
+        match self.send(amount) {
+            Err(error) if is_closed(&error) => {
+                self.send_failure = Some(error);
+                Ok(())
+            }
+            sent => sent.map_err(ureq::Error::from),
+        }
+    }
+
+    fn await_input(&mut self, _: NextTimeout) -> std::result::Result<bool, ureq::Error> {
+        loop {
+            self.inbound.check().map_err(other)?;
+            match (self.link.receive(self.buffers.space()), self.send_failure.take()) {
+                (Ok(count @ 1..), failure) => {
+                    self.send_failure = failure;
+                    if self.take_up(count).map_err(other)? {
+                        return Ok(true);
+                    }
+                }
+                (Err(error), _) if ours(&error).is_some() => return Err(error.into()),
+                (_, Some(failure)) => return Err(failure.into()),
+                (Ok(_), None) => return self.inbound.ended().map(|()| false).map_err(other),
+                (Err(error), None) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Asked before a connection goes into the pool and when it comes out of it.
+    fn is_open(&mut self) -> bool {
+        let is_reusable = self.link.is_reusable();
+        is_reusable && self.send_failure.is_none()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.link.is_tls()
+    }
+}
+
+/// Buffers that are there while they are needed.
+#[derive(Default)]
+struct SmallBuffers {
+    input: Vec<u8>,
+    filled: usize,
+    consumed: usize,
+    output: Vec<u8>,
+    progress: bool,
+}
+
+/// One record of TLS.
+const BUFFER_SIZE: usize = 16 * 1024;
+
+impl SmallBuffers {
+    /// Room for input. What has been sent makes room for it.
+    fn space(&mut self) -> &mut [u8] {
+        self.output = Vec::new();
+        self.input_append_buf()
+    }
+
+    /// What was just read into the space.
+    fn received(&mut self, count: usize) -> &mut [u8] {
+        self.input.get_mut(self.filled..self.filled + count).unwrap_or_default()
+    }
+
+    /// Adds input that was read elsewhere.
+    fn append(&mut self, bytes: &[u8]) {
+        let size = (self.filled + bytes.len()).max(self.input.len());
+        self.input.resize(size, 0);
+        let space = self.input.get_mut(self.filled..).unwrap_or_default();
+        space.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        self.input_appended(bytes.len());
+    }
+}
+
+impl Buffers for SmallBuffers {
+    /// A line of the request's head has to fit.
+    fn output(&mut self) -> &mut [u8] {
+        self.output.resize(BUFFER_SIZE.max(current::longest_line()), 0);
+        &mut self.output
+    }
+
+    fn input(&self) -> &[u8] {
+        self.input.get(self.consumed..self.filled).unwrap_or_default()
+    }
+
+    fn input_append_buf(&mut self) -> &mut [u8] {
+        if self.consumed > 0 {
+            self.input.copy_within(self.consumed..self.filled, 0);
+            self.filled -= self.consumed;
+            self.consumed = 0;
+        }
+        if self.filled == self.input.len() {
+            self.input.resize(self.filled + BUFFER_SIZE, 0);
+        }
+        self.input.get_mut(self.filled..).unwrap_or_default()
+    }
+
+    fn input_appended(&mut self, amount: usize) {
+        self.filled = (self.filled + amount).min(self.input.len());
+    }
+
+    fn input_consume(&mut self, amount: usize) {
+        self.progress = amount > 0;
+        self.consumed = (self.consumed + amount).min(self.filled);
+        if self.consumed == self.filled {
+            self.consumed = 0;
+            self.filled = 0;
+        }
+    }
+
+    fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
+        self.output.resize(BUFFER_SIZE, 0);
+        self.input_append_buf();
+        (self.input.get_mut(self.filled..).unwrap_or_default(), &mut self.output)
+    }
+
+    fn can_use_input(&self) -> bool {
+        self.filled > self.consumed && self.progress
+    }
+}

@@ -1,0 +1,173 @@
+//! [`Body`]: the body of a response, as it arrives.
+
+use std::sync::Arc;
+
+use super::agent::Incoming;
+use super::gzip::{self, Gunzip};
+use crate::cancel_token::CancelToken;
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::Headers;
+use crate::memory;
+use crate::recording::{Playback, Track};
+
+/// How much of a spent body is read so that its connection can be used again: about what
+/// arrives in the time of making a new one.
+const MAX_LEFTOVER: usize = 64 * 1024;
+
+/// The body of a response, as it arrives.
+pub(crate) struct Body {
+    source: Source,
+    coding: Coding,
+    host: String,
+    token: Arc<CancelToken>,
+    /// Where it is recorded.
+    track: Option<Track>,
+}
+
+enum Source {
+    Server(Incoming),
+    Recording(Playback),
+}
+
+/// How the bytes of a body are to be taken.
+enum Coding {
+    /// Its first byte will tell. If that is not of gzip, it is in this coding.
+    Unknown(Option<String>),
+    Plain,
+    Gzip(Box<Gunzip>),
+}
+
+impl Body {
+    /// As it comes from a server that sent these headers with it; `track`: to be recorded.
+    pub(super) fn received(
+        incoming: Incoming,
+        headers: &Headers,
+        track: Option<Track>,
+        token: &Arc<CancelToken>,
+    ) -> Body {
+        Body {
+            host: incoming.host().to_owned(),
+            source: Source::Server(incoming),
+            coding: Coding::Unknown(unreadable_coding(headers)),
+            token: Arc::clone(token),
+            track,
+        }
+    }
+
+    /// As it was recorded.
+    pub(super) fn played(playback: Playback, token: &Arc<CancelToken>) -> Body {
+        Body {
+            host: "the recording".to_owned(),
+            source: Source::Recording(playback),
+            coding: Coding::Unknown(None),
+            token: Arc::clone(token),
+            track: None,
+        }
+    }
+
+    /// Reads what is there, waiting for at least a byte; 0 is the body's proper end.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Truncated`] when the connection ends before the body does.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let outcome = self.inflated(buffer);
+        if let Some(track) = &mut self.track {
+            match &outcome {
+                Ok(0) => track.end(self.token.is_whole())?,
+                Ok(count) => {
+                    return track.bytes(buffer.get(..*count).unwrap_or_default()).and(outcome);
+                }
+                // It says more than that the file is full.
+                Err(error) => drop(track.failed(error)),
+            }
+            self.track = None;
+        }
+        outcome
+    }
+
+    fn inflated(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        loop {
+            if let Coding::Gzip(gunzip) = &mut self.coding {
+                let count = gunzip.read(buffer)?;
+                if count > 0 {
+                    return Ok(count);
+                }
+            }
+            let count = self.receive(buffer)?;
+            let bytes = buffer.get(..count).unwrap_or_default();
+            if let (Coding::Unknown(unreadable), Some(first)) = (&self.coding, bytes.first()) {
+                self.coding = match (*first, unreadable) {
+                    (gzip::FIRST_BYTE, _) => Coding::Gzip(Box::new(Gunzip::new())),
+                    (_, None) => Coding::Plain,
+                    (_, Some(coding)) => {
+                        return Err(Error::new(
+                            ErrorKind::Protocol,
+                            format!(
+                                "{} sends its answer in the coding {coding:?}, which it was not \
+                                 asked for; this library reads gzip",
+                                self.host
+                            ),
+                        ));
+                    }
+                };
+            }
+            match &mut self.coding {
+                Coding::Gzip(gunzip) if count > 0 => gunzip.feed(bytes)?,
+                Coding::Gzip(gunzip) => {
+                    if !gunzip.is_whole() {
+                        self.token.broken_off();
+                    }
+                    return Ok(0);
+                }
+                _ => return Ok(count),
+            }
+        }
+    }
+
+    /// What the server sent, as it sent it.
+    fn receive(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        match &mut self.source {
+            Source::Server(incoming) => incoming.read(buffer),
+            Source::Recording(playback) => playback.read(buffer),
+        }
+    }
+
+    /// Reads on into `body`, to the end or to `limit` bytes in all; says whether it is whole.
+    pub(crate) fn read_to_limit(&mut self, limit: usize, body: &mut Vec<u8>) -> Result<bool> {
+        let mut buffer = vec![0; 8 * 1024];
+        loop {
+            let count = self.read(&mut buffer)?;
+            memory::append(body, buffer.get(..count).unwrap_or_default())?;
+            if body.len() > limit {
+                body.truncate(limit);
+                return Ok(false);
+            }
+            if count == 0 {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Reads on a little to the end of a spent body, so that its connection goes back to
+    /// the pool; where the end is not near, the connection is closed.
+    pub(crate) fn finish(mut self) {
+        self.token.linger();
+        let mut buffer = [0; 4 * 1024];
+        let mut left = MAX_LEFTOVER;
+        while let Ok(count @ 1..) = self.receive(&mut buffer) {
+            match left.checked_sub(count) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
+    }
+}
+
+/// The coding of a body that cannot be read.
+fn unreadable_coding(headers: &Headers) -> Option<String> {
+    let coding = headers.get("content-encoding")?.trim().to_ascii_lowercase();
+    // Some servers put a charset there.
+    let readable = ["", "identity", "none", "utf-8", "utf8", "gzip", "x-gzip"];
+    // Enough of it to be known by: it goes into a message.
+    (!readable.contains(&&*coding)).then(|| coding.chars().take(40).collect())
+}

@@ -1,0 +1,81 @@
+//! The call that a thread is about: nothing else gets through ureq to its connections.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+use crate::cancel_token::CancelToken;
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::Headers;
+
+thread_local! {
+    static TOKEN: RefCell<Option<Arc<CancelToken>>> = const { RefCell::new(None) };
+    static DIALLED: Cell<bool> = const { Cell::new(false) };
+    /// Whether any of the request has left this machine, as far as is known.
+    static SENT: Cell<bool> = const { Cell::new(false) };
+    /// The longest line of the head of the request.
+    static LONGEST_LINE: Cell<usize> = const { Cell::new(0) };
+    /// The header lines of the answer.
+    static ANSWER: RefCell<Option<Headers>> = const { RefCell::new(None) };
+}
+
+/// While it lives, connections that this thread makes or takes up obey one token.
+pub(super) struct Current(());
+
+impl Current {
+    /// `longest_line` is that of the head of the request which is about to be sent.
+    pub(super) fn enter(token: &Arc<CancelToken>, longest_line: usize) -> Current {
+        TOKEN.set(Some(Arc::clone(token)));
+        DIALLED.set(false);
+        SENT.set(false);
+        LONGEST_LINE.set(longest_line);
+        Current(())
+    }
+
+    /// Whether what was sent since went over a connection from the pool.
+    pub(super) fn used_kept_connection(&self) -> bool {
+        !DIALLED.get()
+    }
+
+    /// Whether anything was sent since.
+    pub(super) fn has_sent(&self) -> bool {
+        SENT.get()
+    }
+
+    /// The header lines of the answer whose head has come.
+    pub(super) fn answer(&self) -> Headers {
+        ANSWER.take().unwrap_or_default()
+    }
+}
+
+impl Drop for Current {
+    fn drop(&mut self) {
+        TOKEN.set(None);
+        ANSWER.set(None);
+    }
+}
+
+/// The token of the call at hand.
+pub(super) fn token() -> Result<Arc<CancelToken>> {
+    TOKEN
+        .with_borrow(Option::clone)
+        .ok_or_else(|| Error::new(ErrorKind::Internal, "a connection is used outside of a call"))
+}
+
+/// A connection is being made.
+pub(super) fn set_dialled() {
+    DIALLED.set(true);
+}
+
+/// Something of the request was sent; or nothing of it yet.
+pub(super) fn set_sent(sent: bool) {
+    SENT.set(sent);
+}
+
+pub(super) fn longest_line() -> usize {
+    LONGEST_LINE.get()
+}
+
+/// The head of the answer has come.
+pub(super) fn set_answer(headers: Headers) {
+    ANSWER.set(Some(headers));
+}
