@@ -1,123 +1,54 @@
 //! [`Config`]: how to reach a provider, in string keys and values, checked and typed once.
+//!
+//! [`keys`] says which keys there are.
 
+mod keys;
 mod limits;
 mod proxy;
 mod recording;
 mod roots;
+mod secrets;
+mod settings;
+mod trust;
+mod values;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::ops::Deref;
 
-use percent_encoding::percent_decode_str;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::catalog::{self, Provider};
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{self, Headers, Url};
-use crate::json;
-use crate::media;
+use crate::http;
 use crate::request::Request;
 use crate::secret::Secret;
+use settings::Settings;
+use values::argument;
 
 pub(crate) use limits::Limits;
 pub(crate) use proxy::{Proxy, ProxyChoice, ProxyScheme};
 pub(crate) use recording::RecordingChoice;
 pub(crate) use roots::Roots;
-
-/// The keys that every provider understands; each adds its own ([`Provider::keys`]).
-const COMMON_KEYS: &[&str] = &[
-    "base_url",
-    "model",
-    "headers",
-    "proxy",
-    "ca_file",
-    "ca_pem",
-    "tls_roots",
-    "tls_verify",
-    "tls_pins",
-    "client_cert",
-    "client_key",
-    "connect_timeout_ms",
-    "first_byte_timeout_ms",
-    "idle_timeout_ms",
-    "total_timeout_ms",
-    "max_retries",
-    "max_event_bytes",
-    "max_error_bytes",
-    "max_header_bytes",
-    "max_json_depth",
-    "max_tool_calls",
-    "max_reply_bytes",
-    "queue_bytes",
-    "user_agent",
-    "raw_chunks",
-    "model_aliases",
-    "estimate_usage",
-    "fetch_urls",
-    "fetch_private_urls",
-    "record_file",
-    "replay_file",
-    "replay_timing",
-];
+pub(crate) use trust::Trust;
 
 /// A provider and what is to be different from its defaults.
 #[derive(Clone)]
 pub struct Config {
     pub(crate) provider: &'static Provider,
-    pub(crate) api_key: Option<Secret>,
-    /// Without a slash at the end of its path; for a URL below it see [`Config::url`].
-    pub(crate) base_url: String,
-    pub(crate) model: String,
-    pub(crate) headers: Headers,
-    pub(crate) proxy: ProxyChoice,
-    pub(crate) ca_file: Option<String>,
-    pub(crate) ca_pem: Option<String>,
-    pub(crate) roots: Roots,
-    pub(crate) tls_verify: bool,
-    pub(crate) tls_pins: Vec<[u8; 32]>,
-    /// PEM, or the path of a PEM file.
-    pub(crate) client_cert: Option<String>,
-    pub(crate) client_key: Option<Secret>,
-    pub(crate) limits: Limits,
-    pub(crate) max_retries: u32,
-    pub(crate) max_event_bytes: usize,
-    pub(crate) max_error_bytes: usize,
-    pub(crate) max_header_bytes: usize,
-    pub(crate) max_json_depth: usize,
-    pub(crate) max_tool_calls: usize,
-    pub(crate) max_reply_bytes: usize,
-    pub(crate) queue_bytes: usize,
-    /// `None` is the provider's or the library's own.
-    pub(crate) user_agent: Option<String>,
-    pub(crate) raw_chunks: bool,
-    /// Names of the program's own for models.
-    model_aliases: Map<String, Value>,
-    pub(crate) estimate_usage: bool,
-    /// For a provider that does not, this library fetches what is attached by its URL.
-    pub(crate) fetch_urls: bool,
-    /// It does so from addresses that are not public as well.
-    pub(crate) fetch_private_urls: bool,
-    pub(crate) recording: RecordingChoice,
-    /// The provider's own keys, which it reads when a client is made of the config.
+    /// Read as if they were fields of the config.
+    settings: Settings,
+    /// What the provider's own keys are set to, which it reads when a client is made.
     options: BTreeMap<&'static str, Secret>,
 }
 
-/// Which servers a client believes, how it reaches them and what it shows them. What they
-/// give to one client is fit for another one only if all of this is the same.
-#[derive(Clone, PartialEq)]
-pub(crate) struct Trust {
-    base_url: String,
-    headers: Headers,
-    proxy: ProxyChoice,
-    ca_file: Option<String>,
-    ca_pem: Option<String>,
-    roots: Roots,
-    tls_verify: bool,
-    tls_pins: Vec<[u8; 32]>,
-    client_cert: Option<String>,
-    client_key: Option<Secret>,
+#[doc(hidden)]
+impl Deref for Config {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.settings
+    }
 }
 
 impl Config {
@@ -130,43 +61,11 @@ impl Config {
             let names: Vec<&str> = catalog::all().iter().map(|p| p.name).collect();
             argument(format!("{provider:?} is no provider; there are {}", names.join(", ")))
         })?;
-        Ok(Config {
-            provider,
-            api_key: None,
-            base_url: provider.base_url.to_owned(),
-            model: String::new(),
-            headers: Headers::default(),
-            proxy: ProxyChoice::Environment,
-            ca_file: None,
-            ca_pem: None,
-            roots: Roots::Bundled,
-            tls_verify: true,
-            tls_pins: Vec::new(),
-            client_cert: None,
-            client_key: None,
-            limits: Limits {
-                connect: Some(Duration::from_secs(15)),
-                first_byte: Some(Duration::from_secs(300)),
-                idle: Some(Duration::from_secs(120)),
-                total: None,
-            },
-            max_retries: 2,
-            max_event_bytes: 64 << 20,
-            max_error_bytes: 256 << 10,
-            max_header_bytes: 64 << 10,
-            max_json_depth: json::MAX_DEPTH,
-            max_tool_calls: 1024,
-            max_reply_bytes: 64 << 20,
-            queue_bytes: 1 << 20,
-            user_agent: None,
-            raw_chunks: false,
-            model_aliases: Map::new(),
-            estimate_usage: false,
-            fetch_urls: false,
-            fetch_private_urls: false,
-            recording: RecordingChoice::default(),
-            options: BTreeMap::new(),
-        })
+        let mut settings = Settings::default();
+        for key in keys::COMMON {
+            key.set(&mut settings, provider, None)?;
+        }
+        Ok(Config { provider, settings, options: BTreeMap::new() })
     }
 
     /// Sets `key`; `None` takes it back to its default.
@@ -175,125 +74,24 @@ impl Config {
     /// [`ErrorKind::Argument`] when the provider has no such key, which lists those it has,
     /// or the value is wrong, which says what would be right.
     pub fn set(&mut self, key: &str, value: Option<&str>) -> Result<()> {
-        if let Some(option) = self.provider.keys.iter().copied().find(|option| *option == key) {
-            return self.set_own(option, value);
-        }
-        if !COMMON_KEYS.contains(&key) {
-            let mut keys: Vec<&str> =
-                self.provider.keys.iter().chain(COMMON_KEYS).copied().collect();
-            keys.sort_unstable();
-            return Err(argument(format!(
-                "{key:?} is no key of {}; its keys are {}",
-                self.provider.name,
-                keys.join(", ")
-            )));
-        }
-        let default = Config::new(self.provider.name)?;
-        let limits = &mut self.limits;
-        match key {
-            "base_url" => {
-                self.base_url =
-                    or(value, default.base_url, |v| url(key, v).map(|url| http::join(&url, "")))?;
-            }
-            "model" => self.model = or(value, default.model, text)?,
-            "headers" => self.headers = or(value, default.headers, headers)?,
-            "proxy" => self.proxy = or(value, default.proxy, |v| proxy(key, v))?,
-            "ca_file" => self.ca_file = value.map(str::to_owned),
-            "ca_pem" => self.ca_pem = value.map(str::to_owned),
-            "tls_roots" => self.roots = or(value, default.roots, |v| roots(key, v))?,
-            "tls_verify" => self.tls_verify = or(value, default.tls_verify, |v| boolean(key, v))?,
-            "tls_pins" => self.tls_pins = or(value, default.tls_pins, |v| pins(key, v))?,
-            "client_cert" => self.client_cert = value.map(str::to_owned),
-            "client_key" => self.client_key = value.map(Secret::new),
-            "connect_timeout_ms" => {
-                limits.connect = or(value, default.limits.connect, |v| timeout(key, v))?;
-            }
-            "first_byte_timeout_ms" => {
-                limits.first_byte = or(value, default.limits.first_byte, |v| timeout(key, v))?;
-            }
-            "idle_timeout_ms" => limits.idle = or(value, default.limits.idle, |v| timeout(key, v))?,
-            "total_timeout_ms" => {
-                limits.total = or(value, default.limits.total, |v| timeout(key, v))?
-            }
-            "max_retries" => {
-                self.max_retries = or(value, default.max_retries, |v| number(key, v, 0, 100))?;
-            }
-            "max_event_bytes" => {
-                self.max_event_bytes =
-                    or(value, default.max_event_bytes, |v| number(key, v, 1024, 1 << 30))?;
-            }
-            "max_error_bytes" => {
-                self.max_error_bytes =
-                    or(value, default.max_error_bytes, |v| number(key, v, 0, 1 << 30))?;
-            }
-            "max_header_bytes" => {
-                self.max_header_bytes =
-                    or(value, default.max_header_bytes, |v| number(key, v, 1024, 1 << 20))?;
-            }
-            "max_json_depth" => {
-                self.max_json_depth =
-                    or(value, default.max_json_depth, |v| number(key, v, 1, 127))?;
-            }
-            "max_tool_calls" => {
-                self.max_tool_calls =
-                    or(value, default.max_tool_calls, |v| number(key, v, 1, 1 << 16))?;
-            }
-            "max_reply_bytes" => {
-                self.max_reply_bytes =
-                    or(value, default.max_reply_bytes, |v| number(key, v, 0, 1 << 30))?;
-            }
-            "queue_bytes" => {
-                self.queue_bytes =
-                    or(value, default.queue_bytes, |v| number(key, v, 1024, 1 << 30))?;
-            }
-            "user_agent" => self.user_agent = value.map(user_agent).transpose()?,
-            "model_aliases" => self.model_aliases = or(value, default.model_aliases, aliases)?,
-            "estimate_usage" => {
-                self.estimate_usage = or(value, default.estimate_usage, |v| boolean(key, v))?;
-            }
-            "fetch_urls" => self.fetch_urls = or(value, default.fetch_urls, |v| boolean(key, v))?,
-            "fetch_private_urls" => {
-                self.fetch_private_urls =
-                    or(value, default.fetch_private_urls, |v| boolean(key, v))?;
-            }
-            "record_file" => self.recording.record = value.map(PathBuf::from),
-            "replay_file" => self.recording.replay = value.map(PathBuf::from),
-            "replay_timing" => {
-                self.recording.timing = or(value, default.recording.timing, |v| boolean(key, v))?;
-            }
-            _ => self.raw_chunks = or(value, default.raw_chunks, |v| boolean(key, v))?,
-        }
-        Ok(())
-    }
-
-    /// A key of the provider's own: a credential, a name or a place.
-    fn set_own(&mut self, key: &'static str, value: Option<&str>) -> Result<()> {
-        let Some(value) = value else {
-            if key == "api_key" {
-                self.api_key = None;
-            }
-            self.options.remove(key);
+        if let Some(key) = keys::own_key(self.provider, key) {
+            match value {
+                Some(value) => self.options.insert(key.name, key.read(value)?),
+                None => self.options.remove(key.name),
+            };
             return Ok(());
-        };
-        // All of them travel in header lines or request lines.
-        if value.chars().any(char::is_control) {
-            return Err(argument(format!(
-                "the value of {key:?} has a line break or control character"
-            )));
         }
-        let secret = match key {
-            "endpoint" | "auth_url" => Secret::new(&url(key, value)?),
-            "auth_scheme" => Secret::new(one_of(key, value, &["basic", "bearer"])?),
-            "api_version" => Secret::new(one_of(key, value, &["v1", "v2"])?),
-            "think_tags" => Secret::new(if boolean(key, value)? { "true" } else { "" }),
-            _ => Secret::new(value),
-        };
-        if key == "api_key" {
-            self.api_key = Some(secret);
-        } else {
-            self.options.insert(key, secret);
+        if let Some(key) = keys::common_key(key) {
+            return key.set(&mut self.settings, self.provider, value);
         }
-        Ok(())
+        let common = keys::COMMON.iter().map(|key| key.name);
+        let mut keys: Vec<&str> = self.provider.keys.iter().copied().chain(common).collect();
+        keys.sort_unstable();
+        Err(argument(format!(
+            "{key:?} is no key of {}; its keys are {}",
+            self.provider.name,
+            keys.join(", ")
+        )))
     }
 
     pub(crate) fn user_agent(&self) -> &str {
@@ -319,21 +117,6 @@ impl Config {
         http::join(&self.base_url, path)
     }
 
-    pub(crate) fn trust(&self) -> Trust {
-        Trust {
-            base_url: self.base_url.clone(),
-            headers: self.headers.clone(),
-            proxy: self.proxy.clone(),
-            ca_file: self.ca_file.clone(),
-            ca_pem: self.ca_pem.clone(),
-            roots: self.roots,
-            tls_verify: self.tls_verify,
-            tls_pins: self.tls_pins.clone(),
-            client_cert: self.client_cert.clone(),
-            client_key: self.client_key.clone(),
-        }
-    }
-
     /// The value of one of the provider's own keys.
     pub(crate) fn option(&self, key: &str) -> Option<&str> {
         self.options.get(key).map(Secret::expose)
@@ -341,9 +124,9 @@ impl Config {
 
     /// The key to authenticate with: the config's, else the environment's.
     ///
-    /// An empty `api_key` says that the server wants none (providers.md 2.3).
+    /// An empty `api_key` says that the server wants none.
     pub(crate) fn credentials(&self) -> Result<Secret> {
-        if let Some(key) = &self.api_key {
+        if let Some(key) = self.options.get("api_key") {
             return Ok(key.clone());
         }
         // A recording answers whoever asks.
@@ -376,177 +159,24 @@ impl Config {
 
     /// Everything that must not be seen in an error, a log line or a recording.
     pub(crate) fn secrets(&self) -> Vec<Secret> {
-        let own = self
-            .options
-            .iter()
-            .filter(|(key, _)| matches!(**key, "cookie" | "password" | "access_token"));
-        let mut secrets: Vec<Secret> =
-            self.api_key.iter().chain(own.map(|(_, secret)| secret)).cloned().collect();
-        for (_, value) in self.headers.iter().filter(|(name, _)| is_of_credentials(name)) {
-            // Providers quote a key without its scheme, which is a short word.
-            let words = value.split_whitespace().filter(|word| word.len() >= 8);
-            secrets.extend(std::iter::once(value).chain(words).map(Secret::new));
-        }
-        let headers = self.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("cookie"));
-        for cookies in headers.map(|(_, value)| value).chain(self.option("cookie")) {
-            let values = cookies.split(';').filter_map(|cookie| cookie.split_once('='));
-            let values = values.map(|(_, value)| value.trim()).filter(|value| value.len() >= 8);
-            secrets.extend(values.map(Secret::new));
-        }
-        let urls = [Some(&*self.base_url), self.option("endpoint"), self.option("auth_url")];
-        for url in urls.into_iter().flatten() {
-            let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-            let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-            if let Some((user, _)) = authority.rsplit_once('@') {
-                let decoded =
-                    |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-                let (user, password) = user.split_once(':').unwrap_or((user, ""));
-                secrets.extend(Secret::of_user(&decoded(user), &decoded(password)));
-            }
-            let query = url.split_once('?').map_or("", |(_, query)| query);
-            let fields = query.split('&').filter_map(|field| field.split_once('='));
-            let secret = fields.filter(|(name, _)| is_of_credentials(name));
-            secrets.extend(secret.map(|(_, value)| Secret::new(value)));
-        }
-        secrets.iter().flat_map(Secret::forms).collect()
+        let common = keys::COMMON.iter().flat_map(|key| (key.secrets)(&self.settings));
+        let own = keys::OWN.iter().filter_map(|key| Some((key, self.option(key.name)?)));
+        let own = own.flat_map(|(key, value)| (key.secrets)(value));
+        common.chain(own).flat_map(|secret| secret.forms()).collect()
     }
-}
-
-/// Whether a header or field of that name carries credentials: Authorization, Cookie, key, ...
-fn is_of_credentials(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["auth", "cookie", "credential", "jwt", "key", "pass", "secret", "session", "sig", "token"]
-        .iter()
-        .any(|word| name.contains(word))
-}
-
-/// What `read` makes of a given value; the default where none is given.
-fn or<T>(value: Option<&str>, default: T, read: impl FnOnce(&str) -> Result<T>) -> Result<T> {
-    value.map_or(Ok(default), read)
-}
-
-fn text(value: &str) -> Result<String> {
-    Ok(value.to_owned())
-}
-
-fn url(key: &str, value: &str) -> Result<String> {
-    let wrong = match Url::parse(value) {
-        Ok(url) if url.has_fragment() => "has a fragment (#), which no server gets",
-        Ok(_) => return Ok(value.to_owned()),
-        Err(wrong) => wrong,
-    };
-    // A URL may hold a password or a key, and is not shown.
-    Err(argument(format!("{key:?} {wrong}; it is a URL such as https://api.example.org/v1")))
-}
-
-fn headers(value: &str) -> Result<Headers> {
-    let Ok(Value::Object(fields)) = serde_json::from_str(value) else {
-        return Err(argument(
-            "\"headers\" is a JSON object of strings, such as {\"X-Name\":\"value\"}",
-        ));
-    };
-    let mut headers = Headers::default();
-    for (name, value) in &fields {
-        let Some(value) = value.as_str() else {
-            return Err(argument(format!("the header {name:?} in \"headers\" is a string")));
-        };
-        headers.set(name, value)?;
-    }
-    Ok(headers)
-}
-
-fn aliases(value: &str) -> Result<Map<String, Value>> {
-    let is_name = |target: &Value| match target {
-        Value::Array(names) => !names.is_empty() && names.iter().all(Value::is_string),
-        target => target.is_string(),
-    };
-    match serde_json::from_str(value) {
-        Ok(Value::Object(aliases)) if aliases.values().all(is_name) => Ok(aliases),
-        _ => Err(argument(
-            "\"model_aliases\" is a JSON object of names to names, or to lists of them to choose from",
-        )),
-    }
-}
-
-fn proxy(key: &str, value: &str) -> Result<ProxyChoice> {
-    match value {
-        "direct" => Ok(ProxyChoice::Direct),
-        "" | "environment" => Ok(ProxyChoice::Environment),
-        url => ProxyChoice::of(key, url),
-    }
-}
-
-fn pins(key: &str, value: &str) -> Result<Vec<[u8; 32]>> {
-    let pin = |text: &str| {
-        let hash = media::decode_base64(text)
-            .ok()
-            .flatten()
-            .and_then(|hash| <[u8; 32]>::try_from(hash).ok());
-        hash.ok_or_else(|| wrong(key, text, "SHA-256 hashes of public keys, in base64"))
-    };
-    value.split(',').map(str::trim).filter(|text| !text.is_empty()).map(pin).collect()
-}
-
-fn roots(key: &str, value: &str) -> Result<Roots> {
-    match value {
-        "bundled" => Ok(Roots::Bundled),
-        "platform" => Ok(Roots::Platform),
-        "only_ca" => Ok(Roots::OnlyCa),
-        _ => Err(wrong(key, value, "bundled, platform or only_ca")),
-    }
-}
-
-fn user_agent(value: &str) -> Result<String> {
-    Headers::default().set("User-Agent", value)?;
-    Ok(value.to_owned())
-}
-
-fn one_of<'v>(key: &str, value: &'v str, right: &[&str]) -> Result<&'v str> {
-    if right.contains(&value) { Ok(value) } else { Err(wrong(key, value, &right.join(" or "))) }
-}
-
-fn boolean(key: &str, value: &str) -> Result<bool> {
-    match value {
-        "true" | "1" => Ok(true),
-        "false" | "0" => Ok(false),
-        _ => Err(wrong(key, value, "true or false")),
-    }
-}
-
-fn timeout(key: &str, value: &str) -> Result<Option<Duration>> {
-    match value.parse::<i64>() {
-        Ok(-1) => Ok(None),
-        Ok(ms @ 1..) => Ok(Some(Duration::from_millis(ms.unsigned_abs()))),
-        _ => Err(wrong(key, value, "milliseconds above 0, or -1 for no limit")),
-    }
-}
-
-fn number<N: TryFrom<u64>>(key: &str, value: &str, least: u64, most: u64) -> Result<N> {
-    value
-        .parse::<u64>()
-        .ok()
-        .filter(|number| (least..=most).contains(number))
-        .and_then(|number| N::try_from(number).ok())
-        .ok_or_else(|| wrong(key, value, &format!("a whole number from {least} to {most}")))
-}
-
-fn wrong(key: &str, value: &str, right: &str) -> Error {
-    argument(format!("{value:?} is wrong for {key:?}, which is {right}"))
-}
-
-fn argument(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Argument, message)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::keys::Initial;
     use super::*;
 
     #[test]
     fn every_key_listed_can_be_set_and_taken_back() {
         for provider in catalog::all() {
             let mut config = Config::new(provider.name).unwrap();
-            for key in COMMON_KEYS.iter().chain(provider.keys) {
+            let names: Vec<&str> = keys::COMMON.iter().map(|key| key.name).collect();
+            for key in names.iter().chain(provider.keys) {
                 let value = match *key {
                     "base_url" | "endpoint" | "auth_url" => "http://127.0.0.1/",
                     "think_tags" => "true",
@@ -571,6 +201,160 @@ mod tests {
             assert_eq!(config.base_url, provider.base_url);
             assert!(config.option("scope").is_none());
         }
+    }
+
+    #[test]
+    fn default_of_every_key_is_a_value_of_it() {
+        for provider in catalog::all() {
+            let fresh = Config::new(provider.name).unwrap();
+            for key in keys::COMMON {
+                let mut config = fresh.clone();
+                match key.default {
+                    Initial::Text(text) => config.set(key.name, Some(text)).unwrap(),
+                    Initial::OfProvider(text) => {
+                        config.set(key.name, Some(text(provider))).unwrap();
+                    }
+                    Initial::Empty => config.set(key.name, None).unwrap(),
+                }
+                assert!(config.settings == fresh.settings, "{}", key.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_key_changes_what_it_names_and_nothing_else() {
+        let samples = [
+            ("base_url", "http://127.0.0.1/"),
+            ("headers", "{\"X-A\":\"b\"}"),
+            ("proxy", "direct"),
+            ("tls_roots", "platform"),
+            ("tls_verify", "false"),
+            ("tls_pins", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
+            ("max_retries", "7"),
+            ("max_json_depth", "100"),
+            ("model_aliases", "{\"a\":\"b\"}"),
+        ];
+        let fresh = Config::new("openai").unwrap();
+        let mut changed: Vec<Settings> = Vec::new();
+        for key in keys::COMMON {
+            let sample = samples.iter().find(|(name, _)| *name == key.name);
+            let sample = sample.map_or_else(
+                || match key.default {
+                    Initial::Text("false") => "true",
+                    Initial::Text(_) => "4000",
+                    _ => "text",
+                },
+                |(_, sample)| sample,
+            );
+            let mut config = fresh.clone();
+            config.set(key.name, Some(sample)).unwrap_or_else(|e| panic!("{}: {e}", key.name));
+            assert!(!changed.contains(&config.settings), "{}", key.name);
+            assert!(config.settings != fresh.settings && config.options.is_empty(), "{}", key.name);
+            changed.push(config.settings.clone());
+            config.set(key.name, None).unwrap();
+            assert!(config.settings == fresh.settings, "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn every_key_has_one_row_and_every_listed_one_has_it() {
+        let mut names: Vec<&str> = keys::COMMON.iter().map(|key| key.name).collect();
+        names.extend(keys::OWN.iter().map(|key| key.name));
+        for (at, name) in names.iter().enumerate() {
+            assert!(!names[at + 1..].contains(name), "{name} has two rows");
+        }
+        for provider in catalog::all() {
+            for name in provider.keys {
+                assert!(keys::own_key(provider, name).is_some(), "{}: {name}", provider.name);
+            }
+        }
+        for key in keys::OWN {
+            let is_listed = catalog::all().iter().any(|it| it.keys.contains(&key.name));
+            assert!(is_listed, "nobody has {}", key.name);
+        }
+    }
+
+    #[test]
+    fn every_key_is_documented() {
+        let text = include_str!("../ffi/config.rs");
+        let lines = text.lines().filter_map(|line| line.strip_prefix("/// - "));
+        let named =
+            lines.filter_map(|line| line.split_once(':')).flat_map(|(keys, _)| keys.split(", "));
+        let documented: Vec<&str> = named.collect();
+        for name in keys::COMMON.iter().map(|k| k.name).chain(keys::OWN.iter().map(|k| k.name)) {
+            assert!(documented.contains(&name), "{name}");
+        }
+    }
+
+    #[test]
+    fn wrong_values_of_every_key_are_refused_by_its_name() {
+        // Any text, or the name of any file, is a value of these.
+        let free = [
+            "model",
+            "ca_file",
+            "ca_pem",
+            "client_cert",
+            "client_key",
+            "record_file",
+            "replay_file",
+        ];
+        for provider in catalog::all() {
+            let mut config = Config::new(provider.name).unwrap();
+            let common = keys::COMMON.iter().map(|key| key.name);
+            for name in common.chain(provider.keys.iter().copied()) {
+                let outcome = config.set(name, Some("\u{1}"));
+                if free.contains(&name) {
+                    outcome.unwrap();
+                    config.set(name, None).unwrap();
+                    continue;
+                }
+                let error = outcome.unwrap_err();
+                let message = error.message().to_lowercase().replace('-', "_");
+                assert!(error.kind() == ErrorKind::Argument && message.contains(name), "{error}");
+            }
+            assert!(config.settings == Config::new(provider.name).unwrap().settings);
+            assert!(config.options.is_empty());
+        }
+    }
+
+    #[test]
+    fn secrets_are_those_of_the_rows() {
+        let secrets = |provider: &str, values: &[(&str, &str)]| {
+            let mut config = Config::new(provider).unwrap();
+            values.iter().for_each(|(key, value)| config.set(key, Some(value)).unwrap());
+            let secrets = config.secrets();
+            secrets.iter().map(|secret| secret.expose().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            secrets(
+                "openai",
+                &[
+                    ("api_key", "sk-1"),
+                    ("base_url", "https://a/v1?key=of-base&x=1"),
+                    ("endpoint", "https://a/chat?sig=of-endpoint"),
+                    ("headers", "{\"X-Auth\":\"Word long-enough\",\"X-Plain\":\"seen\"}"),
+                    ("organization", "seen"),
+                    ("model", "seen"),
+                ],
+            ),
+            ["of-base", "Word long-enough", "long-enough", "sk-1", "of-endpoint"]
+        );
+        assert_eq!(
+            secrets(
+                "gigachat",
+                &[
+                    ("user", "seen"),
+                    ("password", "unseen"),
+                    ("access_token", "token"),
+                    ("auth_url", "https://a/?token=of-url"),
+                ],
+            ),
+            ["of-url", "token", "unseen"]
+        );
+        assert_eq!(
+            secrets("aichats", &[("cookie", "a=long-enough; b=short")]),
+            ["a=long-enough; b=short", "long-enough"]
+        );
     }
 
     #[test]

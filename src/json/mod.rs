@@ -11,6 +11,6 @@ mod repair;
 mod value;
 
 pub(crate) use lenient::{Content, Int, List, Maybe, Text, TextOrJson};
-pub(crate) use limits::{MAX_DEPTH, check_depth, check_size, is_too_deep, room_to_parse};
+pub(crate) use limits::{check_depth, check_size, is_too_deep, room_to_parse};
 pub(crate) use repair::repair;
 pub(crate) use value::{items, text};
