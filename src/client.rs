@@ -149,7 +149,8 @@ impl Sink for Nobody {
     }
 }
 
-/// How long to wait before the next try, if one could help.
+/// How long to wait before the next try, if one could help: what the server asks for, else
+/// half a second, twice as long each time, and never the same for two clients.
 fn retry_delay(error: &Error, tries: u32) -> Option<Duration> {
     let said = error.details().and_then(|details| details.should_retry);
     let heals =
