@@ -20,6 +20,8 @@ pub struct Provider {
     pub capabilities: Capabilities,
     /// The config keys of its own, beyond those that every provider has.
     pub keys: &'static [&'static str],
+    /// The ways to send its key, as `auth_scheme` names them; the first is the usual one.
+    pub(crate) auth_schemes: &'static [&'static str],
     /// A root certificate in PEM that its servers alone are known by: trusted by its own
     /// clients, in addition to the others, and by nobody else.
     pub(crate) extra_root: Option<&'static str>,
@@ -77,6 +79,7 @@ static PROVIDERS: &[Provider] = &[
             .with(Capabilities::NEEDS_AUTH)
             .with(Capabilities::WORKING),
         keys: &["api_key", "endpoint", "organization", "think_tags", "fallback_models"],
+        auth_schemes: &[],
         extra_root: None,
         dialect: Dialect::OpenAiChat,
     },
@@ -106,6 +109,7 @@ static PROVIDERS: &[Provider] = &[
             "password",
             "api_version",
         ],
+        auth_schemes: &["basic", "bearer"],
         extra_root: Some(include_str!("gigachat_root.pem")),
         dialect: Dialect::GigaChat,
     },
@@ -118,6 +122,7 @@ static PROVIDERS: &[Provider] = &[
         api_key_env: "",
         capabilities: Capabilities::STREAM.with(Capabilities::LIST_MODELS),
         keys: &["cookie"],
+        auth_schemes: &[],
         extra_root: None,
         dialect: Dialect::Ai365Vip,
     },
@@ -134,6 +139,7 @@ static PROVIDERS: &[Provider] = &[
             .with(Capabilities::IMAGES)
             .with(Capabilities::LIST_MODELS),
         keys: &["cookie"],
+        auth_schemes: &[],
         extra_root: None,
         dialect: Dialect::AmigoChat,
     },
@@ -149,6 +155,7 @@ static PROVIDERS: &[Provider] = &[
             .with(Capabilities::IMAGES)
             .with(Capabilities::LIST_MODELS),
         keys: &["cookie"],
+        auth_schemes: &[],
         extra_root: None,
         dialect: Dialect::AiChats,
     },

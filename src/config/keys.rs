@@ -133,22 +133,22 @@ pub(super) const COMMON: &[Key] = &[
 /// place. Nothing is set by default.
 pub(super) struct OwnKey {
     pub(super) name: &'static str,
-    read: fn(Value<'_>) -> Result<String>,
+    read: fn(&Provider, Value<'_>) -> Result<String>,
     /// What must not be seen of its value.
     pub(super) secrets: fn(&str) -> Vec<Secret>,
 }
 
 impl OwnKey {
-    pub(super) fn read(&self, text: &str) -> Result<Secret> {
+    pub(super) fn read(&self, provider: &Provider, text: &str) -> Result<Secret> {
         let value = Value { key: self.name, text };
         value.check_line()?;
-        (self.read)(value).map(|text| Secret::new(&text))
+        (self.read)(provider, value).map(|text| Secret::new(&text))
     }
 }
 
 const fn own(
     name: &'static str,
-    read: fn(Value<'_>) -> Result<String>,
+    read: fn(&Provider, Value<'_>) -> Result<String>,
     secrets: fn(&str) -> Vec<Secret>,
 ) -> OwnKey {
     OwnKey { name, read, secrets }
@@ -156,19 +156,19 @@ const fn own(
 
 /// The keys that providers choose from.
 pub(super) const OWN: &[OwnKey] = &[
-    own("api_key", |v| v.text(), secrets::all),
-    own("endpoint", |v| v.url(), secrets::of_url),
-    own("organization", |v| v.text(), secrets::nothing),
-    own("think_tags", |v| v.flag(), secrets::nothing),
-    own("fallback_models", |v| v.text(), secrets::nothing),
-    own("scope", |v| v.text(), secrets::nothing),
-    own("auth_url", |v| v.url(), secrets::of_url),
-    own("auth_scheme", |v| v.one_of(&["basic", "bearer"]), secrets::nothing),
-    own("access_token", |v| v.text(), secrets::all),
-    own("user", |v| v.text(), secrets::nothing),
-    own("password", |v| v.text(), secrets::all),
-    own("api_version", |v| v.one_of(&["v1", "v2"]), secrets::nothing),
-    own("cookie", |v| v.text(), secrets::of_cookies),
+    own("api_key", |_, v| v.text(), secrets::all),
+    own("endpoint", |_, v| v.url(), secrets::of_url),
+    own("organization", |_, v| v.text(), secrets::nothing),
+    own("think_tags", |_, v| v.flag(), secrets::nothing),
+    own("fallback_models", |_, v| v.text(), secrets::nothing),
+    own("scope", |_, v| v.text(), secrets::nothing),
+    own("auth_url", |_, v| v.url(), secrets::of_url),
+    own("auth_scheme", |it, v| v.one_of(it.auth_schemes), secrets::nothing),
+    own("access_token", |_, v| v.text(), secrets::all),
+    own("user", |_, v| v.text(), secrets::nothing),
+    own("password", |_, v| v.text(), secrets::all),
+    own("api_version", |_, v| v.one_of(&["v1", "v2"]), secrets::nothing),
+    own("cookie", |_, v| v.text(), secrets::of_cookies),
 ];
 
 /// The key of `provider`'s own that has this name.

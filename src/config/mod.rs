@@ -76,7 +76,7 @@ impl Config {
     pub fn set(&mut self, key: &str, value: Option<&str>) -> Result<()> {
         if let Some(key) = keys::own_key(self.provider, key) {
             match value {
-                Some(value) => self.options.insert(key.name, key.read(value)?),
+                Some(value) => self.options.insert(key.name, key.read(self.provider, value)?),
                 None => self.options.remove(key.name),
             };
             return Ok(());
