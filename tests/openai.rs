@@ -215,7 +215,8 @@ fn text_reasoning_refusal_and_usage_come_in_order() {
         openai::delta(json!({"refusal": "no"})),
         openai::finish("length"),
         openai::event(&json!({"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 7,
-            "prompt_tokens_details": {"cached_tokens": 2}, "completion_tokens_details": {"reasoning_tokens": 3}}})),
+            "prompt_tokens_details": {"cached_tokens": 2, "cache_write_tokens": 1},
+            "completion_tokens_details": {"reasoning_tokens": 3}}})),
         openai::DONE.to_owned(),
     ];
     assert_eq!(
@@ -225,7 +226,7 @@ fn text_reasoning_refusal_and_usage_come_in_order() {
             "reasoning 0 0 \" on\" name=\"reasoning\"",
             "text 0 0 \" Hi\"",
             "refusal 0 0 \"no\"",
-            "usage 0 0 \"\" input=5 output=7 total=12 cached=2 reasoning=3",
+            "usage 0 0 \"\" input=5 output=7 total=12 cached=2 reasoning=3 cache_write=1",
             "finish 0 0 \"length\" name=\"length\"",
             "end",
         ]

@@ -41,13 +41,15 @@ const (
 	ChunkRaw ChunkKind = C.TOLMACH_CHUNK_RAW
 	// ChunkState: opaque state of the provider's, as JSON in Text. The reply has it already.
 	ChunkState ChunkKind = C.TOLMACH_CHUNK_STATE
+	// ChunkLogprobs: how likely the tokens of the answer were, as JSON in Text.
+	ChunkLogprobs ChunkKind = C.TOLMACH_CHUNK_LOGPROBS
 )
 
 var chunkKinds = map[ChunkKind]string{
 	ChunkStart: "start", ChunkText: "text", ChunkReasoning: "reasoning", ChunkRefusal: "refusal",
 	ChunkToolCall: "tool call", ChunkImage: "image", ChunkAudio: "audio", ChunkSource: "source",
 	ChunkProgress: "progress", ChunkUsage: "usage", ChunkFinish: "finish", ChunkRaw: "raw",
-	ChunkState: "state",
+	ChunkState: "state", ChunkLogprobs: "logprobs",
 }
 
 // String is a word for the kind.
@@ -64,6 +66,8 @@ type Usage struct {
 	Input, Output, Total int64
 	// CachedInput is the part of Input from a cache, Reasoning the part of Output spent on it.
 	CachedInput, Reasoning int64
+	// CacheWrite is the part of Input written to a cache.
+	CacheWrite int64
 }
 
 // A Chunk is one piece of an answer. It is a copy, and yours.
@@ -101,6 +105,7 @@ func newChunk(given *C.tolmach_chunk) Chunk {
 			Total:       int64(given.usage.total),
 			CachedInput: int64(given.usage.cached_input),
 			Reasoning:   int64(given.usage.reasoning),
+			CacheWrite:  int64(given.usage.cache_write),
 		},
 	}
 	if given.bytes != nil {
@@ -162,7 +167,7 @@ type gatheredCall struct {
 }
 
 func newGathering() gathering {
-	return gathering{answer: Answer{Usage: Usage{-1, -1, -1, -1, -1}}}
+	return gathering{answer: Answer{Usage: Usage{-1, -1, -1, -1, -1, -1}}}
 }
 
 func (g *gathering) add(chunk *Chunk) {

@@ -40,9 +40,29 @@ func TestChunksSayWhatTheyCarry(t *testing.T) {
 	want(t, texts[tolmach.ChunkReasoning], "Hm.")
 	want(t, texts[tolmach.ChunkText], "One two three.")
 	want(t, texts[tolmach.ChunkFinish], "stop")
-	want(t, usage, tolmach.Usage{Input: 3, Output: 5, Total: 8, CachedInput: -1, Reasoning: -1})
+	want(t, usage, tolmach.Usage{Input: 3, Output: 5, Total: 8, CachedInput: -1, Reasoning: -1, CacheWrite: -1})
 	want(t, tolmach.ChunkToolCall.String(), "tool call")
+	want(t, tolmach.ChunkKind(14), tolmach.ChunkLogprobs)
+	want(t, tolmach.ChunkLogprobs.String(), "logprobs")
 	want(t, tolmach.ChunkKind(99).String(), "kind 99")
+}
+
+func TestUsageHasEveryCount(t *testing.T) {
+	t.Parallel()
+	answer, err := open(t, t.Context(), onStage(t, nil), "counted", "hello").Answer()
+	must(t, err)
+	want(t, answer.Usage, tolmach.Usage{
+		Input: 9, Output: 5, Total: 14, CachedInput: 4, Reasoning: 2, CacheWrite: 3,
+	})
+}
+
+func TestUnknownCountsAreMinusOne(t *testing.T) {
+	t.Parallel()
+	answer, err := open(t, t.Context(), onStage(t, nil), "emoji", "hello").Answer()
+	must(t, err)
+	want(t, answer.Usage, tolmach.Usage{
+		Input: -1, Output: -1, Total: -1, CachedInput: -1, Reasoning: -1, CacheWrite: -1,
+	})
 }
 
 func TestAnswerIsAllChunksTogether(t *testing.T) {

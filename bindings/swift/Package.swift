@@ -14,6 +14,6 @@ let package = Package(
       ?? .systemLibrary(name: "CTolmach", pkgConfig: "tolmach"),
     .target(name: "Tolmach", dependencies: ["CTolmach"]),
     .executableTarget(name: "chat", dependencies: ["Tolmach"], path: "Examples/chat"),
-    .testTarget(name: "TolmachTests", dependencies: ["Tolmach"]),
+    .testTarget(name: "TolmachTests", dependencies: ["Tolmach", "CTolmach"]),
   ]
 )

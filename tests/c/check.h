@@ -137,7 +137,7 @@ static void print_quoted(tolmach_str text) {
 static void print_chunk(const tolmach_chunk *chunk) {
   static const char *const kinds[] = {"?",     "start",    "text",  "reasoning", "refusal",
                                       "tool",  "image",    "audio", "source",    "progress",
-                                      "usage", "finish",   "raw",   "state"};
+                                      "usage", "finish",   "raw",   "state",     "logprobs"};
   int known = chunk->kind > 0 && chunk->kind < (int)(sizeof kinds / sizeof *kinds);
   CHECK(chunk->text.ptr && chunk->text.ptr[chunk->text.len] == '\0');
   CHECK(chunk->id.ptr && chunk->id.ptr[chunk->id.len] == '\0');
@@ -154,6 +154,8 @@ static void print_chunk(const tolmach_chunk *chunk) {
     printf(" input=%ld output=%ld total=%ld cached=%ld reasoning=%ld", (long)chunk->usage.input,
            (long)chunk->usage.output, (long)chunk->usage.total, (long)chunk->usage.cached_input,
            (long)chunk->usage.reasoning);
+  /* Few providers tell it. */
+  if (chunk->usage.cache_write >= 0) printf(" cache_write=%ld", (long)chunk->usage.cache_write);
   printf("\n");
   fflush(stdout);
 }

@@ -5,6 +5,7 @@
 //! | Model | What is played |
 //! | --- | --- |
 //! | `words` | reasoning `Hm.`, then `One `, `two `, `three.`, usage 3 + 5, finish `stop` |
+//! | `counted` | `Hi`, usage 9 + 5 = 14, 4 of them from a cache, 3 written to one, 2 for reasoning |
 //! | `emoji` | [`EMOJI`], every byte in a write of its own |
 //! | `many` | [`MANY`] pieces of text: `0 `, `1 `, ... |
 //! | `gated` | `first `, and `second` not before `open` was asked with the same message |
@@ -90,6 +91,13 @@ fn play(exchange: &mut Exchange, gates: &Gates) {
         "words" => exchange.stream(
             delta(json!({"reasoning_content": "Hm."})) + &stream(&["One ", "two ", "three."]),
         ),
+        "counted" => {
+            let usage = json!({"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14,
+                "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 3},
+                "completion_tokens_details": {"reasoning_tokens": 2}});
+            let usage = event(&json!({"choices": [], "usage": usage}));
+            exchange.stream(text("Hi") + &finish("stop") + &usage + DONE);
+        }
         "emoji" => {
             exchange.stream_head();
             for byte in text(EMOJI).bytes() {

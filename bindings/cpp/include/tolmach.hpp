@@ -840,6 +840,8 @@ enum class chunk_kind : std::int32_t {
   raw = TOLMACH_CHUNK_RAW,
   /// Opaque state of the provider's, as JSON in text. The reply has it already.
   state = TOLMACH_CHUNK_STATE,
+  /// How likely the tokens of the answer were, as JSON in text.
+  logprobs = TOLMACH_CHUNK_LOGPROBS,
 };
 
 /// Token counts; empty where the provider did not say.
@@ -848,6 +850,8 @@ struct usage {
   std::optional<std::int64_t> input, output, total;
   /// Of the prompt, from a cache; of the answer, spent on reasoning.
   std::optional<std::int64_t> cached_input, reasoning;
+  /// Of the prompt, written to a cache.
+  std::optional<std::int64_t> cache_write;
 };
 
 /// A view of one piece of an answer, good until its session is next polled or ends. The
@@ -880,7 +884,8 @@ class chunk {
     if (!native_) return {};
     const tolmach_usage& counts = native_->usage;
     return {detail::said(counts.input), detail::said(counts.output), detail::said(counts.total),
-            detail::said(counts.cached_input), detail::said(counts.reasoning)};
+            detail::said(counts.cached_input), detail::said(counts.reasoning),
+            detail::said(counts.cache_write)};
   }
 
   /// The C object; null where empty.

@@ -17,6 +17,23 @@ TEST(answer_comes_with_its_parts) {
   CHECK_EQ(answer.usage.input, 3);
   CHECK_EQ(answer.usage.output, 5);
   CHECK_EQ(answer.usage.cached_input, std::nullopt);
+  CHECK_EQ(answer.usage.cache_write, std::nullopt);
+}
+
+TEST(usage_has_every_count) {
+  const auto usage = stage::play("counted").usage;
+  CHECK_EQ(usage.input, 9);
+  CHECK_EQ(usage.output, 5);
+  CHECK_EQ(usage.total, 14);
+  CHECK_EQ(usage.cached_input, 4);
+  CHECK_EQ(usage.reasoning, 2);
+  CHECK_EQ(usage.cache_write, 3);
+}
+
+TEST(latest_kind_is_that_of_the_header) {
+  tolmach_chunk native{};
+  native.kind = TOLMACH_CHUNK_LOGPROBS;
+  CHECK(tolmach::chunk(&native).kind() == tolmach::chunk_kind::logprobs);
 }
 
 TEST(first_piece_is_in_hand_before_the_second_is_written) {

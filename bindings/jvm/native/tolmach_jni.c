@@ -443,6 +443,7 @@ NATIVE(jbyteArray, sessionPoll)(JNIEnv *env, jclass self, jlong session) {
   put_long(&p, chunk->usage.total);
   put_long(&p, chunk->usage.cached_input);
   put_long(&p, chunk->usage.reasoning);
+  put_long(&p, chunk->usage.cache_write);
   return pack_up(env, &p);
 }
 

@@ -30,6 +30,14 @@ class Streaming(TestCase):
         (usage,) = [c.usage for c in of_kind[ChunkKind.USAGE]]
         assert isinstance(usage, Usage)
         self.assertEqual((usage.input, usage.output, usage.cached_input), (3, 5, None))
+        self.assertIsNone(usage.cache_write)
+
+    def test_usage_has_every_count(self) -> None:
+        with scripted() as client, client.stream(ask("counted")) as stream:
+            usages = [chunk.usage for chunk in stream if chunk.kind == ChunkKind.USAGE]
+        self.assertEqual(usages, [Usage(
+            input=9, output=5, total=14, cached_input=4, reasoning=2, cache_write=3,
+        )])
 
     def test_an_ended_session_stays_ended(self) -> None:
         with scripted() as client, client.stream(ask("words")) as stream:

@@ -51,6 +51,7 @@ class Usage(ctypes.Structure):
         ("total", c_int64),
         ("cached_input", c_int64),
         ("reasoning", c_int64),
+        ("cache_write", c_int64),
     ]
 
 

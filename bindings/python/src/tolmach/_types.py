@@ -44,6 +44,8 @@ class ChunkKind(enum.IntEnum):
     """With the config's raw_chunks alone: text is the undecoded event."""
     STATE = 13
     """Opaque state of the provider's, as JSON in text. The reply has it already."""
+    LOGPROBS = 14
+    """How likely the tokens of the answer were, as JSON in text."""
 
     @classmethod
     def _missing_(cls, value: object) -> Optional[ChunkKind]:
@@ -91,6 +93,8 @@ class Usage:
     """Of the prompt, from a cache."""
     reasoning: Optional[int] = None
     """Of the answer, spent on reasoning."""
+    cache_write: Optional[int] = None
+    """Of the prompt, written to a cache."""
 
 
 @dataclass(frozen=True, **_SLOTS)
@@ -188,7 +192,8 @@ def copy_chunk(chunk: _native.Chunk) -> Chunk:
 
 def _copy_usage(usage: _native.Usage) -> Usage:
     return Usage(*(None if count < 0 else count for count in (
-        usage.input, usage.output, usage.total, usage.cached_input, usage.reasoning
+        usage.input, usage.output, usage.total, usage.cached_input, usage.reasoning,
+        usage.cache_write,
     )))
 
 

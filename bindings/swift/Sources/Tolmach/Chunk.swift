@@ -40,6 +40,8 @@ public struct Chunk: Sendable, Equatable {
     case raw(String)
     /// Opaque state of the provider's, as JSON. `Request.append` of the session has it already.
     case state(String)
+    /// How likely the tokens of the answer were, as JSON.
+    case logprobs(String)
     /// A kind that only a later version of the library knows, by its number.
     case unknown(Int32, text: String)
   }
@@ -66,6 +68,7 @@ public struct Chunk: Sendable, Equatable {
         .finish(FinishReason(rawValue: text), original: String(chunk.name))
       case TOLMACH_CHUNK_RAW: .raw(text)
       case TOLMACH_CHUNK_STATE: .state(text)
+      case TOLMACH_CHUNK_LOGPROBS: .logprobs(text)
       default: .unknown(chunk.kind, text: text)
       }
   }
@@ -112,6 +115,8 @@ extension Chunk {
     public let cachedInput: Int?
     /// Of the answer, spent on reasoning.
     public let reasoning: Int?
+    /// Of the prompt, written to a cache.
+    public let cacheWrite: Int?
 
     init(_ usage: tolmach_usage) {
       input = count(usage.input)
@@ -119,6 +124,7 @@ extension Chunk {
       total = count(usage.total)
       cachedInput = count(usage.cached_input)
       reasoning = count(usage.reasoning)
+      cacheWrite = count(usage.cache_write)
     }
   }
 }

@@ -1,5 +1,7 @@
+import CTolmach
 import Testing
-import Tolmach
+
+@testable import Tolmach
 
 @Suite(.timeLimit(.minutes(20)))
 struct StreamingTests {
@@ -52,6 +54,27 @@ struct StreamingTests {
       contents.lazy.compactMap { if case .usage(let usage) = $0 { usage } else { nil } }.last)
     #expect(usage.input == 3 && usage.output == 5)
     #expect(usage.cachedInput == nil)
+    #expect(usage.cacheWrite == nil)
+  }
+
+  @Test func usageHasEveryCount() async throws {
+    let contents = try await Stage.session("counted").contents()
+    let usage = try #require(
+      contents.lazy.compactMap { if case .usage(let usage) = $0 { usage } else { nil } }.last)
+    #expect(usage.input == 9 && usage.output == 5 && usage.total == 14)
+    #expect(usage.cachedInput == 4 && usage.cacheWrite == 3 && usage.reasoning == 2)
+  }
+
+  @Test func everyKindOfTheHeaderIsKnown() {
+    var chunk = tolmach_chunk()
+    let contents = (TOLMACH_CHUNK_START...TOLMACH_CHUNK_LOGPROBS).map { kind in
+      chunk.kind = kind
+      return Chunk(chunk).content
+    }
+    #expect(contents.allSatisfy { if case .unknown = $0 { false } else { true } })
+    #expect(contents.last == .logprobs(""))
+    chunk.kind = 77
+    #expect(Chunk(chunk).content == .unknown(77, text: ""))
   }
 
   @Test func undecodedEventsArePassedOnWhenAskedFor() async throws {

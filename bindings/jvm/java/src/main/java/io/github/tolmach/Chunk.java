@@ -37,7 +37,9 @@ public final class Chunk {
         /** With the key {@code raw_chunks} alone: text is the undecoded event. */
         RAW,
         /** Opaque state of the provider's, as JSON in text. The reply has it already. */
-        STATE;
+        STATE,
+        /** How likely the tokens of the answer were, as JSON in text. */
+        LOGPROBS;
 
         /** The constants stand in the order of the library's numbers. */
         private static final Kind[] KINDS = values();

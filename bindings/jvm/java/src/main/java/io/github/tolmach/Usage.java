@@ -7,6 +7,7 @@ public final class Usage {
     private final long total;
     private final long cachedInput;
     private final long reasoning;
+    private final long cacheWrite;
 
     Usage(Packed in) {
         input = in.int64();
@@ -14,6 +15,7 @@ public final class Usage {
         total = in.int64();
         cachedInput = in.int64();
         reasoning = in.int64();
+        cacheWrite = in.int64();
     }
 
     /** Of the prompt, cached ones included. */
@@ -39,6 +41,11 @@ public final class Usage {
     /** Of the answer, spent on reasoning. */
     public long getReasoning() {
         return reasoning;
+    }
+
+    /** Of the prompt, written to a cache. */
+    public long getCacheWrite() {
+        return cacheWrite;
     }
 
     @Override

@@ -40,6 +40,7 @@ class StreamingTest {
                         Usage usage = chunk.getUsage();
                         said.append(usage.getInput()).append('+').append(usage.getOutput()).append(' ');
                         assertEquals(-1, usage.getCachedInput());
+                        assertEquals(-1, usage.getCacheWrite());
                         break;
                     default:
                         said.append(chunk.getKind()).append(':').append(chunk.getText()).append(' ');
@@ -49,6 +50,22 @@ class StreamingTest {
             assertTrue(session.isReady());
         }
         assertEquals("REASONING:Hm. TEXT:One  TEXT:two  TEXT:three. 3+5 FINISH:stop ", said.toString());
+    }
+
+    @Test
+    void usageHasEveryCount() {
+        Usage usage = null;
+        try (Client client = Stage.client(); Session session = Stage.open(client, "counted", "Hi")) {
+            for (Chunk chunk : session) {
+                if (chunk.getKind() == Chunk.Kind.USAGE) usage = chunk.getUsage();
+            }
+        }
+        assertEquals(9, usage.getInput());
+        assertEquals(5, usage.getOutput());
+        assertEquals(14, usage.getTotal());
+        assertEquals(4, usage.getCachedInput());
+        assertEquals(2, usage.getReasoning());
+        assertEquals(3, usage.getCacheWrite());
     }
 
     @Test
