@@ -4,20 +4,20 @@
 //! [`Config`]; a [`Session`] is one answer on its way, read by a worker thread and polled
 //! chunk by chunk. The C ABI over it is `include/tolmach.h`.
 //!
-//! What lives where, imports running downwards only:
+//! What lives where, imports running downwards only (`docs/layout.md` says more):
 //!
 //! - `ffi`: the C ABI, and the only place with `unsafe`
-//! - [`session`](Session): the worker, the queue, poll, cancel, readiness
+//! - [`session`](Session): the worker, the queue, poll, cancel, readiness, the reply
 //! - [`client`](Client): a provider, its transport and caches; retries
-//! - `providers`: a file a protocol, and their registry
-//! - `call`: a provider's world while it answers; `fault`: what providers say when not
-//! - `wire`: framing; `json`: reading JSON of every kind; `transport`: HTTP over ureq,
-//!   cancellable
-//! - `recording`: exchanges with servers, written to a file and played from it;
-//!   `cancel_token`: the cancellation and the deadlines of a call
-//! - [`config`](Config): a row for each key; [`request`](Request), [`chunk`](Chunk),
-//!   [`model`](Model), [`error`](Error): what is asked and answered
-//! - `http`: headers, URLs and origins, HTTP requests: what all of the above say
+//! - `dialects`: how each kind of API is asked and read, a file each
+//! - `attempt`: one HTTP attempt, and the parameters that are changed where a server refuses
+//!   them; `answer`: what every answer needs, written once
+//! - `transport`: HTTP over ureq; `recording`: exchanges written to a file and played from it
+//! - [`config`](Config): a row for each key; `catalog`: the providers as data
+//! - `wire`: from bytes to events; `json`: reading JSON of every kind; `fault`: errors of
+//!   providers; `kept`: what goes back unchanged with the next request
+//! - [`request`](Request), [`chunk`](Chunk), [`model`](Model), [`error`](Error): what is asked
+//!   and answered; `http`: headers, URLs and HTTP requests
 //! - `memory`: buffers that may fail to grow; `secret`: keys, and taking them out of text;
 //!   `thread`, `process`, `host`, `panics`, `log`: how the library lives in its host
 //!
