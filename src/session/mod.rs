@@ -58,7 +58,8 @@ impl Session {
     /// a worker thread.
     ///
     /// # Errors
-    /// [`ErrorKind::NoMemory`] when there is not enough to copy the request, or the system
+    /// [`ErrorKind::NoMemory`](crate::ErrorKind::NoMemory) when there is not enough to copy the
+    /// request, or the system
     /// gives no thread or file descriptor.
     pub fn open(client: &Client, request: &Request) -> Result<Session> {
         let control = Control {

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-/// Tells the reasoning between `<think>` and `</think>` from the answer (pitfall 19).
+/// Tells the reasoning between `<think>` and `</think>` from the answer.
 #[derive(Default)]
 pub(super) struct Think {
     inside: bool,
@@ -67,7 +67,7 @@ fn beginning_of(tag: &str, text: &str) -> usize {
 }
 
 /// Takes the tags out by which GigaChat shows images and videos:
-/// `<img src="ID" fuse="true"/>` (providers.md 3.6).
+/// `<img src="ID" fuse="true"/>`.
 #[derive(Default)]
 pub(super) struct Files {
     /// What may be a tag, from its `<`.
