@@ -1,5 +1,4 @@
-//! GigaChat: its tokens, its words for a request, and what is made of its answers
-//! (providers.md 3).
+//! GigaChat: its tokens, its words for a request, and what is made of its answers.
 
 #![allow(
     clippy::unwrap_used,

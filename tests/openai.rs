@@ -1,5 +1,4 @@
-//! OpenAI's protocol: what is sent, and what is made of all that servers answer
-//! (providers.md 2, pitfalls.md).
+//! OpenAI's protocol: what is sent, and what is made of all that servers answer.
 
 #![allow(
     clippy::unwrap_used,

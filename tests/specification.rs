@@ -1,5 +1,4 @@
-//! The least that the specification wants of every decoder, item by item
-//! (providers.md 7.4).
+//! The least that the specification wants of every decoder, item by item.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
 //! The three web chats whose services are gone: what is sent, and what comes of all they
-//! answered (providers.md 4, 5 and 6).
+//! answered.
 
 #![allow(
     clippy::unwrap_used,

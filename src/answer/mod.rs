@@ -195,8 +195,13 @@ impl<'a> Answer<'a> {
 
     /// A source: where it is, and its title. Each is given once.
     pub(crate) fn source(&mut self, choice: i32, url: &str, title: &str) {
-        if !self.sources.insert((choice, url.to_owned())) {
+        let source = (choice, url.to_owned());
+        if self.sources.contains(&source) {
             return;
+        }
+        // What an endless list repeats is given again.
+        if self.sources.len() < self.config.max_tool_calls {
+            self.sources.insert(source);
         }
         let index = self.next_index(ChunkKind::Source, choice);
         let chunk = Chunk::new(ChunkKind::Source);

@@ -59,8 +59,7 @@ impl Session {
     ///
     /// # Errors
     /// [`ErrorKind::NoMemory`](crate::ErrorKind::NoMemory) when there is not enough to copy the
-    /// request, or the system
-    /// gives no thread or file descriptor.
+    /// request, or the system gives no thread or file descriptor.
     pub fn open(client: &Client, request: &Request) -> Result<Session> {
         let control = Control {
             queue: Arc::new(Queue::new(client.config().queue_bytes)),
