@@ -5,9 +5,14 @@ use serde_json::Value;
 use crate::chunk::Usage;
 
 impl Usage {
-    /// These counts, with those of `later` that are known in their place.
+    /// These counts, with those of `later` that are known in their place. A total is that of
+    /// the counts it came with: newer ones without a total leave none.
     pub(super) fn merged(self, later: Usage) -> Usage {
-        self.combined(later, |_, later| later)
+        let total = match later.input >= 0 || later.output >= 0 {
+            true => later.total,
+            false => self.total,
+        };
+        Usage { total, ..self }.combined(later, |_, later| later)
     }
 
     /// The sum of both.
@@ -138,6 +143,9 @@ mod tests {
         let merged = Usage { output: 5, cache_write: 2, ..start };
         assert_eq!(start.merged(end), merged);
         assert_eq!(merged.totalled().total, 15);
+        let told = Usage { total: 11, ..start };
+        assert_eq!(told.merged(end), merged);
+        assert_eq!(told.merged(Usage { cached_input: 5, ..Usage::default() }).total, 11);
         let other = Usage { input: 1, output: 2, total: 7, reasoning: 1, ..Usage::default() };
         let sum = Usage { input: 11, output: 7, total: 22, reasoning: 1, ..merged };
         assert_eq!(merged.plus(other), sum);
