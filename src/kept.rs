@@ -96,11 +96,12 @@ impl Kept {
         match (note.shift_remove("item"), note.shift_remove("call")) {
             (Some(item), _) => self.items.push(Item::Whole(item)),
             (None, Some(call)) => {
-                for item in &mut self.items {
-                    match item {
-                        Item::Call { id, with: known } if call == **id => *known = with.clone(),
-                        _ => {}
-                    }
+                let known = self.items.iter_mut().rev().find_map(|item| match item {
+                    Item::Call { id, with } if call == **id => Some(with),
+                    _ => None,
+                });
+                if let Some(known) = known {
+                    *known = with;
                 }
             }
             (None, None) => match self.items.last_mut() {
@@ -181,7 +182,10 @@ pub(crate) fn pieces<'m>(message: &'m Value, dialect: &str) -> Vec<Piece<'m>> {
 fn in_order<'m>(message: &'m Value, dialect: &str) -> Option<Vec<Piece<'m>>> {
     let kept =
         message.get(FIELD).filter(|kept| kept.get("dialect").is_some_and(|d| d == dialect))?;
-    let mut text = message.get("content").map_or(Some(""), Value::as_str)?;
+    let mut text = match message.get("content") {
+        None | Some(Value::Null) => "",
+        Some(content) => content.as_str()?,
+    };
     let mut calls: Vec<&Value> = calls_of(message).collect();
     let mut pieces = Vec::new();
     for item in kept.get("items")?.as_array()? {
@@ -273,6 +277,31 @@ mod tests {
                 "! null"
             ]
         );
+    }
+
+    /// Clients of OpenAI's put null beside tool calls where there is no text.
+    #[test]
+    fn message_without_text_is_taken_apart_in_the_order_of_the_wire() {
+        let mut kept = Kept::default();
+        noted(&[Note::item("d", &json!({"type": "thinking"}))], &mut kept);
+        kept.call("a");
+        let mut message = message();
+        message["tolmach"] = kept.to_value(|_| true).unwrap().unwrap();
+        for none in [json!(""), json!(null)] {
+            message["content"] = none;
+            assert_eq!(shown(&message, "d"), ["{\"type\":\"thinking\"}", "a f {} 2 null"]);
+        }
+    }
+
+    /// Whatever the server calls its calls, a note takes no more memory than it was given.
+    #[test]
+    fn note_belongs_to_the_latest_call_of_its_id() {
+        let mut kept = Kept::default();
+        kept.call("a");
+        kept.call("a");
+        noted(&[Note::call("d", "a", &json!({"caller": "c"}))], &mut kept);
+        let items = json!([{"call": "a"}, {"call": "a", "with": {"caller": "c"}}]);
+        assert_eq!(kept.to_value(|_| true).unwrap().unwrap()["items"], items);
     }
 
     #[test]
