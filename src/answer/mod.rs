@@ -10,6 +10,7 @@ mod reasons;
 pub(crate) mod usage;
 
 use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -55,8 +56,8 @@ pub(crate) struct Answer<'a> {
     failure: Option<Error>,
     /// How many images and sources each choice has had.
     counts: HashMap<(ChunkKind, i32), i32>,
-    /// The sources that each choice has had.
-    sources: HashSet<(i32, String)>,
+    /// The sources that each choice has had, by the hashes of their URLs.
+    sources: HashSet<u64>,
     /// The choices that have said something.
     choices: Vec<i32>,
     calls: Vec<ToolCall>,
@@ -72,6 +73,9 @@ pub(crate) struct Answer<'a> {
     /// The reason that each finished choice gave.
     reasons: Vec<(i32, String)>,
 }
+
+/// How many sources of an answer are remembered.
+const MOST_SOURCES: usize = 4096;
 
 /// A text whose pieces follow one another: its kind, choice, index, and name.
 type Stream = (ChunkKind, i32, i32, String);
@@ -193,14 +197,14 @@ impl<'a> Answer<'a> {
         self.take(&Chunk { choice, index, text: url, name, ..Chunk::new(ChunkKind::Image) });
     }
 
-    /// A source: where it is, and its title. Each is given once.
+    /// A source: where it is, and its title. Each is given once; of more than
+    /// [`MOST_SOURCES`], the later ones as often as they come.
     pub(crate) fn source(&mut self, choice: i32, url: &str, title: &str) {
-        let source = (choice, url.to_owned());
+        let source = self.sources.hasher().hash_one((choice, url));
         if self.sources.contains(&source) {
             return;
         }
-        // What an endless list repeats is given again.
-        if self.sources.len() < self.config.max_tool_calls {
+        if self.sources.len() < MOST_SOURCES {
             self.sources.insert(source);
         }
         let index = self.next_index(ChunkKind::Source, choice);
@@ -595,4 +599,36 @@ fn push_joined(chunk: &Chunk<'_>, halves: &mut Halves<Stream>, batch: &mut Batch
 /// A token is four bytes, more or less.
 fn tokens_of(bytes: usize) -> i64 {
     i64::try_from(bytes / 4).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::Limits;
+
+    struct Nobody;
+
+    impl Sink for Nobody {
+        fn deliver(&self, batch: &mut Batch) -> Result<()> {
+            batch.clear();
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn sources_are_given_once_and_remembered_within_a_limit() {
+        let config = Config::new("openai").unwrap();
+        let limits = Limits { connect: None, first_byte: None, idle: None, total: None };
+        let token = Token::new(limits);
+        let mut answer = Answer::new(&config, &token, &Nobody);
+        let given = |answer: &Answer<'_>, choice| answer.counts[&(ChunkKind::Source, choice)];
+        let most = i32::try_from(MOST_SOURCES).unwrap() + 10;
+        for number in 0..most {
+            answer.source(0, &format!("https://example.org/{number}"), "");
+        }
+        answer.source(0, "https://example.org/0", "");
+        answer.source(1, "https://example.org/0", "");
+        assert_eq!([given(&answer, 0), given(&answer, 1)], [most, 1]);
+        assert_eq!(answer.sources.len(), MOST_SOURCES);
+    }
 }
