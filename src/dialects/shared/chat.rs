@@ -404,7 +404,7 @@ impl ChatReader {
         }
     }
 
-    /// Holds a piece of a function answer.
+    /// Holds a piece of a function call.
     fn take_function_call(
         &mut self,
         choice: i32,

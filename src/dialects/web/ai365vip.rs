@@ -1,5 +1,5 @@
-//! AI365VIP: a web chat that took one folded prompt and answered in plain text
-//!. The service is gone; its protocol is kept.
+//! AI365VIP: a web chat that took one folded prompt and answered in plain text. The service
+//! is gone; its protocol is kept.
 
 use serde_json::json;
 

@@ -1,5 +1,5 @@
-//! AmigoChat: a web chat with a persona for each model. The service is
-//! gone; its protocol is kept.
+//! AmigoChat: a web chat with a persona for each model. The service is gone; its protocol is
+//! kept.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
