@@ -604,7 +604,7 @@ fn tokens_of(bytes: usize) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::Limits;
+    use crate::config::Limits;
 
     struct Nobody;
 
@@ -619,7 +619,7 @@ mod tests {
     fn sources_are_given_once_and_remembered_within_a_limit() {
         let config = Config::new("openai").unwrap();
         let limits = Limits { connect: None, first_byte: None, idle: None, total: None };
-        let token = Token::new(limits);
+        let token = CancelToken::new(limits);
         let mut answer = Answer::new(&config, &token, &Nobody);
         let given = |answer: &Answer<'_>, choice| answer.counts[&(ChunkKind::Source, choice)];
         let most = i32::try_from(MOST_SOURCES).unwrap() + 10;
