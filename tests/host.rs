@@ -71,6 +71,10 @@ fn children_of_fork_neither_hang_nor_harm_their_parent() {
 
 #[test]
 fn callback_that_waits_holds_up_no_other_session() {
-    let server = Server::start(|exchange| exchange.wait_for_close());
+    let server = Server::start(|exchange| {
+        exchange.stream_head();
+        exchange.chunk(openai::delta(json!({"role": "assistant"})));
+        exchange.wait_for_close();
+    });
     c::program("slow_callback").arg(server.url()).run().passed();
 }
