@@ -104,7 +104,13 @@ impl Decoder {
         let step = match &mut self.framing {
             Framing::Unknown(_) if buffer.is_finished() => Step::End,
             Framing::Unknown(_) => Step::Starved,
-            Framing::EventStream(events) => events.advance(buffer)?,
+            Framing::EventStream(events) => match events.advance(buffer)? {
+                Some(step) => step,
+                None => {
+                    self.framing = Framing::Json(Json::default());
+                    return self.advance();
+                }
+            },
             Framing::Json(json) => json.advance(buffer),
             Framing::Html => Step::Html,
             Framing::Text(text) => text.advance(buffer),

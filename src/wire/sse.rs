@@ -31,24 +31,29 @@ enum Payload {
 }
 
 impl EventStream {
-    pub(super) fn advance(&mut self, buffer: &mut Buffer) -> Result<Step> {
+    /// Finds the next event. `None`: this is no event stream any more, what comes is JSON.
+    pub(super) fn advance(&mut self, buffer: &mut Buffer) -> Result<Option<Step>> {
         if let Some(Payload::Line(last)) = self.handed_out {
             if last + 1 < self.data.len() {
                 self.handed_out = Some(Payload::Line(last + 1));
-                return Ok(Step::Event);
+                return Ok(Some(Step::Event));
             }
         }
         if self.handed_out.is_some() {
             self.forget(buffer);
         }
         while let Some(line) = self.lines.next_line(buffer) {
+            if self.is_json_itself(buffer, &line) {
+                self.leave(buffer, &line);
+                return Ok(None);
+            }
             if !line.is_empty() {
                 self.take_field(buffer, line)?;
             } else if self.data.is_empty() {
                 self.forget(buffer);
             } else {
                 self.dispatch(buffer)?;
-                return Ok(Step::Event);
+                return Ok(Some(Step::Event));
             }
         }
         if !buffer.is_finished() {
@@ -57,22 +62,38 @@ impl EventStream {
                 buffer.drop_taken();
                 buffer.shorten_line();
             }
-            return Ok(Step::Starved);
+            return Ok(Some(Step::Starved));
         }
         // Many servers omit the last blank line, a cut answer does as well: what is
         // complete by itself counts.
         let last = buffer.take_rest();
+        if self.is_json_itself(buffer, &last) {
+            self.leave(buffer, &last);
+            return Ok(None);
+        }
         self.take_field(buffer, last)?;
         if self.data.is_empty() {
-            return Ok(Step::End);
+            return Ok(Some(Step::End));
         }
         self.dispatch(buffer)?;
         let event = self.event(buffer);
         if event.is_done() || is_json(event.data) {
-            return Ok(Step::Event);
+            return Ok(Some(Step::Event));
         }
         self.forget(buffer);
-        Ok(Step::End)
+        Ok(Some(Step::End))
+    }
+
+    /// Whether JSON stands where an event would begin, without a field's name.
+    fn is_json_itself(&self, buffer: &Buffer, line: &Range<usize>) -> bool {
+        self.data.is_empty() && matches!(buffer.get(line).first(), Some(b'{' | b'['))
+    }
+
+    /// Leaves all from `line` on to others: some servers say in plain JSON why their stream
+    /// ends.
+    fn leave(&mut self, buffer: &mut Buffer, line: &Range<usize>) {
+        buffer.take_to(line.start);
+        self.forget(buffer);
     }
 
     /// The event that was handed out.

@@ -72,6 +72,22 @@ fn bom_comments_ids_and_unknown_fields_are_no_data() {
 }
 
 #[test]
+fn stream_that_goes_on_in_json_is_read_on() {
+    for json in ["{\"b\": 2}", "{\n  \"b\": 2\n}", "[{\r\n\"b\": 2}\r\n]", "{\"b\":"] {
+        for end in ["", "\n", "\r\n\r\n"] {
+            for blank in ["\n\n", "\r\n\r\n", "\n\n: comment\n", "\n\nevent: error\n"] {
+                let text = format!("data: {{\"a\":1}}{blank}{json}{end}");
+                let data = data_of(&text);
+                let data: Vec<&str> = data.iter().map(|data| data.trim_ascii()).collect();
+                assert_eq!(data, ["{\"a\":1}", json], "{text:?}");
+            }
+        }
+    }
+    // Inside of an event it is a field, if an odd one.
+    assert_eq!(data_of("data: {\n{\"b\":2}\ndata: }\n\n"), ["{\n}"]);
+}
+
+#[test]
 fn one_leading_space_is_dropped_and_no_more() {
     assert_eq!(data_of("data:  x\n\ndata:y\n\n"), [" x", "y"]);
 }
