@@ -160,7 +160,11 @@ pub(crate) fn cut_query(url: &str) -> (&str, &str) {
 /// The URL of `path` below `base`, which keeps its query.
 pub(crate) fn join(base: &str, path: &str) -> String {
     let (place, query) = cut_query(base);
-    format!("{}{path}{query}", place.trim_end_matches('/'))
+    let place = place.trim_end_matches('/');
+    match query.strip_prefix('?') {
+        Some(query) if path.contains('?') => format!("{place}{path}&{query}"),
+        _ => format!("{place}{path}{query}"),
+    }
 }
 
 #[cfg(test)]
@@ -268,5 +272,7 @@ mod tests {
         ] {
             assert_eq!(join(base, "/models"), joined);
         }
+        assert_eq!(join("https://a/v1?x=1", "/models?y=2"), "https://a/v1/models?y=2&x=1");
+        assert_eq!(join("https://a/v1", "/models?y=2"), "https://a/v1/models?y=2");
     }
 }
