@@ -164,7 +164,8 @@ fn stated(body: &Value) -> Option<Said> {
                 codes,
                 status: number
                     .and_then(|n| u16::try_from(n).ok())
-                    .filter(|n| (400..600).contains(n)),
+                    .filter(|n| (400..600).contains(n))
+                    .or_else(|| http_status_of(error.get("status")?.as_str()?)),
                 retry_after: retry_delay(error),
             })
         }
@@ -222,6 +223,23 @@ fn retry_delay(error: &Value) -> Option<Duration> {
     let details = error.get("details")?.as_array()?;
     let delay = details.iter().find_map(|detail| detail.get("retryDelay")?.as_str())?;
     seconds(delay.strip_suffix('s')?)
+}
+
+/// The HTTP status of one of Google's words for a status, which may come without it.
+fn http_status_of(word: &str) -> Option<u16> {
+    Some(match word {
+        "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "OUT_OF_RANGE" => 400,
+        "UNAUTHENTICATED" => 401,
+        "PERMISSION_DENIED" => 403,
+        "NOT_FOUND" => 404,
+        "ABORTED" | "ALREADY_EXISTS" => 409,
+        "RESOURCE_EXHAUSTED" => 429,
+        "INTERNAL" | "DATA_LOSS" | "UNKNOWN" => 500,
+        "UNIMPLEMENTED" => 501,
+        "UNAVAILABLE" => 503,
+        "DEADLINE_EXCEEDED" => 504,
+        _ => return None,
+    })
 }
 
 /// What decides the class of an error before its status does: parts of the provider's code,
