@@ -25,6 +25,8 @@ pub(crate) struct Reply {
     reasoning_field: String,
     calls: Vec<Call>,
     audio: String,
+    /// It has images or audio. They go back where they are kept.
+    has_media: bool,
     /// What the provider wants back, as fields of the message.
     state: Map<String, Value>,
     /// What else it wants back, and in which order.
@@ -61,6 +63,7 @@ impl Reply {
             // Newer state takes the place of older: see take_state().
             ChunkKind::State => (0, false),
             ChunkKind::Audio => (chunk.id.len(), false),
+            ChunkKind::Image => (0, false),
             ChunkKind::Finish => (0, false),
             _ => return,
         };
@@ -108,7 +111,13 @@ impl Reply {
                     memory::push_str(&mut call.arguments, chunk.text)?;
                 }
             }
-            ChunkKind::Audio if !chunk.id.is_empty() => chunk.id.clone_into(&mut self.audio),
+            ChunkKind::Image => self.has_media = true,
+            ChunkKind::Audio => {
+                self.has_media = true;
+                if !chunk.id.is_empty() {
+                    chunk.id.clone_into(&mut self.audio);
+                }
+            }
             ChunkKind::State => {
                 json::room_to_parse(chunk.text.as_bytes())?;
                 if let Ok(Value::Object(state)) = serde_json::from_str(chunk.text) {
@@ -144,7 +153,9 @@ impl Reply {
         let whole: Vec<&Call> =
             self.calls.iter().filter(|call| call.is_whole(self.finished)).collect();
         let calls = whole.iter().map(|call| call.to_json()).collect::<Result<Vec<Value>>>()?;
-        let says_nothing = self.text.trim().is_empty()
+        let kept = self.kept.to_value(|id| whole.iter().any(|call| call.id == id))?;
+        let says_nothing = !(self.has_media && kept.is_some())
+            && self.text.trim().is_empty()
             && self.refusal.is_empty()
             && self.audio.is_empty()
             && calls.is_empty();
@@ -173,7 +184,7 @@ impl Reply {
                 message.insert(name.clone(), memory::value(value)?);
             }
         }
-        if let Some(kept) = self.kept.to_value(|id| whole.iter().any(|call| call.id == id))? {
+        if let Some(kept) = kept {
             message.insert(kept::FIELD.to_owned(), kept);
         }
         if self.is_incomplete {
@@ -416,6 +427,18 @@ mod tests {
         let mut reply = Reply::new(1000);
         chunks.iter().for_each(|chunk| reply.take(chunk));
         reply
+    }
+
+    #[test]
+    fn image_that_is_kept_is_a_message() {
+        let image = Chunk { bytes: b"png", ..Chunk::new(ChunkKind::Image) };
+        let item = "{\"tolmach\":{\"dialect\":\"d\",\"item\":{\"data\":\"cG5n\"}}}";
+        let item = Chunk { text: item, ..Chunk::new(ChunkKind::State) };
+        assert_eq!(reply_of(&[image]).to_json().unwrap(), "");
+        assert_eq!(reply_of(&[item]).to_json().unwrap(), "");
+        let message = reply(1000, &[image, item]);
+        assert_eq!(message["tolmach"]["items"], json!([{"item": {"data": "cG5n"}}]));
+        assert_eq!(message["content"], "");
     }
 
     #[test]
