@@ -28,6 +28,11 @@ fn converse(provider: &str, path: &str, model: &str) {
 }
 
 #[test]
+fn gemini_holds_a_conversation_with_tools_and_an_image() {
+    converse("gemini", "/v1beta", "gemini-4-argon");
+}
+
+#[test]
 fn openai_chat_holds_a_conversation_with_tools_and_an_image() {
     converse("openai", "/v1", "o3");
 }

@@ -80,6 +80,15 @@ fn subjects() -> Vec<Subject> {
         subject("ai365vip", "ai365vip", &[], "text/plain", "Hi".to_owned(), ""),
         subject("amigochat", "amigochat", &[], "text/event-stream", stream, &done),
         subject(
+            "gemini",
+            "gemini",
+            &[("api_key", "k"), ("model", "m")],
+            "text/event-stream",
+            GEMINI.to_owned(),
+            // The end of the body is the end mark.
+            "",
+        ),
+        subject(
             "aichats",
             "aichats",
             &[],
@@ -89,6 +98,10 @@ fn subjects() -> Vec<Subject> {
         ),
     ]
 }
+
+/// The finish reason comes in the last event, and nothing marks the end.
+const GEMINI: &str = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"H\"}]}}]}\n\n\
+    data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"i\"}]},\"finishReason\":\"STOP\"}]}\n\n";
 
 const PATIENCE: &str = "400";
 

@@ -11,6 +11,46 @@ mod support;
 use support::aimock::{Aimock, KEY};
 use support::c;
 
+/// The same, of Gemini's API.
+fn ask_gemini(server: &Aimock, message: &str) -> Vec<String> {
+    let request = serde_json::json!({"model": "gemini-4-argon", "messages": [{"role": "user", "content": message}]});
+    let url = server.url().replace("/v1", "/v1beta");
+    let program = c::program("stream").env("TEST_PROVIDER", Some("gemini")).arg(url);
+    let program = program.arg(format!("api_key={KEY}")).arg("max_retries=0");
+    let outcome = program.arg(format!("@{request}")).run().passed();
+    outcome.stdout.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn answer_of_gemini_streams_from_a_real_server_to_its_end() {
+    let Some(server) = Aimock::shared() else { return };
+    let lines = ask_gemini(&server, "hello");
+    assert!(lines.iter().filter(|line| line.starts_with("text ")).count() > 5, "{lines:?}");
+    assert!(lines.iter().any(|line| line.starts_with("usage 0 0 \"\" input=")), "{lines:?}");
+    let end = lines.len() - 3;
+    assert_eq!(
+        lines[end..],
+        [
+            "finish 0 0 \"stop\" name=\"STOP\"",
+            "end",
+            "reply {\"role\":\"assistant\",\"content\":\"Hello from a server that nobody here wrote: Привет, 世界 👋!\"}",
+        ]
+    );
+    let call = ask_gemini(&server, "weather");
+    let is_call = |line: &String| line.starts_with("tool 0 0 \"{\\\"city\\\":\\\"Oslo\\\"}\"");
+    assert!(call.iter().any(is_call), "{call:?}");
+    assert!(
+        call.contains(&"finish 0 0 \"tool_calls\" name=\"FUNCTION_CALL\"".to_owned())
+           ,
+        "{call:?}"
+    );
+    let hurried = ask_gemini(&server, "too fast").remove(0);
+    assert!(hurried.starts_with("error TOLMACH_E_RATE_LIMITED http=429"), "{hurried}");
+    let cut = ask_gemini(&server, "cut me off");
+    assert!(cut.iter().any(|line| line.starts_with("text ")), "{cut:?}");
+    assert!(cut.iter().any(|line| line.starts_with("error TOLMACH_E_TRUNCATED")), "{cut:?}");
+}
+
 /// The lines of tests/c/stream.c for a message.
 fn ask(server: &Aimock, key: &str, message: &str) -> Vec<String> {
     let request =

@@ -72,6 +72,10 @@ pub(crate) struct Answer<'a> {
     done: bool,
     /// The reason that each finished choice gave.
     reasons: Vec<(i32, String)>,
+    /// The choices that were blocked, whatever the reason is called.
+    blocked: Vec<i32>,
+    /// What the provider added to the reason.
+    explanation: String,
 }
 
 /// How many sources of an answer are remembered.
@@ -119,6 +123,8 @@ impl<'a> Answer<'a> {
             estimate: None,
             done: false,
             reasons: Vec::new(),
+            blocked: Vec::new(),
+            explanation: String::new(),
         }
     }
 
@@ -393,6 +399,23 @@ impl<'a> Answer<'a> {
         self.reasons.push((choice, raw.to_owned()));
     }
 
+    /// A filter blocked the prompt of a choice, for a reason in the provider's words.
+    pub(crate) fn blocked(&mut self, choice: i32, raw: &str) {
+        self.blocked.push(choice);
+        self.reason(choice, raw);
+    }
+
+    /// Explains the reason. An error says it.
+    pub(crate) fn explain(&mut self, text: &str) {
+        text.clone_into(&mut self.explanation);
+    }
+
+    /// Whether the body of the response ended properly. Where no event marks the end of the
+    /// answer, only that tells it from one that was cut.
+    pub(crate) fn has_whole_body(&self) -> bool {
+        self.token.is_whole()
+    }
+
     /// The end mark has come.
     pub(crate) fn done(&mut self) {
         self.done = true;
@@ -435,7 +458,11 @@ impl<'a> Answer<'a> {
         }
         reasons.sort_by_key(|(choice, _)| *choice);
         for (choice, raw) in &reasons {
-            let Some(reason) = reasons::unified(raw, self.calls_tools(*choice, None)) else {
+            let reason = match self.blocked.contains(choice) {
+                true => Some("content_filter"),
+                false => reasons::unified(raw, self.calls_tools(*choice, None)),
+            };
+            let Some(reason) = reason else {
                 return Err(self.failed(raw));
             };
             let chunk = Chunk::new(ChunkKind::Finish);
@@ -565,7 +592,10 @@ impl<'a> Answer<'a> {
 
     /// The provider says that it gave up.
     pub(crate) fn failed(&self, reason: &str) -> Error {
-        self.error(ErrorKind::Server, &format!("ended its answer with the reason {reason:?}"))
+        let colon = if self.explanation.is_empty() { "" } else { ": " };
+        let explanation = &self.explanation;
+        let said = format!("ended its answer with the reason {reason:?}{colon}{explanation}");
+        self.error(ErrorKind::Server, &said)
     }
 
     /// The answer is none of this protocol.

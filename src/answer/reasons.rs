@@ -45,7 +45,7 @@ const LENGTH: &[&str] = &[
     "model_context_window_exceeded",
 ];
 
-const TOOL_CALLS: &[&str] = &["tool_calls", "tool_use", "TOOL_CALL", "function_call"];
+const TOOL_CALLS: &[&str] = &["tool_calls", "tool_use", "TOOL_CALL", "function_call", "FUNCTION_CALL"];
 
 /// Also the reasons for which a prompt is blocked.
 const CONTENT_FILTER: &[&str] = &[
@@ -102,7 +102,7 @@ mod tests {
                 "length max_tokens MAX_TOKENS model_length max_output_tokens max_messages \
                  model_context_window_exceeded",
             ),
-            (Some("tool_calls"), "tool_calls tool_use TOOL_CALL function_call"),
+            (Some("tool_calls"), "tool_calls tool_use TOOL_CALL function_call FUNCTION_CALL"),
             (
                 Some("content_filter"),
                 "content_filter refusal content_filtered guardrail_intervened sensitive \

@@ -36,6 +36,7 @@ pub(crate) enum Dialect {
     Ai365Vip,
     AmigoChat,
     AiChats,
+    Gemini,
 }
 
 impl Dialect {
@@ -47,6 +48,15 @@ impl Dialect {
             Dialect::Ai365Vip => "ai365vip",
             Dialect::AmigoChat => "amigochat",
             Dialect::AiChats => "aichats",
+            Dialect::Gemini => "gemini",
+        }
+    }
+
+    /// Another environment variable where a key may be kept; "" for none.
+    pub(crate) fn other_api_key_env(self) -> &'static str {
+        match self {
+            Dialect::Gemini => "GOOGLE_API_KEY",
+            _ => "",
         }
     }
 }
@@ -158,5 +168,26 @@ static PROVIDERS: &[Provider] = &[
         auth_schemes: &[],
         extra_root: None,
         dialect: Dialect::AiChats,
+    },
+    Provider {
+        name: "gemini",
+        label: "Gemini",
+        url: "https://ai.google.dev",
+        base_url: "https://generativelanguage.googleapis.com/v1beta",
+        default_model: "",
+        api_key_env: "GEMINI_API_KEY",
+        capabilities: Capabilities::STREAM
+            .with(Capabilities::HISTORY)
+            .with(Capabilities::SYSTEM)
+            .with(Capabilities::TOOLS)
+            .with(Capabilities::VISION)
+            .with(Capabilities::IMAGES)
+            .with(Capabilities::LIST_MODELS)
+            .with(Capabilities::NEEDS_AUTH)
+            .with(Capabilities::WORKING),
+        keys: &["api_key", "auth_scheme"],
+        auth_schemes: &["x-goog-api-key", "bearer"],
+        extra_root: None,
+        dialect: Dialect::Gemini,
     },
 ];

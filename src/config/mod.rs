@@ -133,25 +133,26 @@ impl Config {
         if self.recording.replay.is_some() {
             return Ok(Secret::default());
         }
-        let variable = self.provider.api_key_env;
-        let value = match variable {
-            "" => None,
-            _ => std::env::var(variable).ok().map(Zeroizing::new),
-        };
-        match value.as_deref().map(|key| key.trim()).filter(|key| !key.is_empty()) {
-            Some(key) if key.chars().any(char::is_control) => Err(Error::new(
+        let names = [self.provider.api_key_env, self.provider.dialect.other_api_key_env()];
+        let names = names.into_iter().filter(|name| !name.is_empty());
+        let found = names.clone().find_map(|name| {
+            let value = Zeroizing::new(std::env::var(name).ok()?);
+            let key = value.trim();
+            (!key.is_empty()).then(|| (name, Secret::new(key)))
+        });
+        match found {
+            Some((name, key)) if key.expose().chars().any(char::is_control) => Err(Error::new(
                 ErrorKind::Auth,
-                format!(
-                    "the environment variable {variable} has a line break or control character"
-                ),
+                format!("the environment variable {name} has a line break or control character"),
             )),
-            Some(key) => Ok(Secret::new(key)),
+            Some((_, key)) => Ok(key),
             None => Err(Error::new(
                 ErrorKind::Auth,
                 format!(
-                    "{} needs a key: set \"api_key\" or the environment variable {variable} \
+                    "{} needs a key: set \"api_key\" or the environment variable {} \
                      (an empty \"api_key\" is for a server that wants none)",
-                    self.provider.label
+                    self.provider.label,
+                    names.collect::<Vec<_>>().join(" or ")
                 ),
             )),
         }

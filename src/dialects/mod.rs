@@ -4,6 +4,7 @@
 //! HTTP, and [`Answer`], which takes what an event says. It never sees a thread, a queue or
 //! a C type.
 
+mod gemini;
 mod gigachat;
 mod openai_chat;
 mod shared;
@@ -42,6 +43,7 @@ pub(crate) fn connect(config: &Config) -> Result<Box<dyn Dialect>> {
         D::Ai365Vip => Box::new(web::ai365vip::Ai365Vip::new(config)?),
         D::AmigoChat => Box::new(web::amigochat::AmigoChat::new(config)?),
         D::AiChats => Box::new(web::aichats::AiChats::new(config)?),
+        D::Gemini => Box::new(gemini::Gemini::new(config)?),
     })
 }
 

@@ -84,6 +84,13 @@ use crate::memory;
 /// - user, password: in the place of the key
 /// - api_version: "v1" (default) or "v2"
 ///
+/// Keys of "gemini":
+///
+/// - api_key: default is the environment variable GEMINI_API_KEY, else GOOGLE_API_KEY; empty
+///   for a server that wants none
+/// - auth_scheme: the header of the key: "x-goog-api-key" (default), or "bearer" for an access
+///   token, as Vertex AI wants it
+///
 /// Key of "ai365vip", "amigochat" and "aichats":
 ///
 /// - cookie: sent as it is; none by default

@@ -1,0 +1,423 @@
+//! What generateContent answers: each event is a whole response that holds what is new.
+
+use serde_json::{Map, Value, json};
+
+use crate::answer::Answer;
+use crate::chunk::Usage;
+use crate::dialects::{Flow, Reader};
+use crate::error::Result;
+use crate::log;
+use crate::media;
+use crate::wire::Event;
+
+use super::args::Args;
+
+/// The finish reason of an answer that another request goes on with.
+const CONTINUATION: &str = "CONTINUATION";
+
+/// What has come of an answer so far. It outlives a request that is continued.
+#[derive(Default)]
+pub(super) struct GeminiReader {
+    candidates: Vec<Candidate>,
+    /// The reason why the prompt was not answered.
+    blocked: Option<String>,
+    /// With which token the next request goes on.
+    continuation: Option<String>,
+    /// How many tool calls there were.
+    calls: i64,
+    /// The call whose arguments come in pieces.
+    open: Option<OpenCall>,
+    usage: Counts,
+    has_warned: bool,
+}
+
+struct Candidate {
+    choice: i32,
+    is_finished: bool,
+    is_blocked: bool,
+    /// Its latest part was text without a signature: more of it may follow.
+    has_open_text: bool,
+}
+
+impl Candidate {
+    fn of(choice: i32) -> Candidate {
+        Candidate { choice, is_finished: false, is_blocked: false, has_open_text: false }
+    }
+}
+
+struct OpenCall {
+    choice: i32,
+    wire_index: i64,
+    id: String,
+    name: String,
+    args: Args,
+    /// What goes back with the call.
+    with: Map<String, Value>,
+}
+
+/// The numbers of usageMetadata. Each event repeats those that are known by then.
+#[derive(Default)]
+struct Counts {
+    prompt: Option<i64>,
+    tool_prompt: Option<i64>,
+    cached: Option<i64>,
+    candidates: Option<i64>,
+    thoughts: Option<i64>,
+    total: Option<i64>,
+}
+
+impl Counts {
+    fn take(&mut self, metadata: &Value) {
+        for (count, name) in [
+            (&mut self.prompt, "promptTokenCount"),
+            (&mut self.tool_prompt, "toolUsePromptTokenCount"),
+            (&mut self.cached, "cachedContentTokenCount"),
+            (&mut self.candidates, "candidatesTokenCount"),
+            (&mut self.thoughts, "thoughtsTokenCount"),
+            (&mut self.total, "totalTokenCount"),
+        ] {
+            let said = metadata.get(name).and_then(Value::as_i64);
+            *count = said.map(|said| said.max(0)).or(*count);
+        }
+    }
+
+    fn usage(&self) -> Usage {
+        let sum = |first: Option<i64>, second: Option<i64>| match (first, second) {
+            (None, None) => -1,
+            (first, second) => first.unwrap_or(0).saturating_add(second.unwrap_or(0)),
+        };
+        Usage {
+            input: sum(self.prompt, self.tool_prompt),
+            output: sum(self.candidates, self.thoughts),
+            total: self.total.unwrap_or(-1),
+            cached_input: self.cached.unwrap_or(-1),
+            reasoning: self.thoughts.unwrap_or(-1),
+            ..Usage::default()
+        }
+    }
+}
+
+impl Reader for GeminiReader {
+    fn read(&mut self, event: Event<'_>, answer: &mut Answer<'_>) -> Result<Flow> {
+        if event.name == b"error" {
+            return Err(answer.error_of(event));
+        }
+        if event.data.trim_ascii().is_empty() || event.is_done() {
+            return Ok(Flow::More);
+        }
+        match answer.json(event.data)? {
+            // Without alt=sse the responses stand in a list.
+            Value::Array(responses) => {
+                for response in &responses {
+                    if let Some(error) = answer.error_in(response) {
+                        return Err(error);
+                    }
+                    self.response(response, answer)?;
+                }
+            }
+            response => self.response(&response, answer)?,
+        }
+        Ok(Flow::More)
+    }
+
+    fn end(&mut self, answer: &mut Answer<'_>) -> Result<()> {
+        if !answer.has_whole_body() {
+            return Err(answer.truncated());
+        }
+        self.close_call(true, answer);
+        if self.continuation.is_some() {
+            return Ok(());
+        }
+        if self.blocked.is_some() && self.candidates.is_empty() {
+            self.candidates.push(Candidate::of(0));
+        }
+        for open in self.candidates.iter_mut().filter(|candidate| !candidate.is_finished) {
+            if let Some(reason) = &self.blocked {
+                answer.blocked(open.choice, reason);
+            } else if open.is_blocked {
+                answer.blocked(open.choice, "SAFETY");
+            }
+            open.is_finished = self.blocked.is_some() || open.is_blocked;
+        }
+        let is_whole = self.candidates.iter().all(|candidate| candidate.is_finished);
+        match is_whole && !self.candidates.is_empty() {
+            true => Ok(()),
+            false => Err(answer.truncated()),
+        }
+    }
+}
+
+impl GeminiReader {
+    /// The token to go on with, once, where the answer asks for that.
+    pub(super) fn continuation(&mut self) -> Option<String> {
+        self.usage = Counts::default();
+        self.continuation.take()
+    }
+
+    /// The answer asks to be continued, and is not.
+    pub(super) fn give_up(&self, answer: &mut Answer<'_>) {
+        answer.reason(0, CONTINUATION);
+    }
+
+    fn response(&mut self, response: &Value, answer: &mut Answer<'_>) -> Result<()> {
+        const MARKS: &[&str] = &["candidates", "promptFeedback", "usageMetadata", "responseId"];
+        if MARKS.iter().any(|mark| response.get(mark).is_some_and(|value| !value.is_null())) {
+            answer.start(text(response, "responseId"), text(response, "modelVersion"));
+        }
+        for candidate in list(response, "candidates") {
+            self.candidate(candidate, answer);
+        }
+        if let Some(reason) = response.pointer("/promptFeedback/blockReason") {
+            let reason = reason.as_str().filter(|reason| !is_unspecified(reason));
+            self.blocked = reason.map(str::to_owned).or(self.blocked.take());
+        }
+        if let Some(metadata) = response.get("usageMetadata") {
+            self.usage.take(metadata);
+            answer.usage(self.usage.usage());
+        }
+        if let Some(status) = response.get("modelStatus").filter(|status| status.is_object()) {
+            self.warn(status);
+        }
+        Ok(())
+    }
+
+    /// Tells once that a model is going to be retired.
+    fn warn(&mut self, status: &Value) {
+        if !std::mem::replace(&mut self.has_warned, true) {
+            let said = ["modelStage", "retirementTime", "message"].map(|key| text(status, key));
+            log::line(
+                log::Level::Warn,
+                "gemini",
+                format_args!("the status of the model: {}", said.join(" ").trim()),
+            );
+        }
+    }
+
+    fn candidate(&mut self, candidate: &Value, answer: &mut Answer<'_>) {
+        let choice = candidate.get("index").and_then(Value::as_i64);
+        let choice = choice.and_then(|index| i32::try_from(index).ok()).unwrap_or(0);
+        let at = self.candidates.iter().position(|known| known.choice == choice);
+        let at = at.unwrap_or(self.candidates.len());
+        if at == self.candidates.len() {
+            if !answer.open(choice) {
+                return;
+            }
+            self.candidates.push(Candidate::of(choice));
+        }
+        let content = candidate.get("content").unwrap_or(&Value::Null);
+        for part in list(content, "parts").filter_map(Value::as_object) {
+            self.part(at, choice, part, answer);
+        }
+        if let Some(logprobs) = candidate.get("logprobsResult").filter(|said| said.is_object()) {
+            answer.logprobs(choice, logprobs);
+        }
+        if let Some(average) = candidate.get("avgLogprobs").filter(|said| said.is_number()) {
+            answer.logprobs(choice, &json!({"avgLogprobs": average}));
+        }
+        take_sources(choice, candidate, answer);
+        let is_blocked = list(candidate, "safetyRatings")
+            .any(|rating| rating.get("blocked") == Some(&Value::Bool(true)));
+        let Some(known) = self.candidates.get_mut(at) else { return };
+        known.is_blocked |= is_blocked;
+        let reason = text(candidate, "finishReason");
+        if is_unspecified(reason) {
+            return;
+        }
+        let token = text(candidate, "continuationToken");
+        let goes_on = reason == CONTINUATION && !token.is_empty();
+        known.is_finished = !goes_on;
+        if goes_on {
+            self.continuation = Some(token.to_owned());
+        } else {
+            answer.reason(choice, reason);
+        }
+        if let Some(said) = candidate.get("finishMessage").and_then(Value::as_str) {
+            answer.explain(said);
+        }
+    }
+
+    fn part(&mut self, at: usize, choice: i32, part: &Map<String, Value>, answer: &mut Answer<'_>) {
+        let said = part.get("text").and_then(Value::as_str);
+        let is_thought = part.get("thought") == Some(&Value::Bool(true));
+        let had_open_text = self.candidates.get_mut(at).is_some_and(|candidate| {
+            let is_plain = said.is_some() && !is_thought && more_than_text(part).is_empty();
+            let is_open = is_plain && (said != Some("") || candidate.has_open_text);
+            std::mem::replace(&mut candidate.has_open_text, is_open)
+        });
+        if let Some(call) = part.get("functionCall").and_then(Value::as_object) {
+            return self.function_call(choice, part, call, answer);
+        }
+        // Only pieces of its arguments go on with a call.
+        self.close_call(false, answer);
+        if let Some(said) = said {
+            if is_thought {
+                answer.reasoning(choice, said, "thought");
+            }
+            return take_text(choice, said, part, had_open_text, answer);
+        }
+        if let Some(blob) = part.get("inlineData").filter(|_| !is_thought) {
+            take_media(choice, blob, answer);
+        }
+        if SERVER_TOOLS.iter().any(|name| part.contains_key(*name)) {
+            let mut shown = part.clone();
+            shown.shift_remove("thoughtSignature");
+            answer.progress(&Value::Object(shown).to_string());
+        }
+        answer.goes_on();
+        // Drafts of images are not wanted back, unless they are signed.
+        if !is_thought || part.contains_key("thoughtSignature") {
+            answer.keep(choice, &Value::Object(part.clone()));
+        }
+    }
+
+    /// A function call: whole as a rule, else in pieces that follow one another.
+    fn function_call(
+        &mut self,
+        choice: i32,
+        part: &Map<String, Value>,
+        call: &Map<String, Value>,
+        answer: &mut Answer<'_>,
+    ) {
+        let word = |key| call.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let name = word("name");
+        let goes_on = call.get("willContinue") == Some(&Value::Bool(true));
+        if !name.is_empty() {
+            self.close_call(false, answer);
+            let wire_index = self.calls;
+            self.calls += 1;
+            let id = word("id");
+            if goes_on {
+                answer.tool_call(choice, Some(wire_index), &id, &name, "");
+            }
+            let (args, with) = (Args::default(), Map::new());
+            self.open = Some(OpenCall { choice, wire_index, id, name, args, with });
+        }
+        let Some(open) = self.open.as_mut().filter(|open| open.choice == choice) else { return };
+        open.keep(part, call);
+        answer.goes_on();
+        open.args.take_whole(call.get("args"));
+        for piece in call.get("partialArgs").and_then(Value::as_array).into_iter().flatten() {
+            open.args.take_piece(piece);
+        }
+        if !goes_on {
+            self.close_call(false, answer);
+        }
+    }
+
+    /// Gives the arguments of the call that is open, if one is. Those that are cut must not
+    /// be taken for whole.
+    fn close_call(&mut self, is_cut: bool, answer: &mut Answer<'_>) {
+        let Some(open) = self.open.take() else { return };
+        let mut args = open.args.to_string();
+        if is_cut {
+            args.pop();
+        }
+        let index = Some(open.wire_index);
+        answer.tool_call(open.choice, index, &open.id, &open.name, &args);
+        if let Some(id) = answer.call_id(open.choice, index, "").map(str::to_owned) {
+            answer.keep_call(open.choice, &id, &Value::Object(open.with));
+        }
+    }
+}
+
+impl OpenCall {
+    /// Notes the fields that go back: all but the name and the arguments, which stand in
+    /// the message itself.
+    fn keep(&mut self, part: &Map<String, Value>, call: &Map<String, Value>) {
+        const OWN: &[&str] = &["name", "args", "partialArgs", "willContinue"];
+        for (name, value) in part.iter().filter(|(name, _)| *name != "functionCall") {
+            self.with.insert(name.clone(), value.clone());
+        }
+        let fields = self.with.entry("functionCall").or_insert_with(|| json!({}));
+        if let Some(fields) = fields.as_object_mut() {
+            let kept = call.iter().filter(|(name, _)| !OWN.contains(&name.as_str()));
+            fields.extend(kept.map(|(name, value)| (name.clone(), value.clone())));
+        }
+    }
+}
+
+/// Parts that tell what the provider's own tools do.
+const SERVER_TOOLS: &[&str] =
+    &["executableCode", "codeExecutionResult", "toolCall", "toolResponse"];
+
+/// What stands in a part beside its text.
+fn more_than_text(part: &Map<String, Value>) -> Map<String, Value> {
+    let more = part.iter().filter(|(name, _)| !matches!(&***name, "text" | "thought"));
+    more.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// A part of text or of thoughts. One that is signed goes back as a part of its own.
+fn take_text(
+    choice: i32,
+    said: &str,
+    part: &Map<String, Value>,
+    follows_text: bool,
+    answer: &mut Answer<'_>,
+) {
+    let is_shown = part.get("thought") != Some(&Value::Bool(true)) && !said.is_empty();
+    let with = more_than_text(part);
+    match (is_shown, with.is_empty()) {
+        (false, true) => {}
+        (false, false) => answer.keep(choice, &Value::Object(part.clone())),
+        (true, true) => answer.text(choice, said),
+        (true, false) => {
+            if follows_text {
+                answer.keep_text(choice, &json!({}));
+            }
+            answer.text(choice, said);
+            answer.keep_text(choice, &Value::Object(with));
+        }
+    }
+}
+
+fn take_media(choice: i32, blob: &Value, answer: &mut Answer<'_>) {
+    let mime = text(blob, "mimeType");
+    let bytes = match media::decode_base64(text(blob, "data")) {
+        Ok(bytes) => bytes.unwrap_or_default(),
+        Err(error) => return answer.fail(error),
+    };
+    match mime.split('/').next() {
+        _ if bytes.is_empty() => {}
+        Some("image") => answer.image(choice, &bytes, ""),
+        Some("audio") => answer.audio(choice, "", mime, &bytes, ""),
+        _ => {}
+    }
+}
+
+/// All that is named as a source of the answer.
+fn take_sources(choice: i32, candidate: &Value, answer: &mut Answer<'_>) {
+    let mut take = |url: &str, title: &str| {
+        if !url.is_empty() {
+            answer.source(choice, url, title);
+        }
+    };
+    let of = |name: &str| candidate.get(name).unwrap_or(&Value::Null);
+    for chunk in list(of("groundingMetadata"), "groundingChunks") {
+        for source in ["web", "retrievedContext", "maps", "image"] {
+            if let Some(source) = chunk.get(source) {
+                let url = ["uri", "sourceUri"].map(|key| text(source, key)).concat();
+                take(&url, text(source, "title"));
+            }
+        }
+    }
+    for citation in list(of("citationMetadata"), "citations")
+        .chain(list(of("citationMetadata"), "citationSources"))
+    {
+        take(text(citation, "uri"), text(citation, "title"));
+    }
+    for page in list(of("urlContextMetadata"), "urlMetadata") {
+        take(text(page, "retrievedUrl"), "");
+    }
+}
+
+fn is_unspecified(reason: &str) -> bool {
+    reason.is_empty() || reason.ends_with("_UNSPECIFIED")
+}
+
+fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn list<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
+    value.get(key).and_then(Value::as_array).into_iter().flatten()
+}
