@@ -40,8 +40,7 @@ fn answer_of_gemini_streams_from_a_real_server_to_its_end() {
     let is_call = |line: &String| line.starts_with("tool 0 0 \"{\\\"city\\\":\\\"Oslo\\\"}\"");
     assert!(call.iter().any(is_call), "{call:?}");
     assert!(
-        call.contains(&"finish 0 0 \"tool_calls\" name=\"FUNCTION_CALL\"".to_owned())
-           ,
+        call.contains(&"finish 0 0 \"tool_calls\" name=\"FUNCTION_CALL\"".to_owned()),
         "{call:?}"
     );
     let hurried = ask_gemini(&server, "too fast").remove(0);

@@ -130,12 +130,18 @@ pub fn hear(provider: &str, settings: &[(&str, &str)], answer: &Answer, size: us
     heard
 }
 
-/// Ids that are made up are random.
+/// Ids that are made up are random, wherever they stand.
 fn made_up_ids_are_one(text: &str) -> String {
-    match text.strip_prefix("call_") {
-        Some(id) if id.len() == 32 => "call_?".to_owned(),
-        _ => text.to_owned(),
+    let mut pieces = text.split("call_");
+    let mut same = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let is_id = |id: &str| id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let rest = piece.get(..32).filter(|id| is_id(id)).and_then(|_| piece.get(32..));
+        same.push_str("call_");
+        same.push_str(if rest.is_some() { "?" } else { "" });
+        same.push_str(rest.unwrap_or(piece));
     }
+    same
 }
 
 /// No input is a bug of the library's.

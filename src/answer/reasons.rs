@@ -45,7 +45,8 @@ const LENGTH: &[&str] = &[
     "model_context_window_exceeded",
 ];
 
-const TOOL_CALLS: &[&str] = &["tool_calls", "tool_use", "TOOL_CALL", "function_call", "FUNCTION_CALL"];
+const TOOL_CALLS: &[&str] =
+    &["tool_calls", "tool_use", "TOOL_CALL", "function_call", "FUNCTION_CALL"];
 
 /// Also the reasons for which a prompt is blocked.
 const CONTENT_FILTER: &[&str] = &[

@@ -722,3 +722,41 @@ fn budget(model: &str, effort: &str, changes: &mut Vec<(&'static str, &'static s
 fn argument(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Argument, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn version_of_a_model_is_in_its_name() {
+        for (model, version) in [
+            ("gemini-2.0-flash", Some(20)),
+            ("gemini-2.5-flash-lite-preview-09-2025", Some(25)),
+            ("gemini-3-pro-preview", Some(30)),
+            ("models/gemini-3.8-flash", Some(38)),
+            ("gemini-12.34", Some(129)),
+            ("gemini-pro-latest", Some(u32::MAX)),
+            ("gemini-99999999999", None),
+            ("gemini-robotics-er-1.5-preview", None),
+            ("gemma-3-27b-it", None),
+            ("", None),
+        ] {
+            assert_eq!(Generation::of(model), Generation(version), "{model}");
+        }
+    }
+
+    #[test]
+    fn what_a_model_refuses_is_sent_where_the_config_wants_it() {
+        let thinking = |model: &str, effort: &str, as_given: bool| {
+            let request = format!("{{\"reasoning_effort\":\"{effort}\",\"messages\":[]}}");
+            let mapped = map(model, &Request::from_json(&request).unwrap(), as_given).unwrap();
+            let thinking = mapped.body.get("generationConfig").cloned().unwrap_or_default();
+            (thinking["thinkingConfig"].clone(), mapped.changes.len())
+        };
+        let level = |level: &str| json!({"includeThoughts": true, "thinkingLevel": level});
+        assert_eq!(thinking("gemini-3-pro", "xhigh", false), (level("HIGH"), 1));
+        assert_eq!(thinking("gemini-3-pro", "xhigh", true), (level("XHIGH"), 0));
+        assert_eq!(thinking("gemini-2.0-flash", "low", false), (json!(null), 1));
+        assert_eq!(thinking("gemini-2.0-flash", "low", true), (level("LOW"), 0));
+    }
+}
