@@ -340,6 +340,9 @@ fn class(status: u16, said: &Said) -> ErrorKind {
         _ if code_has(&[
             "overloaded",
             "server_error",
+            // Anthropic
+            "api_error",
+            "conflict_error",
             "internal",
             "unavailable",
             "timeout",
@@ -350,7 +353,9 @@ fn class(status: u16, said: &Said) -> ErrorKind {
         }
         _ if code_has(&["auth", "permission", "forbidden"]) => ErrorKind::Auth,
         _ if code_has(&["not_found"]) => ErrorKind::NotFound,
-        _ if code_has(&["invalid", "bad_request", "validation"]) => ErrorKind::BadRequest,
+        _ if code_has(&["invalid", "bad_request", "validation", "too_large"]) => {
+            ErrorKind::BadRequest
+        }
         _ => ErrorKind::Provider,
     }
 }
@@ -672,6 +677,23 @@ mod tests {
             (0, json!({"message": "m", "status": "INVALID_ARGUMENT"}), BadRequest),
             (0, json!({"message": "m", "status": "UNAUTHENTICATED"}), Auth),
             (0, json!({"message": quota}), Quota),
+            // Anthropic's, each by its type.
+            (0, json!({"type": "invalid_request_error", "message": "m"}), BadRequest),
+            (0, json!({"type": "request_too_large", "message": "m"}), BadRequest),
+            (0, json!({"type": "authentication_error", "message": "m"}), Auth),
+            (0, json!({"type": "permission_error", "message": "m"}), Auth),
+            (0, json!({"type": "billing_error", "message": "m"}), Quota),
+            (0, json!({"type": "not_found_error", "message": "m"}), NotFound),
+            (0, json!({"type": "conflict_error", "message": "m"}), Server),
+            (0, json!({"type": "rate_limit_error", "message": "m"}), RateLimited),
+            (0, json!({"type": "timeout_error", "message": "m"}), Server),
+            (0, json!({"type": "overloaded_error", "message": "m"}), Server),
+            (0, json!({"type": "api_error", "message": "m"}), Server),
+            (
+                0,
+                json!({"type": "rate_limit_error", "message": "m", "details": {"error_code": "contract_spend_limit_reached"}}),
+                Quota,
+            ),
         ] {
             let body = json!({"error": error});
             let error = match status {
