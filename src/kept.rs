@@ -114,6 +114,13 @@ impl Kept {
         Ok(())
     }
 
+    /// Whether an answer that says nothing else has to go back: its items take the place of
+    /// the conversation before.
+    pub(crate) fn stands_alone(&self) -> bool {
+        let is_compaction = |item: &Value| item.get("type").is_some_and(|t| t == "compaction");
+        self.items.iter().any(|item| matches!(item, Item::Whole(item) if is_compaction(item)))
+    }
+
     /// The value of the message's [`FIELD`], where anything was noted. Of the tool calls,
     /// those that `has_call` knows.
     pub(crate) fn to_value(&self, has_call: impl Fn(&str) -> bool) -> Result<Option<Value>> {

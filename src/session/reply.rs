@@ -158,7 +158,8 @@ impl Reply {
             && self.text.trim().is_empty()
             && self.refusal.is_empty()
             && self.audio.is_empty()
-            && calls.is_empty();
+            && calls.is_empty()
+            && !self.kept.stands_alone();
         if says_nothing {
             return Ok(String::new());
         }
