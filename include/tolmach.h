@@ -615,6 +615,15 @@ TOLMACH_API const tolmach_provider *tolmach_provider_find(const char *name);
  * - think_tags: "true" takes what stands between <think> and </think> for reasoning
  * - fallback_models: names, with commas between, for a server that lists no models
  *
+ * Keys of "anthropic", which is Anthropic's Messages and all that speak it:
+ *
+ * - api_key: default is the environment variable ANTHROPIC_API_KEY; empty for a server that
+ *   wants none
+ * - endpoint: the whole URL of the call, instead of base_url/messages
+ * - auth_scheme: the header of the key, "x-api-key" (default) or "bearer"
+ * - anthropic_version: the version of the API, a date (default 2023-06-01)
+ * - anthropic_beta: names of betas, with commas between, sent as anthropic-beta
+ *
  * Keys of "gigachat":
  *
  * - api_key: the authorization key; default is the environment's GIGACHAT_CREDENTIALS

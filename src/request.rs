@@ -232,6 +232,11 @@ impl Request {
         self.fields.get(name)
     }
 
+    /// All fields but `messages`, in the order in which they were set.
+    pub(crate) fn fields(&self) -> &Map<String, Value> {
+        &self.fields
+    }
+
     /// The model asked for, if the request names one.
     pub(crate) fn model(&self) -> Option<&str> {
         self.fields.get("model")?.as_str().filter(|model| !model.is_empty())

@@ -32,6 +32,7 @@ pub struct Provider {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     OpenAiChat,
+    Anthropic,
     GigaChat,
     Ai365Vip,
     AmigoChat,
@@ -44,6 +45,7 @@ impl Dialect {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Dialect::OpenAiChat => "openai",
+            Dialect::Anthropic => "anthropic",
             Dialect::GigaChat => "gigachat",
             Dialect::Ai365Vip => "ai365vip",
             Dialect::AmigoChat => "amigochat",
@@ -92,6 +94,26 @@ static PROVIDERS: &[Provider] = &[
         auth_schemes: &[],
         extra_root: None,
         dialect: Dialect::OpenAiChat,
+    },
+    Provider {
+        name: "anthropic",
+        label: "Anthropic",
+        url: "https://platform.claude.com",
+        base_url: "https://api.anthropic.com/v1",
+        default_model: "",
+        api_key_env: "ANTHROPIC_API_KEY",
+        capabilities: Capabilities::STREAM
+            .with(Capabilities::HISTORY)
+            .with(Capabilities::SYSTEM)
+            .with(Capabilities::TOOLS)
+            .with(Capabilities::VISION)
+            .with(Capabilities::LIST_MODELS)
+            .with(Capabilities::NEEDS_AUTH)
+            .with(Capabilities::WORKING),
+        keys: &["api_key", "endpoint", "auth_scheme", "anthropic_version", "anthropic_beta"],
+        auth_schemes: &["x-api-key", "bearer"],
+        extra_root: None,
+        dialect: Dialect::Anthropic,
     },
     Provider {
         name: "gigachat",

@@ -164,6 +164,8 @@ pub(super) const OWN: &[OwnKey] = &[
     own("scope", |_, v| v.text(), secrets::nothing),
     own("auth_url", |_, v| v.url(), secrets::of_url),
     own("auth_scheme", |it, v| v.one_of(it.auth_schemes), secrets::nothing),
+    own("anthropic_version", |_, v| v.text(), secrets::nothing),
+    own("anthropic_beta", |_, v| v.text(), secrets::nothing),
     own("access_token", |_, v| v.text(), secrets::all),
     own("user", |_, v| v.text(), secrets::nothing),
     own("password", |_, v| v.text(), secrets::all),

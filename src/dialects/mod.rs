@@ -4,6 +4,7 @@
 //! HTTP, and [`Answer`], which takes what an event says. It never sees a thread, a queue or
 //! a C type.
 
+mod anthropic;
 mod gemini;
 mod gigachat;
 mod openai_chat;
@@ -39,6 +40,7 @@ pub(crate) fn connect(config: &Config) -> Result<Box<dyn Dialect>> {
     use catalog::Dialect as D;
     Ok(match config.provider.dialect {
         D::OpenAiChat => Box::new(openai_chat::OpenAiChat::new(config)?),
+        D::Anthropic => Box::new(anthropic::Anthropic::new(config)?),
         D::GigaChat => Box::new(gigachat::GigaChat::new(config)?),
         D::Ai365Vip => Box::new(web::ai365vip::Ai365Vip::new(config)?),
         D::AmigoChat => Box::new(web::amigochat::AmigoChat::new(config)?),
