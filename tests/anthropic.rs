@@ -224,3 +224,581 @@ fixtures!(
     usage,
     whole,
 );
+
+/// What the server is sent for a request.
+fn sent(settings: &[(&str, &str)], request: &Request) -> support::server::Request {
+    let server = Server::answering(SSE, fixture("text"));
+    let heard = hear(&client(&server.url(), settings), request);
+    assert!(heard.error.is_none(), "{heard:?}");
+    server.requests().remove(0)
+}
+
+/// The body of a request with those fields, and "Hi" where they have no messages.
+fn body(fields: Value) -> Value {
+    body_of("claude-sonnet-4-6", fields)
+}
+
+fn body_of(model: &str, fields: Value) -> Value {
+    let mut all = json!({"model": model, "messages": [{"role": "user", "content": "Hi"}]});
+    all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    sent(&[], &request(all)).json()
+}
+
+/// The messages that a conversation is sent as.
+fn messages(messages: Value) -> Value {
+    body(json!({"messages": messages}))["messages"].clone()
+}
+
+fn text_block(text: &str) -> Value {
+    json!({"type": "text", "text": text})
+}
+
+#[test]
+fn request_has_its_headers_and_no_more_than_it_needs() {
+    let sent = sent(&[], &hello());
+    assert_eq!((&*sent.method, &*sent.path), ("POST", "/messages"));
+    for (name, value) in [
+        ("x-api-key", Some("test-key")),
+        ("authorization", None),
+        ("anthropic-version", Some("2023-06-01")),
+        ("anthropic-beta", None),
+        ("accept", Some(SSE)),
+        ("accept-encoding", Some("identity")),
+        ("content-type", Some(JSON)),
+    ] {
+        assert_eq!(sent.header(name), value, "{name}");
+    }
+    assert_eq!(
+        sent.json(),
+        json!({"model": "claude-sonnet-4-6", "max_tokens": 8192, "stream": true,
+            "messages": [{"role": "user", "content": [text_block("Hi")]}]})
+    );
+}
+
+#[test]
+fn keys_of_the_config_make_headers_and_urls() {
+    let sent = |settings: &[(&str, &str)]| self::sent(settings, &hello());
+    let bearer = sent(&[("auth_scheme", "bearer")]);
+    assert_eq!(bearer.header("authorization"), Some("Bearer test-key"));
+    assert_eq!(bearer.header("x-api-key"), None);
+    let own = sent(&[("auth_scheme", "x-api-key")]);
+    assert_eq!((own.header("x-api-key"), own.header("authorization")), (Some("test-key"), None));
+    let none = sent(&[("api_key", "")]);
+    assert_eq!((none.header("x-api-key"), none.header("authorization")), (None, None));
+    let other = sent(&[("anthropic_version", "2026-10-21"), ("anthropic_beta", "a-1,b-2")]);
+    assert_eq!(other.header("anthropic-version"), Some("2026-10-21"));
+    assert_eq!(other.header("anthropic-beta"), Some("a-1,b-2"));
+    let server = Server::answering(SSE, fixture("text"));
+    for (key, value, path) in [
+        ("endpoint", "/v2/ask?x=1", "/v2/ask?x=1"),
+        ("base_url", "/anthropic/v1/", "/anthropic/v1/messages"),
+        ("base_url", "/v1?version=1", "/v1/messages?version=1"),
+    ] {
+        hear(&client(&server.url(), &[(key, &(server.url() + value))]), &hello());
+        assert_eq!(server.requests().last().unwrap().path, path);
+    }
+    let error = Config::new("anthropic").unwrap().set("auth_scheme", Some("basic")).unwrap_err();
+    assert!(error.message().contains("x-api-key or bearer"), "{error}");
+}
+
+#[test]
+fn system_messages_at_the_start_become_the_system_text() {
+    let cached = json!({"type": "ephemeral", "ttl": "1h"});
+    let user = json!({"role": "user", "content": "Hi"});
+    let body = self::body(json!({"messages": [
+        {"role": "system", "content": "Be brief."},
+        {"role": "developer", "content": [{"type": "text", "text": "Be kind.", "cache_control": cached}, {"type": "text", "text": " "}]},
+        {"role": "system", "content": "", },
+        {"role": "system", "content": "Be.", "cache_control": cached},
+        user,
+    ]}));
+    assert_eq!(
+        body["system"],
+        json!([
+            text_block("Be brief."),
+            {"type": "text", "text": "Be kind.", "cache_control": cached},
+            {"type": "text", "text": "Be.", "cache_control": cached},
+        ])
+    );
+    assert_eq!(body["messages"], json!([{"role": "user", "content": [text_block("Hi")]}]));
+    for own in [json!("Own."), json!([text_block("Own.")])] {
+        let body = self::body(
+            json!({"system": own, "messages": [{"role": "system", "content": "S"}, user]}),
+        );
+        assert_eq!(body["system"], json!([text_block("Own."), text_block("S")]));
+    }
+    assert_eq!(self::body(json!({})).get("system"), None);
+}
+
+#[test]
+fn later_system_messages_stand_in_place_or_in_a_user_message() {
+    let all = json!([
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": "b"},
+        {"role": "system", "content": "S"},
+        {"role": "user", "content": "c"},
+    ]);
+    let turn = |role: &str, blocks: Value| json!({"role": role, "content": blocks});
+    let start =
+        [turn("user", json!([text_block("a")])), turn("assistant", json!([text_block("b")]))];
+    let merged = turn("user", json!([text_block("<system>\nS\n</system>"), text_block("c")]));
+    assert_eq!(messages(all.clone()), json!([start[0], start[1], merged]));
+    let request = request(json!({"model": "claude-sonnet-5", "messages": all}));
+    let in_place = sent(&[("anthropic_version", "2026-10-21")], &request).json();
+    let rest = [turn("system", json!([text_block("S")])), turn("user", json!([text_block("c")]))];
+    assert_eq!(in_place["messages"], json!([start[0], start[1], rest[0], rest[1]]));
+}
+
+#[test]
+fn parts_of_content_become_blocks() {
+    let base64 = |mime: &str| json!({"type": "base64", "media_type": mime, "data": "AAAA"});
+    let cached = json!({"type": "ephemeral"});
+    for (part, block) in [
+        (
+            json!({"type": "text", "text": "a", "cache_control": cached}),
+            json!({"type": "text", "text": "a", "cache_control": cached}),
+        ),
+        (
+            json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}, "cache_control": cached}),
+            json!({"type": "image", "source": base64("image/png"), "cache_control": cached}),
+        ),
+        (
+            json!({"type": "image_url", "image_url": {"url": "https://h.example/i.png", "detail": "auto"}}),
+            json!({"type": "image", "source": {"type": "url", "url": "https://h.example/i.png"}}),
+        ),
+        (
+            json!({"type": "file", "file": {"filename": "f.pdf", "file_data": "data:application/pdf;base64,AAAA"}, "citations": {"enabled": true}}),
+            json!({"type": "document", "source": base64("application/pdf"), "title": "f.pdf", "citations": {"enabled": true}}),
+        ),
+        (
+            json!({"type": "file", "file": {"file_data": "data:image/gif;base64,AAAA"}}),
+            json!({"type": "image", "source": base64("image/gif")}),
+        ),
+        (
+            json!({"type": "file", "file": {"filename": "f.md", "file_data": "data:text/markdown;base64,SGk="}}),
+            json!({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "Hi"}, "title": "f.md"}),
+        ),
+        (
+            json!({"type": "file", "file": {"file_url": "https://h.example/f.pdf"}}),
+            json!({"type": "document", "source": {"type": "url", "url": "https://h.example/f.pdf"}}),
+        ),
+        (
+            json!({"type": "file", "file": {"file_id": "file_1"}}),
+            json!({"type": "document", "source": {"type": "file", "file_id": "file_1"}}),
+        ),
+        (
+            json!({"type": "container_upload", "file_id": "file_1"}),
+            json!({"type": "container_upload", "file_id": "file_1"}),
+        ),
+    ] {
+        let sent =
+            messages(json!([{"role": "user", "content": [part, {"type": "text", "text": ""}]}]));
+        assert_eq!(sent, json!([{"role": "user", "content": [block]}]));
+    }
+    let attached = {
+        let mut request = hello();
+        request.attach(b"%PDF-1.4", None).unwrap();
+        sent(&[], &request).json()
+    };
+    let source = json!({"type": "base64", "media_type": "application/pdf", "data": "JVBERi0xLjQ="});
+    assert_eq!(
+        attached["messages"][0]["content"],
+        json!([{"type": "document", "source": source, "title": "attachment.pdf"}, text_block("Hi")])
+    );
+}
+
+#[test]
+fn results_of_tools_come_first_in_one_user_message() {
+    let call = |id: &str, arguments: &str| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": arguments}});
+    let sent = messages(json!([
+        {"role": "user", "content": "a"},
+        {"role": "user", "content": "b"},
+        {"role": "assistant", "content": "I look.", "tool_calls": [call("t1", "{\"x\":1}"), call("t2", "")]},
+        {"role": "tool", "tool_call_id": "t1", "content": "one", "cache_control": {"type": "ephemeral"}},
+        {"role": "user", "content": "and"},
+        {"role": "tool", "tool_call_id": "t2", "content": [{"type": "text", "text": "two"}, {"type": "image_url", "image_url": {"url": "https://h.example/i"}}], "is_error": true},
+        {"role": "assistant", "content": "c"},
+        {"role": "assistant", "tool_calls": [call("fns.g:0", "{}")]},
+        {"role": "tool", "tool_call_id": "fns.g:0", "content": ""},
+    ]));
+    let use_of =
+        |id: &str, input: Value| json!({"type": "tool_use", "id": id, "name": "f", "input": input});
+    assert_eq!(
+        sent,
+        json!([
+            {"role": "user", "content": [text_block("a"), text_block("b")]},
+            {"role": "assistant", "content": [text_block("I look."), use_of("t1", json!({"x": 1})), use_of("t2", json!({}))]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "t1", "content": [text_block("one")], "cache_control": {"type": "ephemeral"}},
+                {"type": "tool_result", "tool_use_id": "t2", "content": [text_block("two"), {"type": "image", "source": {"type": "url", "url": "https://h.example/i"}}], "is_error": true},
+                text_block("and"),
+            ]},
+            {"role": "assistant", "content": [text_block("c"), use_of("fns_g_0", json!({}))]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "fns_g_0"}]},
+        ])
+    );
+    // Other models know their own ids only.
+    let own = json!({"messages": [
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "tool_calls": [call("fns.g:0", "{}")]},
+        {"role": "tool", "tool_call_id": "fns.g:0", "content": "1"},
+    ]});
+    let sent = body_of("kimi-k3", own);
+    assert_eq!(sent["messages"][1]["content"][0]["id"], "fns.g:0");
+    assert_eq!(sent["messages"][2]["content"][0]["tool_use_id"], "fns.g:0");
+}
+
+#[test]
+fn conversation_that_the_api_would_refuse_is_made_right() {
+    let call =
+        json!({"id": "t1", "type": "function", "function": {"name": "f", "arguments": "[1]"}});
+    let opener = json!({"role": "user", "content": [text_block("(The conversation begins.)")]});
+    for (given, wanted) in [
+        // It begins with a user message.
+        (
+            json!([{"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}]),
+            json!([opener, {"role": "assistant", "content": [text_block("a")]}, {"role": "user", "content": [text_block("b")]}]),
+        ),
+        (json!([{"role": "system", "content": "S"}]), json!([opener])),
+        // No text is empty, and what is to be gone on with does not end in white space.
+        (
+            json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": "\n"}, {"role": "user", "content": "b"}]),
+            json!([{"role": "user", "content": [text_block("a"), text_block("b")]}]),
+        ),
+        (
+            json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b: \n"}]),
+            json!([{"role": "user", "content": [text_block("a")]}, {"role": "assistant", "content": [text_block("b:")]}]),
+        ),
+        // A call without a result is left out.
+        (
+            json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "tool_calls": [call]}, {"role": "user", "content": "c"}]),
+            json!([{"role": "user", "content": [text_block("a")]}, {"role": "assistant", "content": [text_block("b")]}, {"role": "user", "content": [text_block("c")]}]),
+        ),
+        // Arguments are an object.
+        (
+            json!([{"role": "user", "content": "a"}, {"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "t1", "content": "1"}]),
+            json!([{"role": "user", "content": [text_block("a")]},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "f", "input": {"arguments": [1]}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": [text_block("1")]}]}]),
+        ),
+        // A refusal is what the assistant said.
+        (
+            json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": "", "refusal": "No."}, {"role": "user", "content": "b"}]),
+            json!([{"role": "user", "content": [text_block("a")]}, {"role": "assistant", "content": [text_block("No.")]}, {"role": "user", "content": [text_block("b")]}]),
+        ),
+    ] {
+        assert_eq!(messages(given.clone()), wanted, "{given}");
+    }
+}
+
+#[test]
+fn thinking_brought_from_elsewhere_goes_back_with_its_signature_only() {
+    let signed = json!({"type": "thinking", "thinking": "t", "signature": "s"});
+    let redacted = json!({"type": "redacted_thinking", "data": "d"});
+    let bare = json!({"type": "thinking", "thinking": "u"});
+    let turns = |assistant: Value| json!([{"role": "user", "content": "a"}, assistant, {"role": "user", "content": "b"}]);
+    let blocks = |model: &str, assistant: Value| {
+        body_of(model, json!({"messages": turns(assistant)}))["messages"][1]["content"].clone()
+    };
+    let brought = json!({"role": "assistant", "content": "c", "reasoning_content": "r", "thinking_blocks": [signed, bare, redacted, {"type": "other"}]});
+    assert_eq!(
+        blocks("claude-opus-5", brought.clone()),
+        json!([signed, redacted, text_block("c")])
+    );
+    // Other models sign nothing, and some want theirs back.
+    assert_eq!(
+        blocks("deepseek-v4-pro", brought),
+        json!([signed, bare, redacted, text_block("c")])
+    );
+    let plain = json!({"role": "assistant", "content": "c", "reasoning_content": "r"});
+    assert_eq!(blocks("claude-opus-5", plain), json!([text_block("c")]));
+    // Thinking at the end is not sent.
+    let cut = json!({"role": "assistant", "content": "", "thinking_blocks": [signed]});
+    assert_eq!(blocks("claude-opus-5", cut), Value::Null);
+}
+
+#[test]
+fn tools_and_what_is_said_about_them_are_mapped() {
+    let schema = json!({"type": "object", "properties": {"x": {"type": "integer"}}});
+    let cached = json!({"type": "ephemeral"});
+    let search = json!({"type": "web_search_20260209", "name": "web_search", "max_uses": 3});
+    let tools = json!([
+        {"type": "function", "function": {"name": "f", "description": "d", "parameters": schema, "strict": true, "input_examples": [{"x": 1}]}, "cache_control": cached},
+        {"type": "function", "function": {"name": "g", "description": null}},
+        {"type": "function", "function": {"name": "h", "parameters": {}}},
+        {"name": "own", "input_schema": schema, "eager_input_streaming": true},
+        search,
+    ]);
+    let body = self::body(json!({"tools": tools}));
+    assert_eq!(
+        body["tools"],
+        json!([
+            {"name": "f", "description": "d", "input_schema": schema, "strict": true, "input_examples": [{"x": 1}], "cache_control": cached},
+            {"name": "g", "input_schema": {"type": "object"}},
+            {"name": "h", "input_schema": {"type": "object"}},
+            {"name": "own", "input_schema": schema, "eager_input_streaming": true},
+            search,
+        ])
+    );
+    assert_eq!(body.get("tool_choice"), None);
+    for (fields, wanted) in [
+        (json!({"tool_choice": "auto"}), json!({"type": "auto"})),
+        (json!({"tool_choice": "none"}), json!({"type": "none"})),
+        (json!({"tool_choice": "required"}), json!({"type": "any"})),
+        (
+            json!({"tool_choice": {"type": "function", "function": {"name": "f"}}}),
+            json!({"type": "tool", "name": "f"}),
+        ),
+        (
+            json!({"tool_choice": {"type": "any", "disable_parallel_tool_use": true}}),
+            json!({"type": "any", "disable_parallel_tool_use": true}),
+        ),
+        (
+            json!({"parallel_tool_calls": false}),
+            json!({"type": "auto", "disable_parallel_tool_use": true}),
+        ),
+        (
+            json!({"parallel_tool_calls": false, "tool_choice": "required"}),
+            json!({"type": "any", "disable_parallel_tool_use": true}),
+        ),
+        (json!({"parallel_tool_calls": false, "tool_choice": "none"}), json!({"type": "none"})),
+        (json!({"parallel_tool_calls": true}), Value::Null),
+    ] {
+        let mut all = fields.clone();
+        all["tools"] = tools.clone();
+        assert_eq!(self::body(all)["tool_choice"], wanted, "{fields}");
+        // Without tools there is nothing to choose.
+        assert_eq!(self::body(fields).get("tool_choice"), None);
+    }
+}
+
+#[test]
+fn fields_are_mapped_or_pass_as_they_are() {
+    let schema = json!({"type": "object", "properties": {}, "additionalProperties": false});
+    let format = json!({"type": "json_schema", "schema": schema});
+    let given = json!({"type": "json_schema", "json_schema": {"name": "n", "strict": true, "schema": schema}});
+    for (fields, place, wanted) in [
+        (json!({"max_tokens": 5}), "/max_tokens", json!(5)),
+        (json!({"max_completion_tokens": 6}), "/max_tokens", json!(6)),
+        (json!({"max_completion_tokens": 6}), "/max_completion_tokens", Value::Null),
+        (json!({"max_tokens": 0}), "/max_tokens", json!(0)),
+        (json!({"temperature": 0.5}), "/temperature", json!(0.5)),
+        (json!({"top_p": 0.5}), "/top_p", json!(0.5)),
+        (json!({"top_k": 7}), "/top_k", json!(7)),
+        (json!({"stop": "."}), "/stop_sequences", json!(["."])),
+        (json!({"stop": [".", " ", "!"]}), "/stop_sequences", json!([".", "!"])),
+        (json!({"stop": ".", "stop_sequences": ["?"]}), "/stop_sequences", json!(["?"])),
+        (json!({"user": "u"}), "/metadata", json!({"user_id": "u"})),
+        (
+            json!({"user": "u", "metadata": {"user_id": "v", "x": 1}}),
+            "/metadata",
+            json!({"user_id": "v"}),
+        ),
+        (json!({"metadata": {"x": 1}}), "/metadata", Value::Null),
+        (json!({"response_format": given}), "/output_config", json!({"format": format})),
+        (json!({"response_format": given}), "/response_format", Value::Null),
+        (
+            json!({"response_format": given, "output_config": {"effort": "low"}}),
+            "/output_config",
+            json!({"format": format, "effort": "low"}),
+        ),
+        (json!({"response_format": {"type": "text"}}), "/output_config", Value::Null),
+        (
+            json!({"response_format": {"type": "json_object"}}),
+            "/system/0/text",
+            json!("Answer with a single JSON object and nothing else."),
+        ),
+        (
+            json!({"response_format": {"type": "json_object"}, "system": "S"}),
+            "/system/1/text",
+            json!("Answer with a single JSON object and nothing else."),
+        ),
+        (json!({"reasoning_effort": "high"}), "/output_config/effort", json!("high")),
+        (json!({"reasoning": {"effort": "high"}}), "/output_config/effort", json!("high")),
+        (json!({"reasoning": {"effort": "high"}}), "/reasoning", Value::Null),
+        (
+            json!({"reasoning_effort": "high", "output_config": {"effort": "low"}}),
+            "/output_config/effort",
+            json!("low"),
+        ),
+        (
+            json!({"reasoning_effort": "high", "thinking": {"type": "disabled"}}),
+            "/thinking",
+            json!({"type": "disabled"}),
+        ),
+        (json!({"service_tier": "auto"}), "/service_tier", json!("auto")),
+        (json!({"service_tier": "standard_only"}), "/service_tier", json!("standard_only")),
+        (json!({"service_tier": "default"}), "/service_tier", json!("standard_only")),
+        (json!({"container": "c"}), "/container", json!("c")),
+        (json!({"mcp_servers": [{"type": "url"}]}), "/mcp_servers", json!([{"type": "url"}])),
+        (json!({"context_management": {"edits": []}}), "/context_management", json!({"edits": []})),
+        (
+            json!({"cache_control": {"type": "ephemeral"}}),
+            "/cache_control",
+            json!({"type": "ephemeral"}),
+        ),
+        (
+            json!({"n": 1, "logprobs": false, "logit_bias": {}, "modalities": ["text"]}),
+            "/n",
+            Value::Null,
+        ),
+        (json!({"seed": 7}), "/seed", Value::Null),
+    ] {
+        let body = self::body(fields.clone());
+        assert_eq!(body.pointer(place).cloned().unwrap_or_default(), wanted, "{fields} {place}");
+    }
+    let tier = body_of("MiniMax-M2.7", json!({"service_tier": "priority"}));
+    assert_eq!(tier["service_tier"], "priority");
+}
+
+#[test]
+fn what_has_no_counterpart_is_unsupported_by_name() {
+    let server = Server::answering(SSE, fixture("text"));
+    let client = client(&server.url(), &[]);
+    let audio = json!([{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}]}]);
+    let sheet = json!([{"role": "user", "content": [{"type": "file", "file": {"file_data": "data:application/zip;base64,AAAA"}}]}]);
+    for (fields, name) in [
+        (json!({"n": 2}), "n"),
+        (json!({"logprobs": true}), "logprobs"),
+        (json!({"top_logprobs": 3}), "top_logprobs"),
+        (json!({"logit_bias": {"1": 2}}), "logit_bias"),
+        (json!({"modalities": ["text", "audio"]}), "modalities"),
+        (json!({"audio": {"voice": "a"}}), "audio"),
+        (json!({"web_search_options": {"user_location": {}}}), "web_search_options"),
+        (json!({"functions": [{"name": "f"}]}), "functions"),
+        (json!({"response_format": {"type": "grammar"}}), "response_format"),
+        (
+            json!({"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": {"type": "allowed_tools"}}),
+            "tool_choice",
+        ),
+        (json!({"messages": audio}), "input_audio"),
+        (json!({"messages": sheet}), "application/zip"),
+        (json!({"messages": [{"role": "function", "name": "f", "content": "1"}]}), "function"),
+    ] {
+        let mut all = json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}]});
+        all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let error = hear(&client, &request(all)).error.unwrap();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{fields}");
+        assert!(error.message().contains(name), "{error}");
+    }
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn answer_that_is_not_to_be_streamed_is_asked_for_as_json() {
+    let server = Server::answering(JSON, fixture("whole"));
+    let request =
+        request(json!({"stream": false, "messages": [{"role": "user", "content": "Hi"}]}));
+    let heard = hear(&client(&server.url(), &[("model", "m")]), &request);
+    assert_eq!(heard.lines.last().unwrap(), "finish: tool_calls tool_use");
+    let sent = server.requests().remove(0);
+    assert_eq!(sent.header("accept"), Some(JSON));
+    assert_eq!((&sent.json()["stream"], &sent.json()["model"]), (&json!(false), &json!("m")));
+}
+
+/// What each row of the table refuses, as the API says it.
+const REFUSALS: &[(&str, &str, &str)] = &[
+    ("claude-sonnet-5-5", "/temperature", "`temperature` is deprecated for this model."),
+    ("claude-opus-5-5", "/tool_choice/type", "forced tool use is not supported"),
+    ("claude-fable-5-1", "/thinking/budget_tokens", "thinking.type: enabled is not supported"),
+    ("claude-fable-5-2", "/thinking/type", "thinking.type: disabled is not supported"),
+    ("claude-haiku-5-5", "/top_p", "`top_p` is deprecated for this model."),
+    ("claude-opus-5", "/top_k", "`top_k` is deprecated for this model."),
+    ("claude-fable-5", "/thinking/type", "thinking.type: disabled is not supported"),
+    ("claude-sonnet-5", "/temperature", "`temperature` is deprecated for this model."),
+    ("claude-opus-4-8", "/top_p", "`top_p` is deprecated for this model."),
+    ("claude-opus-4-7", "/top_k", "`top_k` is deprecated for this model."),
+    ("claude-sonnet-4-6", "/max_tokens", "max_tokens: 200000 > 128000"),
+    ("claude-opus-4-6", "/max_tokens", "max_tokens: 200000 > 128000"),
+    ("claude-sonnet-4-5", "/max_tokens", "max_tokens: 200000 > 64000"),
+    ("claude-opus-4-5", "/max_tokens", "max_tokens: 200000 > 64000"),
+    ("claude-haiku-4-5", "/max_tokens", "max_tokens: 200000 > 64000"),
+    ("claude-opus-4-1", "/max_tokens", "max_tokens: 200000 > 32000"),
+    ("claude-opus-4-20250514", "/max_tokens", "max_tokens: 200000 > 32000"),
+    ("claude-sonnet-4-20250514", "/max_tokens", "max_tokens: 200000 > 64000"),
+];
+
+/// What makes a model refuse at `place`.
+fn refused(place: &str) -> Value {
+    let tools = json!([{"type": "function", "function": {"name": "f"}}]);
+    match place {
+        "/tool_choice/type" => json!({"tools": tools, "tool_choice": "required"}),
+        "/thinking/budget_tokens" => {
+            json!({"thinking": {"type": "enabled", "budget_tokens": 2000}})
+        }
+        "/thinking/type" => json!({"thinking": {"type": "disabled"}}),
+        "/max_tokens" => json!({"max_tokens": 200_000}),
+        place => json!({place.trim_start_matches('/'): 0.5}),
+    }
+}
+
+/// Whether a body holds what is refused at `place`.
+fn holds(body: &Value, place: &str) -> bool {
+    match (place, body.pointer(place)) {
+        (_, None) => false,
+        ("/tool_choice/type", Some(kind)) => kind != "auto",
+        ("/thinking/type", Some(kind)) => kind == "disabled",
+        ("/max_tokens", Some(most)) => *most == json!(200_000),
+        _ => true,
+    }
+}
+
+#[test]
+fn what_a_model_refuses_is_not_sent_and_a_refusal_is_told() {
+    for (model, place, message) in REFUSALS {
+        let server = Server::start(move |exchange| {
+            let body = exchange.request.json();
+            if holds(&body, place) || body["messages"][0]["content"][0]["text"] == "refuse" {
+                let error = json!({"type": "invalid_request_error", "message": message});
+                let body = json!({"type": "error", "error": error, "request_id": "req_1"});
+                return exchange.whole(400, JSON, body.to_string());
+            }
+            exchange.stream(fixture("text"));
+        });
+        let client = client(&server.url(), &[]);
+        let ask = |text: &str| {
+            let mut all = refused(place);
+            all["model"] = (*model).into();
+            all["messages"] = json!([{"role": "user", "content": text}]);
+            hear(&client, &request(all))
+        };
+        let heard = ask("Hi");
+        assert!(heard.error.is_none(), "{model} {place}: {heard:?}");
+        let error = ask("refuse").error.unwrap();
+        assert_eq!(error.kind(), ErrorKind::BadRequest, "{model}: {error}");
+        assert_eq!(
+            (error.provider_code(), error.http_status()),
+            ("invalid_request_error", Some(400))
+        );
+        assert!(error.message().contains(message), "{error}");
+    }
+}
+
+#[test]
+fn errors_before_the_answer_are_told_apart() {
+    for (status, code, kind) in [
+        (400, "invalid_request_error", ErrorKind::BadRequest),
+        (401, "authentication_error", ErrorKind::Auth),
+        (402, "billing_error", ErrorKind::Quota),
+        (403, "permission_error", ErrorKind::Auth),
+        (404, "not_found_error", ErrorKind::NotFound),
+        (409, "conflict_error", ErrorKind::Server),
+        (413, "request_too_large", ErrorKind::BadRequest),
+        (429, "rate_limit_error", ErrorKind::RateLimited),
+        (500, "api_error", ErrorKind::Server),
+        (504, "timeout_error", ErrorKind::Server),
+        (529, "overloaded_error", ErrorKind::Server),
+    ] {
+        let body = json!({"type": "error", "error": {"type": code, "message": "Scripted"}, "request_id": "req_1"});
+        let server = Server::start(move |exchange| {
+            let body = body.to_string();
+            let length = body.len().to_string();
+            exchange.head(status, &[("request-id", "req_1"), ("Content-Length", &length)]);
+            exchange.send(body);
+        });
+        let error = hear(&client(&server.url(), &[]), &hello()).error.unwrap();
+        assert_eq!(error.kind(), kind, "{status}");
+        assert_eq!((error.provider_code(), error.request_id()), (code, "req_1"));
+        assert!(error.message().contains("Scripted"), "{error}");
+    }
+}
