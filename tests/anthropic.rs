@@ -802,3 +802,534 @@ fn errors_before_the_answer_are_told_apart() {
         assert!(error.message().contains("Scripted"), "{error}");
     }
 }
+
+fn event(fields: Value) -> String {
+    format!("event: {}\ndata: {fields}\n\n", fields["type"].as_str().unwrap())
+}
+
+fn begins(id: &str, usage: Value) -> String {
+    event(
+        json!({"type": "message_start", "message": {"id": id, "type": "message", "role": "assistant", "model": "claude-x", "content": [], "usage": usage}}),
+    )
+}
+
+/// A block and what its deltas add.
+fn block(index: usize, block: Value, deltas: &[Value]) -> String {
+    let deltas = deltas
+        .iter()
+        .map(|delta| json!({"type": "content_block_delta", "index": index, "delta": delta}));
+    event(json!({"type": "content_block_start", "index": index, "content_block": block}))
+        + &deltas.map(event).collect::<String>()
+        + &event(json!({"type": "content_block_stop", "index": index}))
+}
+
+fn text_of(index: usize, text: &str) -> String {
+    block(
+        index,
+        json!({"type": "text", "text": ""}),
+        &[json!({"type": "text_delta", "text": text})],
+    )
+}
+
+fn ends(delta: Value, output: i64) -> String {
+    event(json!({"type": "message_delta", "delta": delta, "usage": {"output_tokens": output}}))
+        + &event(json!({"type": "message_stop"}))
+}
+
+/// Thinking, text, and two calls, one of them by a toolset.
+fn thinks_and_calls() -> Vec<String> {
+    let thinking = json!({"type": "thinking", "thinking": "", "signature": ""});
+    let call = |id: &str, more: Value| {
+        let mut block = json!({"type": "tool_use", "id": id, "name": "weather", "input": {}});
+        block.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        block
+    };
+    let city = |city: &str| {
+        [
+            json!({"type": "input_json_delta", "partial_json": "{\"city\":"}),
+            json!({"type": "input_json_delta", "partial_json": format!("\"{city}\"}}")}),
+        ]
+    };
+    vec![
+        begins("msg_1", json!({"input_tokens": 3, "output_tokens": 1})),
+        block(
+            0,
+            thinking,
+            &[
+                json!({"type": "thinking_delta", "thinking": "Two "}),
+                json!({"type": "thinking_delta", "thinking": "cities."}),
+                json!({"type": "signature_delta", "signature": "c2ln"}),
+            ],
+        ),
+        text_of(1, "I look."),
+        block(2, json!({"type": "redacted_thinking", "data": "ZW5j"}), &[]),
+        block(3, call("toolu_1", json!({})), &city("Oslo")),
+        block(
+            4,
+            call("toolu_2", json!({"caller": {"type": "direct"}, "toolset_name": "t"})),
+            &city("Bergen"),
+        ),
+        ends(json!({"stop_reason": "tool_use"}), 9),
+    ]
+}
+
+/// The blocks that this is sent back as.
+fn thought_and_called() -> [Value; 5] {
+    [
+        json!({"type": "thinking", "thinking": "Two cities.", "signature": "c2ln"}),
+        text_block("I look."),
+        json!({"type": "redacted_thinking", "data": "ZW5j"}),
+        json!({"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Oslo"}}),
+        json!({"type": "tool_use", "id": "toolu_2", "name": "weather", "input": {"city": "Bergen"}, "caller": {"type": "direct"}, "toolset_name": "t"}),
+    ]
+}
+
+/// What a server is sent in the turn after `reply`, which has gone through JSON.
+fn next_turn(reply: &Value, results: &[(&str, &str)], then: Option<&str>) -> Value {
+    let mut request = hello();
+    request.set("reasoning_effort", "\"high\"").unwrap();
+    if !reply.is_null() {
+        request.message_json(&reply.to_string()).unwrap();
+    }
+    for (id, result) in results {
+        request.tool_result(id, result).unwrap();
+    }
+    if let Some(text) = then {
+        request.message("user", text).unwrap();
+    }
+    let exported = request.to_json().unwrap();
+    sent(&[], &Request::from_json(&exported).unwrap()).json()["messages"].clone()
+}
+
+#[test]
+fn thinking_and_parallel_calls_go_back_block_by_block() {
+    let server = Server::answering(SSE, thinks_and_calls().concat());
+    let heard = hear(&client(&server.url(), &[]), &hello());
+    assert_eq!(heard.lines.last().unwrap(), "finish: tool_calls tool_use");
+    let sent = next_turn(&heard.reply, &[("toolu_2", "rain"), ("toolu_1", "sun")], Some("And?"));
+    let result = |id: &str, text: &str| json!({"type": "tool_result", "tool_use_id": id, "content": [text_block(text)]});
+    assert_eq!(sent[1], json!({"role": "assistant", "content": thought_and_called()}));
+    assert_eq!(
+        sent[2],
+        json!({"role": "user", "content": [result("toolu_2", "rain"), result("toolu_1", "sun"), text_block("And?")]})
+    );
+    assert_eq!(sent.as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn turn_that_is_cut_anywhere_is_still_valid_in_the_next_request() {
+    let events = thinks_and_calls();
+    let [thinking, text, redacted, first, _] = thought_and_called();
+    let mut part = text.clone();
+    part["text"] = "I l".into();
+    let begun = |index: usize| events[..index].concat();
+    let half = |index: usize, length: usize| begun(index) + &events[index][..length];
+    let half_text = begun(2) + &events[2][..events[2].find("ook").unwrap()];
+    let half_text = half_text.replace("I l", "I l\"}}\n\n");
+    for (sent_part, blocks, results) in [
+        (begun(1), json!(null), vec![]),
+        // Half of the thinking, and all of it.
+        (half(1, events[1].find("cities").unwrap()), json!(null), vec![]),
+        (begun(2), json!(null), vec![]),
+        (half_text, json!([thinking, part]), vec![]),
+        (begun(3), json!([thinking, text]), vec![]),
+        // Thinking that leads to nothing.
+        (begun(4), json!([thinking, text]), vec![]),
+        (half(4, events[4].find("Oslo").unwrap()), json!([thinking, text]), vec![]),
+        (begun(5), json!([thinking, text, redacted, first]), vec![("toolu_1", "sun")]),
+        // The program does not answer the call.
+        (begun(5), json!([thinking, text]), vec![]),
+        (
+            half(5, events[5].find("Bergen").unwrap()),
+            json!([thinking, text, redacted, first]),
+            vec![("toolu_1", "sun")],
+        ),
+        (begun(6), json!(thought_and_called()), vec![("toolu_1", "sun"), ("toolu_2", "rain")]),
+    ] {
+        for cancelled in [false, true] {
+            let (body, hold) = (sent_part.clone(), cancelled);
+            let server = Server::start(move |exchange| {
+                exchange.stream_head();
+                exchange.chunk(&body);
+                match hold {
+                    true => exchange.wait_for_close(),
+                    false => exchange.end_chunks(),
+                }
+            });
+            let client = client(&server.url(), &[]);
+            let mut session = Session::open(&client, &hello()).unwrap();
+            let heard = match cancelled {
+                true => {
+                    // All that comes of what was sent has come once its last event was read.
+                    let chunks = chunks_in(&sent_part);
+                    let heard = hear_session(&mut session, chunks);
+                    session.control().cancel();
+                    heard
+                }
+                false => hear_session(&mut session, usize::MAX),
+            };
+            let kind = heard.error.as_ref().map(Error::kind);
+            assert_eq!(kind, (!cancelled).then_some(ErrorKind::Truncated), "{heard:?}");
+            let messages = next_turn(&heard.reply, &results, Some("Go on"));
+            let assistant = messages.as_array().unwrap().iter().find(|m| m["role"] == "assistant");
+            let found = assistant.map(|message| message["content"].clone()).unwrap_or_default();
+            assert_eq!(found, blocks, "cancelled: {cancelled}, after {sent_part}");
+        }
+    }
+}
+
+/// How many chunks come of a part of an answer.
+fn chunks_in(part: &str) -> usize {
+    let server = Server::answering(SSE, part.to_owned());
+    let client = client(&server.url(), &[]);
+    let mut session = Session::open(&client, &hello()).unwrap();
+    let mut chunks = 0;
+    while let Ok(Polled::Chunk(_)) = session.poll(Some(support::LONG)) {
+        chunks += 1;
+    }
+    chunks
+}
+
+/// The blocks of the assistant's message after an answer of that fixture.
+fn sent_back(name: &str, results: &[(&str, &str)], then: Option<&str>) -> Value {
+    let server = Server::answering(SSE, fixture(name));
+    let heard = hear(&client(&server.url(), &[]), &hello());
+    next_turn(&heard.reply, results, then)[1]["content"].clone()
+}
+
+#[test]
+fn blocks_of_the_server_go_back_as_they_came() {
+    let blocks = sent_back("server_tools", &[], Some("And?"));
+    let kinds: Vec<&str> =
+        blocks.as_array().unwrap().iter().map(|b| b["type"].as_str().unwrap()).collect();
+    assert_eq!(
+        kinds,
+        [
+            "server_tool_use",
+            "web_search_tool_result",
+            "server_tool_use",
+            "web_fetch_tool_result",
+            "text"
+        ]
+    );
+    assert_eq!(blocks[0]["input"], json!({"query": "oslo"}));
+    assert_eq!(blocks[1]["content"][0]["encrypted_content"], "RQ==");
+    // Text with citations is a block of its own.
+    let cited = sent_back("citations", &[], Some("And?"));
+    let texts: Vec<&str> =
+        cited.as_array().unwrap().iter().map(|b| b["text"].as_str().unwrap()).collect();
+    assert_eq!(texts, ["So: ", "capital", ", and ", "more"]);
+    let citations = |at: usize| cited[at].get("citations").map(|c| c.as_array().unwrap().len());
+    assert_eq!([0, 1, 2, 3].map(citations), [None, Some(1), None, Some(2)]);
+    let fallback = sent_back("fallback", &[], Some("And?"));
+    assert_eq!(
+        (&fallback[0]["text"], &fallback[1]["type"], &fallback[2]["text"]),
+        (&json!("He"), &json!("fallback"), &json!("llo"))
+    );
+    let compacted = sent_back("compaction", &[], Some("And?"));
+    assert_eq!(
+        compacted[0],
+        json!({"type": "compaction", "content": "So far", "encrypted_content": "RQ=="})
+    );
+    assert_eq!(
+        (&compacted[1]["type"], &compacted[2]["type"]),
+        (&json!("mcp_tool_use"), &json!("mcp_tool_result"))
+    );
+    let unknown = sent_back("unknown", &[], Some("And?"));
+    assert_eq!(unknown, json!([{"type": "hologram", "data": "xy", "size": 3}, text_block("Hi")]));
+    let omitted = sent_back("omitted_thinking", &[], Some("And?"));
+    assert_eq!(omitted[0], json!({"type": "thinking", "thinking": "", "signature": "c2ln"}));
+}
+
+#[test]
+fn calls_of_code_go_back_with_their_caller_to_its_container() {
+    let server = Server::answering(SSE, fixture("caller"));
+    let client = client(&server.url(), &[]);
+    let heard = hear(&client, &hello());
+    let body = |results: &[&str], container: Value| {
+        let mut request = hello();
+        request.message_json(&heard.reply.to_string()).unwrap();
+        results.iter().for_each(|id| request.tool_result(id, "1").unwrap());
+        request.message("user", "And?").unwrap();
+        request.set("container", &container.to_string()).unwrap();
+        hear(&client, &request);
+        server.requests().last().unwrap().json()
+    };
+    let both = body(&["toolu_1", "toolu_2"], Value::Null);
+    let blocks = &both["messages"][1]["content"];
+    assert_eq!(blocks[0]["type"], "server_tool_use");
+    assert_eq!(
+        blocks[1]["caller"],
+        json!({"type": "code_execution_20260120", "tool_id": "srvtoolu_1"})
+    );
+    assert_eq!((&blocks[2]["toolset_name"], blocks.as_array().unwrap().len()), (&json!("t"), 3));
+    assert_eq!(both["container"], "cont_1");
+    assert_eq!(body(&["toolu_1", "toolu_2"], json!("own"))["container"], "own");
+    let skills = body(&["toolu_1", "toolu_2"], json!({"skills": []}));
+    assert_eq!(skills["container"], json!({"skills": [], "id": "cont_1"}));
+    // The use of a server tool without a result of its own is refused, and left out.
+    let direct = body(&["toolu_2"], Value::Null);
+    let kinds: Vec<&Value> =
+        direct["messages"][1]["content"].as_array().unwrap().iter().map(|b| &b["id"]).collect();
+    assert_eq!(kinds, ["toolu_2"]);
+    assert_eq!(direct.get("container"), None);
+}
+
+#[test]
+fn half_of_a_server_tool_is_left_out_of_the_next_request() {
+    let whole = fixture("server_tools");
+    let cut = &whole[..whole
+        .find("event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":1")
+        .unwrap()];
+    let server = Server::answering(SSE, text_first(cut));
+    let heard = hear(&client(&server.url(), &[]), &hello());
+    assert_eq!(heard.error.unwrap().kind(), ErrorKind::Truncated);
+    assert_eq!(
+        next_turn(&heard.reply, &[], Some("And?"))[1]["content"],
+        json!([text_block("Let me see.")])
+    );
+    let items = heard.reply["tolmach"]["items"].as_array().unwrap();
+    assert!(items.iter().any(|item| item["item"]["type"] == "server_tool_use"), "{items:?}");
+    // A result whose use the program took away.
+    let result = json!({"item": {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []}});
+    let reply = json!({"role": "assistant", "content": "Hi", "tolmach": {"dialect": "anthropic", "items": [result, {"text": 2}]}});
+    assert_eq!(next_turn(&reply, &[], Some("And?"))[1]["content"], json!([text_block("Hi")]));
+}
+
+/// The start of an answer, with a text before all else.
+fn text_first(part: &str) -> String {
+    let (start, rest) = part.split_at(part.find("event: content_block_start").unwrap());
+    let rest = rest.replace("\"index\":0", "\"index\":1");
+    format!("{start}{}{rest}", text_of(0, "Let me see."))
+}
+
+/// The parts of an answer that pauses as often as `pauses`.
+fn pausing(number: usize, pauses: usize) -> String {
+    let id = format!("srvtoolu_{number}");
+    let usage =
+        json!({"input_tokens": 10 + number, "cache_read_input_tokens": 2, "output_tokens": 1});
+    let search = block(
+        1,
+        json!({"type": "server_tool_use", "id": id, "name": "web_search", "input": {}}),
+        &[json!({"type": "input_json_delta", "partial_json": "{\"query\":\"q\"}"})],
+    );
+    let found = block(
+        0,
+        json!({"type": "web_search_tool_result", "tool_use_id": format!("srvtoolu_{}", number.wrapping_sub(1)), "content": []}),
+        &[],
+    );
+    let start = begins(&format!("msg_{number}"), usage);
+    let first = if number == 0 { text_of(0, "So: ") } else { found };
+    match number < pauses {
+        true => {
+            start
+                + &first
+                + &search
+                + &ends(json!({"stop_reason": "pause_turn", "container": {"id": "cont_1"}}), 5)
+        }
+        false => {
+            let call = json!({"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}});
+            start
+                + &first
+                + &text_of(1, "Done.")
+                + &block(2, call, &[])
+                + &ends(json!({"stop_reason": "tool_use"}), 7)
+        }
+    }
+}
+
+fn searching() -> Request {
+    let tools = json!([{"type": "web_search_20260318", "name": "web_search"}]);
+    request(
+        json!({"model": "claude-sonnet-5", "tools": tools, "messages": [{"role": "user", "content": "Hi"}]}),
+    )
+}
+
+#[test]
+fn answer_that_pauses_goes_on() {
+    let server = Server::start(|exchange| exchange.stream(pausing(exchange.number, 2)));
+    let heard = hear(&client(&server.url(), &[]), &searching());
+    assert_eq!(
+        heard.lines,
+        [
+            "start: msg_0 claude-x",
+            "text: So: ",
+            "progress: web_search",
+            "progress: web_search {\"query\":\"q\"}",
+            "progress: web_search_tool_result",
+            "progress: web_search",
+            "progress: web_search {\"query\":\"q\"}",
+            "progress: web_search_tool_result",
+            "text: Done.",
+            "tool 0 toolu_1 f {}",
+            // 10 + 2 and 5, 11 + 2 and 5, 12 + 2 and 7.
+            "usage 39 + 17 = 56, cached 6, written -1, reasoning -1",
+            "finish: tool_calls tool_use",
+        ]
+    );
+    let search = |id: &str| json!({"type": "server_tool_use", "id": id, "name": "web_search", "input": {"query": "q"}});
+    let found =
+        |id: &str| json!({"type": "web_search_tool_result", "tool_use_id": id, "content": []});
+    let so_far =
+        [text_block("So: "), search("srvtoolu_0"), found("srvtoolu_0"), search("srvtoolu_1")];
+    let requests = server.requests();
+    let sent: Vec<Value> = requests.iter().map(support::server::Request::json).collect();
+    let user = json!({"role": "user", "content": [text_block("Hi")]});
+    assert_eq!(sent[0]["messages"], json!([user]));
+    assert_eq!(sent[1]["messages"], json!([user, {"role": "assistant", "content": so_far[..2]}]));
+    assert_eq!(sent[2]["messages"], json!([user, {"role": "assistant", "content": so_far}]));
+    assert_eq!((sent[0].get("container"), &sent[1]["container"]), (None, &json!("cont_1")));
+    for (first, later) in [(&requests[0], &requests[1]), (&requests[0], &requests[2])] {
+        assert_eq!(first.header("x-api-key"), later.header("x-api-key"));
+        assert_eq!(first.json()["tools"], later.json()["tools"]);
+    }
+    // All parts go back as one message.
+    let blocks = next_turn(&heard.reply, &[("toolu_1", "1")], None)[1]["content"].clone();
+    let kinds: Vec<&str> =
+        blocks.as_array().unwrap().iter().map(|b| b["type"].as_str().unwrap()).collect();
+    assert_eq!(
+        kinds,
+        [
+            "text",
+            "server_tool_use",
+            "web_search_tool_result",
+            "server_tool_use",
+            "web_search_tool_result",
+            "text",
+            "tool_use"
+        ]
+    );
+}
+
+#[test]
+fn answer_goes_on_ten_times_and_then_says_that_it_pauses() {
+    let server = Server::start(|exchange| exchange.stream(pausing(exchange.number, usize::MAX)));
+    let heard = hear(&client(&server.url(), &[]), &searching());
+    assert_eq!(heard.lines.last().unwrap(), "finish: pause_turn pause_turn");
+    assert_eq!(server.requests().len(), 11);
+    // The program can go on itself: what the server still has to do stays at the end.
+    let messages = next_turn(&heard.reply, &[], None);
+    assert_eq!(messages[1]["content"].as_array().unwrap().last().unwrap()["id"], "srvtoolu_10");
+    let messages = next_turn(&heard.reply, &[], Some("Stop."));
+    assert_eq!(
+        messages[1]["content"].as_array().unwrap().last().unwrap()["type"],
+        "web_search_tool_result"
+    );
+}
+
+#[test]
+fn pause_without_tools_of_the_server_or_without_room_is_not_gone_on_with() {
+    let server = Server::start(|exchange| exchange.stream(pausing(0, 1)));
+    let heard = hear(&client(&server.url(), &[]), &hello());
+    assert_eq!(heard.lines.last().unwrap(), "finish: pause_turn pause_turn");
+    let heard = hear(&client(&server.url(), &[("max_reply_bytes", "100")]), &searching());
+    assert_eq!(heard.lines.last().unwrap(), "finish: pause_turn pause_turn");
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
+fn answer_that_cannot_go_on_is_an_error() {
+    for (status, kind) in [(400, ErrorKind::BadRequest), (529, ErrorKind::Server)] {
+        let server = Server::start(move |exchange| match exchange.number {
+            0 => exchange.stream(pausing(0, 1)),
+            _ => exchange.whole(
+                status,
+                JSON,
+                "{\"type\":\"error\",\"error\":{\"type\":\"x\",\"message\":\"Scripted\"}}",
+            ),
+        });
+        let heard = hear(&client(&server.url(), &[("max_retries", "2")]), &searching());
+        assert_eq!(heard.error.unwrap().kind(), kind);
+        assert_eq!(heard.lines.last().unwrap(), "progress: web_search {\"query\":\"q\"}");
+        // Nothing is asked again once the answer began.
+        assert_eq!(server.requests().len(), 2);
+    }
+    let server = Server::start(|exchange| {
+        let part = pausing(exchange.number, 1);
+        let end = if exchange.number == 0 { part.len() } else { part.len() - 60 };
+        exchange.stream(&part[..end]);
+    });
+    let heard = hear(&client(&server.url(), &[]), &searching());
+    assert_eq!(heard.error.unwrap().kind(), ErrorKind::Truncated);
+}
+
+#[test]
+fn models_are_listed_page_by_page() {
+    let entry = |id: &str| {
+        json!({"type": "model", "id": id, "display_name": id, "max_input_tokens": 200_000, "max_tokens": 64_000,
+        "capabilities": {"image_input": {"supported": true}, "thinking": {"supported": true, "types": {"adaptive": {"supported": false}, "enabled": {"supported": true}}}}})
+    };
+    let server = Server::start(move |exchange| {
+        let page = match &*exchange.request.path {
+            "/v1/models?limit=1000" => {
+                json!({"data": [entry("claude-9")], "has_more": true, "first_id": "a", "last_id": "a/1"})
+            }
+            "/v1/models?limit=1000&after_id=a%2F1" => {
+                json!({"data": [{"id": "b"}, {}], "has_more": false, "last_id": "b"})
+            }
+            "/v1/messages" => return exchange.stream(fixture("text")),
+            path => json!({"error": format!("unexpected {path}")}),
+        };
+        exchange.whole(200, JSON, page.to_string());
+    });
+    let client = client(&(server.url() + "/v1"), &[]);
+    let effort = request(
+        json!({"model": "claude-9", "max_tokens": 70_000, "reasoning_effort": "low", "messages": [{"role": "user", "content": "Hi"}]}),
+    );
+    hear(&client, &effort);
+    let models = client.models(None).unwrap();
+    let seen: Vec<_> = models
+        .iter()
+        .map(|model| {
+            (
+                &*model.id,
+                model.context_length,
+                model.capabilities.has(tolmach::Capabilities::VISION),
+            )
+        })
+        .collect();
+    assert_eq!(seen, [("claude-9", Some(200_000), true), ("b", None, false)]);
+    let asked = &server.requests()[1];
+    assert_eq!(
+        (asked.header("x-api-key"), asked.header("anthropic-version")),
+        (Some("test-key"), Some("2023-06-01"))
+    );
+    // What the list says of a model counts from then on.
+    hear(&client, &effort);
+    let sent: Vec<Value> = server
+        .requests()
+        .iter()
+        .filter(|r| r.method == "POST")
+        .map(support::server::Request::json)
+        .collect();
+    assert_eq!(
+        (&sent[0]["thinking"]["type"], &sent[0]["max_tokens"]),
+        (&json!("adaptive"), &json!(70_000))
+    );
+    assert_eq!(
+        (&sent[1]["thinking"]["type"], &sent[1]["max_tokens"]),
+        (&json!("enabled"), &json!(64_000))
+    );
+}
+
+#[test]
+fn list_of_models_that_has_no_end_is_read_in_bounds() {
+    for (cursor, pages) in [("same", 2), ("", 1), ("number", 50)] {
+        let server = Server::start(move |exchange| {
+            let last =
+                if cursor == "number" { exchange.number.to_string() } else { cursor.to_owned() };
+            let page = json!({"data": [{"id": "m"}], "has_more": true, "last_id": last});
+            exchange.whole(200, JSON, page.to_string());
+        });
+        let models = client(&server.url(), &[]).models(None).unwrap();
+        assert_eq!((server.requests().len(), models.len()), (pages, pages), "{cursor}");
+    }
+    for (body, models) in
+        [("[\"a\",\"b\"]", Some(2)), ("{\"models\":[{\"name\":\"a\"}]}", Some(1)), ("{}", None)]
+    {
+        let server = Server::answering(JSON, body);
+        let listed = client(&(server.url() + "?x=1"), &[]).models(None);
+        assert_eq!(listed.map(|list| list.len()).ok(), models, "{body}");
+        assert_eq!(server.requests()[0].path, "/models?x=1&limit=1000");
+    }
+}
