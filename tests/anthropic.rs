@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
+use support::aimock::{Aimock, KEY};
 use support::c;
 use support::server::Server;
 use support::splits::assert_the_same_at_every_cut;
@@ -1332,4 +1333,55 @@ fn list_of_models_that_has_no_end_is_read_in_bounds() {
         assert_eq!(listed.map(|list| list.len()).ok(), models, "{body}");
         assert_eq!(server.requests()[0].path, "/models?x=1&limit=1000");
     }
+}
+
+#[test]
+fn real_server_takes_thinking_and_parallel_calls_back() {
+    let Some(server) = Aimock::shared() else { return };
+    let client = client(&server.url(), &[("api_key", KEY)]);
+    let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
+    let tool =
+        json!({"type": "function", "function": {"name": "get_weather", "parameters": schema}});
+    let request = request(json!({
+        "model": "claude-sonnet-4-5", "tools": [tool], "reasoning_effort": "low",
+        "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "think of two cities"}],
+    }));
+    let heard = hear(&client, &request);
+    assert!(heard.error.is_none(), "{heard:?}");
+    assert!(heard.lines[0].ends_with("claude-sonnet-4-5"), "{heard:?}");
+    assert_eq!(heard.lines[1..3], ["thinking: Oslo and Bergen.", "text: I look."]);
+    let calls = heard.reply["tool_calls"].as_array().unwrap().clone();
+    let arguments: Vec<&Value> = calls.iter().map(|call| &call["function"]["arguments"]).collect();
+    assert_eq!(arguments, ["{\"city\":\"Oslo\"}", "{\"city\":\"Bergen\"}"]);
+    // It refuses calls that come back without the signed thinking before them; where that is
+    // lost, thinking is left out of the request.
+    let mut lost = heard.reply.clone();
+    lost.as_object_mut().unwrap().shift_remove("tolmach");
+    for reply in [&heard.reply, &lost] {
+        let mut request = request.clone();
+        request.message_json(&reply.to_string()).unwrap();
+        for call in &calls {
+            request.tool_result(call["id"].as_str().unwrap(), "rain").unwrap();
+        }
+        let next = hear(&client, &request);
+        assert!(next.error.is_none(), "{next:?}");
+        assert_eq!(next.lines[1], "text: Rain in both.");
+        assert!(next.lines.last().unwrap().starts_with("finish: stop"), "{next:?}");
+    }
+}
+
+#[test]
+fn errors_and_models_of_a_real_server_are_read() {
+    let Some(server) = Aimock::shared() else { return };
+    let ask = |key: &str, text: &str| {
+        let messages = json!([{"role": "user", "content": text}]);
+        let request = request(json!({"model": "claude-sonnet-4-5", "messages": messages}));
+        hear(&client(&server.url(), &[("api_key", key)]), &request)
+    };
+    assert_eq!(ask("wrong-key", "hello").error.unwrap().kind(), ErrorKind::Auth);
+    assert_eq!(ask(KEY, "too fast").error.unwrap().kind(), ErrorKind::RateLimited);
+    let cut = ask(KEY, "cut me off");
+    assert!(cut.lines[0].starts_with("start: "), "{cut:?}");
+    assert_eq!(cut.error.unwrap().kind(), ErrorKind::Truncated);
+    assert!(!client(&server.url(), &[("api_key", KEY)]).models(None).unwrap().is_empty());
 }

@@ -51,6 +51,12 @@ fn subjects() -> Vec<Subject> {
     let whole =
         json!({"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]}).to_string();
     let second = "event: a\ndata: {\"messages\":[{\"role\":\"assistant\",\"content\":\"Hi\"}]}\n\nevent: b\ndata: {\"finish_reason\":\"stop\"}\n\n";
+    let messages = concat!(
+        "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"1\"}}\n\n",
+        "data: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"Hi\"}}\n\n",
+        "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\n",
+        "data: {\"type\":\"message_stop\"}\n\n",
+    );
     vec![
         subject(
             "openai",
@@ -75,6 +81,14 @@ fn subjects() -> Vec<Subject> {
             &[("access_token", "t"), ("api_version", "v2")],
             "text/event-stream",
             second.to_owned(),
+            "\n\n",
+        ),
+        subject(
+            "anthropic",
+            "anthropic",
+            &[("api_key", "k")],
+            "text/event-stream",
+            messages.to_owned(),
             "\n\n",
         ),
         subject("ai365vip", "ai365vip", &[], "text/plain", "Hi".to_owned(), ""),
