@@ -36,3 +36,8 @@ fn gemini_holds_a_conversation_with_tools_and_an_image() {
 fn openai_chat_holds_a_conversation_with_tools_and_an_image() {
     converse("openai", "/v1", "o3");
 }
+
+#[test]
+fn anthropic_holds_a_conversation_with_tools_and_an_image() {
+    converse("anthropic", "/v1", "claude-sonnet-4-5");
+}
