@@ -596,6 +596,9 @@ TOLMACH_API const tolmach_provider *tolmach_provider_find(const char *name);
  * - model_aliases: a JSON object of names of your own for models, or for lists of models
  *   to choose from
  * - estimate_usage: "true" counts tokens by their length where the provider counts none
+ * - heal: "false" sends every request as it is given. By default ("true") a parameter that
+ *   the server refuses by name, or that the model is known to refuse, is left out or changed,
+ *   and the request is sent once more; tolmach_session_info_get() tells what was changed
  * - fetch_urls: "true" lets the library fetch attached URLs for a provider that does not
  *   ("gigachat"); default "false". Such a request carries no credentials, no client
  *   certificate and none of "headers"; redirects are not followed, and a file is as large
@@ -1099,7 +1102,7 @@ typedef struct tolmach_chunk {
  *
  * Functions: tolmach_session_open(), tolmach_session_poll(), tolmach_session_cancel(),
  * tolmach_session_fd(), tolmach_session_on_ready(), tolmach_session_reply(),
- * tolmach_session_free().
+ * tolmach_session_info_get(), tolmach_session_free().
  */
 typedef struct tolmach_session tolmach_session;
 
@@ -1115,6 +1118,29 @@ typedef void (*tolmach_ready_fn)(void *user);
  * Is told that a callback's `user` is not needed any more.
  */
 typedef void (*tolmach_release_fn)(void *user);
+
+/**
+ * What is known of a session beside its answer. May grow at its end in later versions.
+ */
+typedef struct tolmach_session_info {
+  /**
+   * How often the request was tried so far: 1 unless there were retries.
+   */
+  int64_t attempts;
+  /**
+   * The parameters of the request that were changed to suit the provider: a JSON list of
+   * objects with the strings "field" and "change"; "[]" when there are none.
+   */
+  tolmach_str changed;
+  /**
+   * The provider's id of the latest request, for its support; empty where it gave none.
+   */
+  tolmach_str request_id;
+  /**
+   * The model that answers, as the chunk of kind TOLMACH_CHUNK_START named it; empty before.
+   */
+  tolmach_str model;
+} tolmach_session_info;
 
 /**
  * Opens a session: asks `request` of `client`. Returns at once: resolving, connecting and
@@ -1224,6 +1250,17 @@ TOLMACH_API
 tolmach_status tolmach_request_reply(tolmach_request *request,
                                      const tolmach_session *session,
                                      tolmach_error **error);
+
+/**
+ * What is known of a session beside its answer: which parameters of the request were changed,
+ * the provider's id of the request, and more. Complete once the session has ended.
+ *
+ * Returns: the information as it is now, valid until the next poll or free of this session;
+ * NULL for NULL, and where there is no memory for it.
+ * Blocks: no. Threads: any thread, while none polls. Since: 0.1.
+ */
+TOLMACH_API
+const tolmach_session_info *tolmach_session_info_get(const tolmach_session *session);
 
 /**
  * Frees a session, and cancels it where it still runs. NULL is none.

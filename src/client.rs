@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::answer::{Answer, Sink};
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, Facts};
 use crate::cancel_token::CancelToken;
 use crate::chunk::Batch;
 use crate::config::{Config, Limits, Roots};
@@ -74,7 +74,8 @@ impl Client {
             };
             let list =
                 |attempt: &mut Attempt<'_>, _: &mut Answer<'_>| client.0.dialect.models(attempt);
-            let (models, attempt) = client.attempt(&token, &Nobody, list);
+            let facts = Facts::default();
+            let (models, attempt) = client.attempt(&token, &Nobody, &facts, list);
             attempt.linger();
             models
         })
@@ -91,8 +92,9 @@ impl Client {
         request: &Request,
         token: &'a Arc<CancelToken>,
         sink: &'a dyn Sink,
+        facts: &'a Facts,
     ) -> (Result<()>, Attempt<'a>) {
-        self.attempt(token, sink, |attempt, answer| {
+        self.attempt(token, sink, facts, |attempt, answer| {
             // Every provider copies the request to translate it, and writes it as JSON.
             memory::room_for(request.size().saturating_mul(2))?;
             let outcome = self.0.dialect.run(request, attempt, answer);
@@ -108,11 +110,12 @@ impl Client {
         &'a self,
         token: &'a Arc<CancelToken>,
         sink: &'a dyn Sink,
+        facts: &'a Facts,
         mut work: impl FnMut(&mut Attempt<'a>, &mut Answer<'a>) -> Result<T>,
     ) -> (Result<T>, Attempt<'a>) {
         let mut tries = 0;
         loop {
-            let mut attempt = Attempt::new(&self.0.config, &self.0.transport, token);
+            let mut attempt = Attempt::new(&self.0.config, &self.0.transport, token, facts);
             let mut answer = Answer::new(&self.0.config, token, sink);
             let error = match work(&mut attempt, &mut answer) {
                 Ok(done) => return (Ok(done), attempt),

@@ -139,6 +139,12 @@ impl Error {
         self
     }
 
+    /// This error, and what can be done about it.
+    pub(crate) fn advised(mut self, advice: &str) -> Error {
+        self.message = format!("{}; {advice}", self.message);
+        self
+    }
+
     /// This error of the request with that id.
     pub(crate) fn of_request(mut self, id: &str) -> Error {
         if !id.is_empty() {

@@ -2,10 +2,12 @@
 //! secrets that its errors must not show.
 
 pub(crate) mod heal;
+mod refusal;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::Receiver;
+use serde::Serialize;
 
 use crate::answer::Answer;
 use crate::cancel_token::CancelToken;
@@ -31,6 +33,57 @@ pub(crate) struct Attempt<'a> {
     request_id: String,
     /// The answered response, whose connection may yet be of use.
     spent: Option<Body>,
+    facts: &'a Facts,
+    /// An event of the answer was read.
+    heard: bool,
+}
+
+/// What a session knows of its requests, beside the answer; all its attempts add to it.
+#[derive(Clone, Default)]
+pub(crate) struct Facts(Arc<Mutex<Known>>);
+
+#[derive(Default)]
+struct Known {
+    /// The parameters of the request that were changed, and how.
+    changed: Vec<Change>,
+    healed: bool,
+    request_id: String,
+    model: String,
+    attempts: i64,
+}
+
+#[derive(PartialEq, Serialize)]
+struct Change {
+    field: String,
+    change: String,
+}
+
+impl Facts {
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The changed parameters, as JSON.
+    pub(crate) fn changed(&self) -> Result<String> {
+        memory::json(&self.lock().changed)
+    }
+
+    pub(crate) fn request_id(&self) -> String {
+        self.lock().request_id.clone()
+    }
+
+    pub(crate) fn attempts(&self) -> i64 {
+        self.lock().attempts
+    }
+
+    pub(crate) fn model(&self) -> String {
+        self.lock().model.clone()
+    }
+
+    /// The program is told that this model answers.
+    pub(crate) fn answers(&self, model: &str) {
+        model.clone_into(&mut self.lock().model);
+    }
 }
 
 /// A response of status 2xx, whose body is still to come.
@@ -63,7 +116,9 @@ impl<'a> Attempt<'a> {
         config: &'a Config,
         transport: &'a Transport,
         token: &'a Arc<CancelToken>,
+        facts: &'a Facts,
     ) -> Attempt<'a> {
+        facts.lock().attempts += 1;
         Attempt {
             config,
             transport,
@@ -72,6 +127,8 @@ impl<'a> Attempt<'a> {
             host: String::new(),
             request_id: String::new(),
             spent: None,
+            facts,
+            heard: false,
         }
     }
 
@@ -96,6 +153,23 @@ impl<'a> Attempt<'a> {
     /// Tells that the parameter `field` of a request was changed, and how.
     pub(crate) fn changed(&self, field: &str, what: &str) {
         log::line(log::Level::Warn, "request", format_args!("{field}: {what}"));
+        let change = Change { field: field.to_owned(), change: what.to_owned() };
+        let mut known = self.facts.lock();
+        // A further attempt changes the same again.
+        if !known.changed.contains(&change) {
+            known.changed.push(change);
+        }
+    }
+
+    /// Whether a refused request may be changed and sent again: once for all attempts, and
+    /// only before the answer.
+    fn may_heal(&self) -> bool {
+        !self.heard && !self.facts.lock().healed
+    }
+
+    /// A refused request was changed.
+    fn healed(&self) {
+        self.facts.lock().healed = true;
     }
 
     /// Sends `request`; anything but a response of status 2xx is an error.
@@ -129,6 +203,9 @@ impl<'a> Attempt<'a> {
         log::line(log::Level::Debug, "http", format_args!("asking {}", self.host));
         let mut response = self.transport.send(request, self.token)?;
         self.request_id = fault::request_id(&response.headers);
+        let mut shown = self.request_id.clone();
+        redact(&mut shown, &self.secrets);
+        self.facts.lock().request_id = shown;
         log::line(
             log::Level::Debug,
             "http",
@@ -255,6 +332,7 @@ impl<'a> Attempt<'a> {
     /// waited for.
     pub(crate) fn next(&mut self, events: &mut Events, answer: &mut Answer<'_>) -> Result<bool> {
         let found = self.advance(events, || answer.flush())?;
+        self.heard |= found;
         if found && self.config.raw_chunks {
             answer.raw(&memory::lossy(events.event().data)?);
         }

@@ -120,6 +120,7 @@ pub(super) const COMMON: &[Key] = &[
     key("raw_chunks", Text("false"), |s, v| put(&mut s.raw_chunks, v, Value::boolean)),
     key("model_aliases", Empty, |s, v| put(&mut s.model_aliases, v, Value::aliases)),
     key("estimate_usage", Text("false"), |s, v| put(&mut s.estimate_usage, v, Value::boolean)),
+    key("heal", Text("true"), |s, v| put(&mut s.heal, v, Value::boolean)),
     key("fetch_urls", Text("false"), |s, v| put(&mut s.fetch_urls, v, Value::boolean)),
     key("fetch_private_urls", Text("false"), |s, v| {
         put(&mut s.fetch_private_urls, v, Value::boolean)
@@ -161,6 +162,7 @@ pub(super) const OWN: &[OwnKey] = &[
     own("organization", |_, v| v.text(), secrets::nothing),
     own("think_tags", |_, v| v.flag(), secrets::nothing),
     own("fallback_models", |_, v| v.text(), secrets::nothing),
+    own("api", |_, v| v.one_of(&["auto", "chat", "responses"]), secrets::nothing),
     own("scope", |_, v| v.text(), secrets::nothing),
     own("auth_url", |_, v| v.url(), secrets::of_url),
     own("auth_scheme", |it, v| v.one_of(it.auth_schemes), secrets::nothing),

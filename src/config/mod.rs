@@ -187,7 +187,7 @@ mod tests {
                     "tls_roots" => "platform",
                     "tls_pins" => "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
                     "max_json_depth" => "100",
-                    "tls_verify" | "raw_chunks" | "replay_timing" | "estimate_usage"
+                    "tls_verify" | "raw_chunks" | "replay_timing" | "estimate_usage" | "heal"
                     | "fetch_urls" | "fetch_private_urls" => "false",
                     "model_aliases" => "{\"a\":\"b\",\"c\":[\"d\"]}",
                     key if key.ends_with("_ms") || key.starts_with("max_") => "2000",
@@ -230,6 +230,7 @@ mod tests {
             ("proxy", "direct"),
             ("tls_roots", "platform"),
             ("tls_verify", "false"),
+            ("heal", "false"),
             ("tls_pins", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
             ("max_retries", "7"),
             ("max_json_depth", "100"),

@@ -42,6 +42,8 @@ pub struct Settings {
     /// Names of the program's own for models.
     pub(super) model_aliases: Map<String, Value>,
     pub(crate) estimate_usage: bool,
+    /// Parameters that a server refuses are changed, and the request is sent once more.
+    pub(crate) heal: bool,
     /// For a provider that does not, this library fetches what is attached by its URL.
     pub(crate) fetch_urls: bool,
     /// It does so from addresses that are not public as well.

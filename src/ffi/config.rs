@@ -55,6 +55,9 @@ use crate::memory;
 /// - model_aliases: a JSON object of names of your own for models, or for lists of models
 ///   to choose from
 /// - estimate_usage: "true" counts tokens by their length where the provider counts none
+/// - heal: "false" sends every request as it is given. By default ("true") a parameter that
+///   the server refuses by name, or that the model is known to refuse, is left out or changed,
+///   and the request is sent once more; tolmach_session_info_get() tells what was changed
 /// - fetch_urls: "true" lets the library fetch attached URLs for a provider that does not
 ///   ("gigachat"); default "false". Such a request carries no credentials, no client
 ///   certificate and none of "headers"; redirects are not followed, and a file is as large

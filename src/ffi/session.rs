@@ -10,20 +10,24 @@ use super::process::Process;
 use super::request::tolmach_request;
 use super::status::{TOLMACH_END, TOLMACH_OK, TOLMACH_PENDING, tolmach_status};
 use super::text::{Text, tolmach_str};
-use crate::error::{Error, ErrorKind};
+use crate::attempt::Facts;
+use crate::error::{Error, ErrorKind, Result};
 use crate::session::{Control, Polled, Ready, Replies, Session};
 
 /// One answer on its way, and the worker thread behind it.
 ///
 /// Functions: tolmach_session_open(), tolmach_session_poll(), tolmach_session_cancel(),
 /// tolmach_session_fd(), tolmach_session_on_ready(), tolmach_session_reply(),
-/// tolmach_session_free().
+/// tolmach_session_info_get(), tolmach_session_free().
 pub struct tolmach_session {
     control: Control,
     replies: Replies,
     poll: Mutex<Poll>,
     /// The reply as it was last asked for.
     reply: Mutex<Option<Text>>,
+    facts: Facts,
+    /// What is known of it, as it was last asked for.
+    info: Mutex<Option<Box<Info>>>,
     process: Process,
 }
 
@@ -62,10 +66,16 @@ pub unsafe extern "C" fn tolmach_session_open(
         let out_session = caller.output("out_session", out_session, std::ptr::null_mut())?;
         let client = caller.threaded("client", client)?;
         let session = Session::open(&client.client, &caller.shared("request", request)?.request)?;
-        let (control, replies) = (session.control().clone(), session.replies().clone());
-        let poll = Mutex::new(Poll { session, chunk: None });
-        let (reply, process) = (Mutex::default(), Process::current());
-        out_session.give(&caller, tolmach_session { control, replies, poll, reply, process });
+        let handle = tolmach_session {
+            control: session.control().clone(),
+            replies: session.replies().clone(),
+            facts: session.facts().clone(),
+            poll: Mutex::new(Poll { session, chunk: None }),
+            reply: Mutex::default(),
+            info: Mutex::default(),
+            process: Process::current(),
+        };
+        out_session.give(&caller, handle);
         Ok(TOLMACH_OK)
     })
 }
@@ -103,6 +113,7 @@ pub unsafe extern "C" fn tolmach_session_poll(
         };
         let Poll { session, chunk } = &mut *poll;
         *handle.reply.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *handle.info.lock().unwrap_or_else(PoisonError::into_inner) = None;
         match session.poll(timeout)? {
             Polled::Chunk(next) => {
                 out_chunk.write(&caller, chunk.insert(tolmach_chunk::view(&next)));
@@ -254,6 +265,62 @@ pub unsafe extern "C" fn tolmach_request_reply(
             return Ok(TOLMACH_OK);
         }
         request.change(|request| request.message_json(&reply))
+    })
+}
+
+/// What is known of a session beside its answer. May grow at its end in later versions.
+#[repr(C)]
+pub struct tolmach_session_info {
+    /// How often the request was tried so far: 1 unless there were retries.
+    pub attempts: i64,
+    /// The parameters of the request that were changed to suit the provider: a JSON list of
+    /// objects with the strings "field" and "change"; "[]" when there are none.
+    pub changed: tolmach_str,
+    /// The provider's id of the latest request, for its support; empty where it gave none.
+    pub request_id: tolmach_str,
+    /// The model that answers, as the chunk of kind TOLMACH_CHUNK_START named it; empty before.
+    pub model: tolmach_str,
+}
+
+/// What tolmach_session_info points to.
+struct Info {
+    view: tolmach_session_info,
+    _texts: [Text; 3],
+}
+
+// SAFETY: the view points into the texts beside it, which move with it.
+unsafe impl Send for Info {}
+
+impl Info {
+    fn of(facts: &Facts) -> Result<Info> {
+        let texts =
+            [Text::of(facts.changed()?)?, Text::of(facts.request_id())?, Text::of(facts.model())?];
+        let [changed, request_id, model] = texts.each_ref().map(Text::as_str);
+        let attempts = facts.attempts();
+        let view = tolmach_session_info { attempts, changed, request_id, model };
+        Ok(Info { view, _texts: texts })
+    }
+}
+
+/// What is known of a session beside its answer: which parameters of the request were changed,
+/// the provider's id of the request, and more. Complete once the session has ended.
+///
+/// Returns: the information as it is now, valid until the next poll or free of this session;
+/// NULL for NULL, and where there is no memory for it.
+/// Blocks: no. Threads: any thread, while none polls. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_session_info_get(
+    session: *const tolmach_session,
+) -> *const tolmach_session_info {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.value(std::ptr::null(), || {
+        let handle = caller.threaded("session", session).ok()?;
+        let mut info = handle.info.lock().unwrap_or_else(PoisonError::into_inner);
+        if info.is_none() {
+            *info = Some(Box::new(Info::of(&handle.facts).ok()?));
+        }
+        info.as_ref().map(|info| std::ptr::from_ref(&info.view))
     })
 }
 

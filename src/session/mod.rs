@@ -11,8 +11,9 @@ mod reply;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::attempt::Facts;
 use crate::cancel_token::CancelToken;
-use crate::chunk::{Batch, Chunk};
+use crate::chunk::{Batch, Chunk, ChunkKind};
 use crate::client::Client;
 use crate::error::Result;
 use crate::panics;
@@ -39,6 +40,7 @@ pub enum Polled<'s> {
 /// One answer on its way. Dropping it cancels what is left of it, without waiting.
 pub struct Session {
     control: Control,
+    facts: Facts,
     reply: Replies,
     /// The chunks in hand, and which of them is next.
     batch: Batch,
@@ -66,11 +68,17 @@ impl Session {
             token: CancelToken::new(client.config().limits),
         };
         let place = interrupter::enter(&control)?;
-        let worker =
-            Worker { client: client.clone(), request: request.copy()?, control: control.clone() };
+        let facts = Facts::default();
+        let worker = Worker {
+            client: client.clone(),
+            request: request.copy()?,
+            control: control.clone(),
+            facts: facts.clone(),
+        };
         thread::spawn("tolmach", move || worker.work())?;
         Ok(Session {
             control,
+            facts,
             reply: Replies(Arc::new(Mutex::new(Reply::new(client.config().max_reply_bytes)))),
             batch: Batch::default(),
             next: 0,
@@ -106,6 +114,9 @@ impl Session {
         let chunk = self.batch.get(self.next - 1);
         let Some(chunk) = chunk else { return Ok(Polled::Pending) };
         self.reply.lock().take(&chunk);
+        if chunk.kind == ChunkKind::Start {
+            self.facts.answers(chunk.name);
+        }
         if self.next == self.batch.len() {
             self.control.queue.settle();
         }
@@ -115,6 +126,11 @@ impl Session {
     /// The handle by which other threads cancel and watch this session.
     pub fn control(&self) -> &Control {
         &self.control
+    }
+
+    /// What is known of its requests.
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     /// What has been delivered so far; stays good after the session.
@@ -150,13 +166,14 @@ struct Worker {
     client: Client,
     request: Request,
     control: Control,
+    facts: Facts,
 }
 
 impl Worker {
     fn work(self) {
         let Control { queue, token, .. } = &self.control;
         let worked = panics::caught(|| {
-            let (outcome, call) = self.client.run(&self.request, token, &**queue);
+            let (outcome, call) = self.client.run(&self.request, token, &**queue, &self.facts);
             // The program hears of the end first; the connection is put away after it.
             queue.finish(outcome);
             call.linger();

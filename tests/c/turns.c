@@ -1,5 +1,5 @@
 /* turns URL [KEY=VALUE ...] (models | @REQUEST_JSON)...: asks all of that, one after the
- * other, of one client. */
+ * other, of one client. Prints what was changed of a request, if anything. */
 #include "check.h"
 
 static void list_models(const tolmach_client *client) {
@@ -21,6 +21,8 @@ static void answer(const tolmach_client *client, const char *json) {
     print_chunk(chunk);
   if (status == TOLMACH_END) printf("end\n");
   else print_error(error);
+  if (strcmp(tolmach_session_info_get(session)->changed.ptr, "[]"))
+    printf("changed %s\n", tolmach_session_info_get(session)->changed.ptr);
   tolmach_session_free(session);
   tolmach_request_free(request);
 }
