@@ -32,11 +32,12 @@ pub(crate) struct ChatReader {
     in_pieces: bool,
     /// The function call of each choice, held while tool calls may come instead of it.
     functions: Vec<FunctionCall>,
-    cited: bool,
     /// Files that the text shows, in their order.
     files: Vec<String>,
-    /// Base64 of audio that more is to come of.
-    audio: String,
+    /// Base64 of audio that more is to come of, for each choice.
+    audio: Vec<(i32, String)>,
+    /// The media type of audio, as it was asked for.
+    audio_mime: &'static str,
 }
 
 /// What the provider wants back with a tool call.
@@ -76,6 +77,9 @@ struct Event<'a> {
     usage: Option<Box<Value>>,
     x_groq: Option<Box<Value>>,
     citations: Option<Box<Value>>,
+    /// Perplexity's sources again, with their titles.
+    #[serde(borrow)]
+    search_results: List<Link<'a>>,
     conversation: Option<Box<Value>>,
     // Marks of an error, looked into only where there is one.
     error: Option<IgnoredAny>,
@@ -102,6 +106,7 @@ struct Choice<'a> {
     text: Text<'a>,
     #[serde(borrow)]
     finish_reason: Text<'a>,
+    logprobs: Option<Box<Value>>,
     usage: Option<Box<Value>>,
     error: Option<IgnoredAny>,
 }
@@ -169,6 +174,13 @@ struct Part<'a> {
     thinking: Content<'a, Thought<'a>>,
     #[serde(borrow)]
     signature: Text<'a>,
+    /// Of a source that a tool found.
+    #[serde(borrow)]
+    tool: Text<'a>,
+    #[serde(borrow)]
+    url: Text<'a>,
+    #[serde(borrow)]
+    title: Text<'a>,
 }
 
 impl Part<'_> {
@@ -177,10 +189,9 @@ impl Part<'_> {
         if &*self.kind != "thinking" {
             return None;
         }
-        let text = |thought: &Thought<'_>| json!({"type": "text", "text": &*thought.text});
         let thinking = match self.thinking.parts.is_empty() {
             true => json!(&*self.thinking.text),
-            false => self.thinking.parts.iter().map(text).collect(),
+            false => self.thinking.parts.iter().map(Thought::to_value).collect(),
         };
         let mut block = Map::new();
         block.insert("type".to_owned(), "thinking".into());
@@ -195,8 +206,33 @@ impl Part<'_> {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Thought<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Text<'a>,
     #[serde(borrow)]
     text: Text<'a>,
+    #[serde(borrow)]
+    tool: Text<'a>,
+    #[serde(borrow)]
+    url: Text<'a>,
+    #[serde(borrow)]
+    title: Text<'a>,
+}
+
+impl Thought<'_> {
+    /// It as it goes back.
+    fn to_value(&self) -> Value {
+        let kind = if self.kind.is_empty() { "text" } else { &*self.kind };
+        let mut value = Map::new();
+        value.insert("type".to_owned(), kind.into());
+        let fields = [("tool", &self.tool), ("url", &self.url), ("title", &self.title)];
+        for (name, field) in fields.into_iter().filter(|(_, field)| !field.is_empty()) {
+            value.insert(name.to_owned(), (**field).into());
+        }
+        if kind == "text" {
+            value.insert("text".to_owned(), (*self.text).into());
+        }
+        Value::Object(value)
+    }
 }
 
 /// A piece of a tool call.
@@ -243,8 +279,47 @@ struct Image<'a> {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Annotation<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Text<'a>,
     #[serde(borrow)]
     url_citation: Maybe<Link<'a>>,
+    #[serde(borrow)]
+    file_citation: Maybe<File<'a>>,
+    /// Where it is not nested.
+    #[serde(borrow)]
+    url: Text<'a>,
+    #[serde(borrow)]
+    title: Text<'a>,
+    #[serde(borrow)]
+    file_id: Text<'a>,
+    #[serde(borrow)]
+    filename: Text<'a>,
+}
+
+impl Annotation<'_> {
+    /// Where the source is, and its title.
+    fn source(&self) -> (&str, &str) {
+        if let Some(link) = &self.url_citation.0 {
+            return (&link.url, &link.title);
+        }
+        if let Some(file) = &self.file_citation.0 {
+            return (&file.file_id, &file.filename);
+        }
+        match &*self.kind {
+            "url_citation" => (&self.url, &self.title),
+            "file_citation" | "container_file_citation" => (&self.file_id, &self.filename),
+            _ => ("", ""),
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct File<'a> {
+    #[serde(borrow)]
+    file_id: Text<'a>,
+    #[serde(borrow)]
+    filename: Text<'a>,
 }
 
 #[derive(Default, Deserialize)]
@@ -272,10 +347,25 @@ impl ChatReader {
             reading: Reading::AsItIs,
             in_pieces: false,
             functions: Vec::new(),
-            cited: false,
             files: Vec::new(),
-            audio: String::new(),
+            audio: Vec::new(),
+            audio_mime: "",
         }
+    }
+
+    /// For an answer whose audio was asked for in `format`.
+    pub(crate) fn with_audio(self, format: &str) -> ChatReader {
+        let audio_mime = match format {
+            "wav" => "audio/wav",
+            "mp3" => "audio/mpeg",
+            "flac" => "audio/flac",
+            "opus" => "audio/opus",
+            "aac" => "audio/aac",
+            // 24000 samples a second, of 16 bits each, the lower byte first.
+            "pcm16" => "audio/pcm",
+            _ => "",
+        };
+        ChatReader { audio_mime, ..self }
     }
 
     /// For an answer whose reasoning stands between `<think>` and `</think>`.
@@ -335,7 +425,14 @@ impl ChatReader {
         if let Some(conversation) = &event.conversation {
             answer.state(0, &BTreeMap::from([("conversation", conversation)]));
         }
-        self.take_citations(event.citations.as_deref(), answer);
+        // They are repeated in every event, and each is given once: with its title, if any.
+        for link in event.search_results.iter() {
+            give_source(0, &link.url, &link.title, answer);
+        }
+        let citations = event.citations.as_deref().and_then(Value::as_array);
+        for url in citations.into_iter().flatten().filter_map(Value::as_str) {
+            give_source(0, url, "", answer);
+        }
         let groq = event.x_groq.as_deref().and_then(|groq| groq.get("usage"));
         let counts = groq.into_iter().chain(event.usage.as_deref()).filter_map(usage_of);
         counts.for_each(|counts| answer.usage(counts));
@@ -357,6 +454,10 @@ impl ChatReader {
         if delta.is_none() && choice.message.0.is_none() {
             self.take_text(number, &choice.text, answer);
         }
+        let logprobs = choice.logprobs.as_deref().filter(|logprobs| says_anything(logprobs));
+        if let Some(logprobs) = logprobs {
+            answer.logprobs(number, logprobs);
+        }
         if let Some(counts) = choice.usage.as_deref().and_then(usage_of) {
             answer.usage(counts);
         }
@@ -376,31 +477,41 @@ impl ChatReader {
         for part in message.content.parts.iter() {
             self.take_text(choice, if &*part.kind == "thinking" { "" } else { &part.text }, answer);
             answer.refusal(choice, &part.refusal);
+            if &*part.kind == "tool_reference" {
+                give_source(choice, &part.url, source_name(&part.title, &part.tool), answer);
+            }
+            for thought in part.thinking.parts.iter() {
+                let name = source_name(&thought.title, &thought.tool);
+                give_source(choice, &thought.url, name, answer);
+            }
         }
         answer.refusal(choice, &message.refusal);
         for piece in message.tool_calls.iter() {
             let function = piece.function.0.as_ref();
             let name = function.map_or("", |function| &*function.name);
             let text = function.map_or("", |function| &*function.arguments.0);
-            answer.tool_call(choice, piece.index.0, &piece.id, name, text);
+            // Some send an empty piece while the model still reasons: it begins no call.
+            if ![&*piece.id, name, text].iter().all(|said| said.is_empty()) {
+                answer.tool_call(choice, piece.index.0, &piece.id, name, text);
+            }
             give_state_of_call(choice, piece, answer);
         }
         if let Some(function) = message.function_call.0.as_deref() {
             self.take_function_call(choice, &message.functions_state_id, function, answer);
         }
         if let Some(audio) = &message.audio.0 {
-            let bytes = self.audio_of(&audio.data).unwrap_or_else(|error| {
+            let bytes = self.audio_of(choice, &audio.data).unwrap_or_else(|error| {
                 answer.fail(error);
                 Vec::new()
             });
-            answer.audio(choice, &audio.id, "", &bytes, &audio.transcript);
+            answer.audio(choice, &audio.id, self.audio_mime, &bytes, &audio.transcript);
         }
         let links = message.images.iter().filter_map(|image| image.image_url.0.as_ref());
         for link in links {
             answer.image_at(choice, &link.url, "");
         }
-        for link in message.annotations.iter().filter_map(|note| note.url_citation.0.as_ref()) {
-            answer.source(choice, &link.url, &link.title);
+        for (url, title) in message.annotations.iter().map(Annotation::source) {
+            give_source(choice, url, title, answer);
         }
     }
 
@@ -442,24 +553,19 @@ impl ChatReader {
         }
     }
 
-    /// Perplexity and xAI repeat their sources in every event.
-    fn take_citations(&mut self, citations: Option<&Value>, answer: &mut Answer<'_>) {
-        let Some(citations) = citations.and_then(Value::as_array).filter(|_| !self.cited) else {
-            return;
-        };
-        self.cited = !citations.is_empty();
-        for url in citations.iter().filter_map(Value::as_str) {
-            answer.source(0, url, "");
-        }
-    }
-
     /// The bytes of a piece of audio; what is cut off inside of four letters of its base64
     /// waits for the next piece.
-    fn audio_of(&mut self, data: &str) -> Result<Vec<u8>> {
-        memory::push_str(&mut self.audio, data)?;
-        let whole = if data.ends_with('=') { self.audio.len() } else { self.audio.len() / 4 * 4 };
-        let later = self.audio.get(whole..).unwrap_or_default().to_owned();
-        let now = std::mem::replace(&mut self.audio, later);
+    fn audio_of(&mut self, choice: i32, data: &str) -> Result<Vec<u8>> {
+        let at = self.audio.iter().position(|(known, _)| *known == choice);
+        let at = at.unwrap_or(self.audio.len());
+        if at == self.audio.len() {
+            self.audio.push((choice, String::new()));
+        }
+        let Some((_, held)) = self.audio.get_mut(at) else { return Ok(Vec::new()) };
+        memory::push_str(held, data)?;
+        let whole = if data.ends_with('=') { held.len() } else { held.len() / 4 * 4 };
+        let later = held.get(whole..).unwrap_or_default().to_owned();
+        let now = std::mem::replace(held, later);
         Ok(media::decode_base64(now.get(..whole).unwrap_or_default())?.unwrap_or_default())
     }
 
@@ -517,6 +623,27 @@ impl Reader for ChatReader {
         self.close(answer);
         answer.close()
     }
+}
+
+fn give_source(choice: i32, url: &str, title: &str, answer: &mut Answer<'_>) {
+    if !url.is_empty() {
+        answer.source(choice, url, title);
+    }
+}
+
+/// The title of a source, else the tool that found it.
+fn source_name<'a>(title: &'a str, tool: &'a str) -> &'a str {
+    if title.is_empty() { tool } else { title }
+}
+
+/// Whether an object has a field that is neither null nor empty.
+fn says_anything(object: &Value) -> bool {
+    let says = |value: &Value| match value {
+        Value::Null => false,
+        Value::Array(items) => !items.is_empty(),
+        _ => true,
+    };
+    object.as_object().is_some_and(|fields| fields.values().any(says))
 }
 
 fn thought_or_text(inside: bool, choice: i32, text: &str, answer: &mut Answer<'_>) {
@@ -594,7 +721,7 @@ mod tests {
         for cut in 0..data.len() {
             let (first, second) = data.split_at(cut);
             let mut reader = ChatReader::new();
-            let bytes = [first, second].map(|data| reader.audio_of(data).unwrap()).concat();
+            let bytes = [first, second].map(|data| reader.audio_of(0, data).unwrap()).concat();
             assert_eq!(bytes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "cut at {cut}");
         }
     }
