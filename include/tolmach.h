@@ -614,6 +614,9 @@ TOLMACH_API const tolmach_provider *tolmach_provider_find(const char *name);
  * - api_key: default is the environment variable OPENAI_API_KEY; empty for a server that
  *   wants none
  * - endpoint: the whole URL of the chat call, in the place of base_url/chat/completions
+ * - api: "auto" (default) asks OpenAI's chat completions, and its Responses API what only that
+ *   one answers (some models, and functions together with reasoning); "chat" or "responses"
+ *   always the one. With an endpoint, and for heal "false", "auto" is "chat"
  * - organization: sent as OpenAI-Organization
  * - think_tags: "true" takes what stands between <think> and </think> for reasoning
  * - fallback_models: names, with commas between, for a server that lists no models

@@ -15,7 +15,7 @@ use support::{c, openai};
 
 /// The lines of tests/c/turns.c.
 fn turns(server: &Server, args: &[&str]) -> Vec<String> {
-    let program = c::program("turns").arg(server.url());
+    let program = c::program("turns").arg(server.url()).arg("api=chat");
     let program = args.iter().fold(program, |program, arg| program.arg(arg));
     program.run().passed().stdout.lines().map(str::to_owned).collect()
 }
@@ -183,7 +183,6 @@ fn tools_that_are_refused_together_with_reasoning_go_without_reasoning() {
         Some("reasoning_effort"),
     );
     let tools = tool(json!({"name": "f"}));
-    // Given its whole URL, the chat call is what the program wants.
     for fields in [json!({"tools": tools}), json!({"tools": tools, "reasoning_effort": "high"})] {
         assert_healed(&fields, &refused, &json!({"reasoning_effort": "none"}));
     }

@@ -1464,3 +1464,194 @@ fn more_tool_calls_or_levels_than_the_limits_are_too_large() {
         "{flat}"
     );
 }
+
+/// A server as OpenAI's own host, which is reached through a proxy. Returns the bodies that it
+/// gets, and what was changed of the requests.
+fn asked_of(base_url: &str, settings: &[&str], requests: &[Value]) -> (Vec<Value>, Vec<Value>) {
+    let server = Server::start(|exchange| match &*exchange.request.method {
+        "CONNECT" => exchange.head(200, &[]),
+        _ => exchange.stream(openai::stream(&["Hi"])),
+    });
+    let mut program = c::program("turns").arg(base_url).arg(format!("proxy={}", server.url()));
+    for setting in settings {
+        program = program.arg(*setting);
+    }
+    for request in requests {
+        program = program.arg(format!("@{request}"));
+    }
+    let lines = program.run().passed().stdout;
+    assert_eq!(lines.lines().filter(|line| *line == "end").count(), requests.len(), "{lines}");
+    let changed = lines.lines().filter_map(|line| line.strip_prefix("changed "));
+    let changed = changed.map(|line| serde_json::from_str(line).unwrap()).collect();
+    let posts = server.requests().into_iter().filter(|request| request.method == "POST");
+    (posts.map(|request| request.json()).collect(), changed)
+}
+
+const OPENAI: &str = "http://api.openai.com/v1";
+
+/// Everything that a family of models may refuse.
+fn demanding(model: &str) -> Value {
+    json!({"model": model, "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "Hi"}],
+        "max_tokens": 7, "temperature": 0.5, "top_p": 0.5, "presence_penalty": 1, "frequency_penalty": 1,
+        "logprobs": true, "top_logprobs": 2, "logit_bias": {}})
+}
+
+#[test]
+fn reasoning_models_of_openai_are_not_sent_what_they_refuse() {
+    for base in [OPENAI, "http://eu.api.openai.com/v1", "http://me.openai.azure.com/openai/v1"] {
+        for model in ["gpt-5", "gpt-5.6-sol", "o4-mini", "gpt-6-luna"] {
+            let (bodies, changed) = asked_of(base, &[], &[demanding(model)]);
+            let body = bodies[0].as_object().unwrap();
+            let mut names: Vec<&str> = body.keys().map(String::as_str).collect();
+            names.sort_unstable();
+            assert_eq!(
+                names,
+                ["max_completion_tokens", "messages", "model", "stream", "stream_options"]
+            );
+            assert_eq!(body["max_completion_tokens"], 7);
+            assert_eq!(body["messages"][0]["role"], "developer");
+            let told: Vec<&str> = changed[0]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|change| change["field"].as_str().unwrap())
+                .collect();
+            assert_eq!(
+                told,
+                [
+                    "max_tokens",
+                    "messages",
+                    "temperature",
+                    "top_p",
+                    "presence_penalty",
+                    "frequency_penalty",
+                    "logprobs",
+                    "top_logprobs",
+                    "logit_bias"
+                ]
+            );
+        }
+    }
+}
+
+#[test]
+fn models_are_sent_what_they_take_and_other_hosts_what_is_given() {
+    let plain = |body: &Value| {
+        let mut body = body.clone();
+        for name in ["stream", "stream_options"] {
+            body.as_object_mut().unwrap().shift_remove(name);
+        }
+        body
+    };
+    for (base, settings, model) in [
+        (OPENAI, &[][..], "gpt-4o"),
+        (OPENAI, &[], "gpt-5-chat-latest"),
+        (OPENAI, &["heal=false"], "gpt-5.6-sol"),
+        ("http://openrouter.ai/api/v1", &[], "gpt-5.6-sol"),
+        ("http://openai.internal/v1", &[], "o4-mini"),
+    ] {
+        let request = demanding(model);
+        let (bodies, changed) = asked_of(base, settings, &[request.clone()]);
+        assert_eq!(plain(&bodies[0]), request, "{base} {model}");
+        assert_eq!(changed, [Value::Null; 0], "{base} {model}");
+    }
+    // With no reasoning they sample as others do; from the next version on they do not.
+    for (model, keeps) in
+        [("gpt-5.1", true), ("gpt-5.6-sol", true), ("gpt-5", false), ("gpt-6-sol", false)]
+    {
+        let mut request = demanding(model);
+        request["reasoning_effort"] = json!("none");
+        let (bodies, _) = asked_of(OPENAI, &[], &[request]);
+        assert_eq!(bodies[0].get("temperature").is_some(), keeps, "{model}");
+    }
+}
+
+#[test]
+fn tools_that_chat_refuses_with_reasoning_go_without_where_chat_is_insisted_on() {
+    let request = |model: &str, effort: Option<&str>| {
+        let mut request = json!({"model": model, "messages": [], "tools": [{"type": "function", "function": {"name": "f"}}]});
+        if let Some(effort) = effort {
+            request["reasoning_effort"] = json!(effort);
+        }
+        request
+    };
+    for (model, effort, sent) in [
+        ("gpt-5.6-sol", None, json!("none")),
+        ("gpt-5.6-sol", Some("high"), json!("none")),
+        ("gpt-5.4", Some("low"), json!("none")),
+        ("gpt-5.4", None, Value::Null),
+        ("gpt-6-sol", Some("high"), json!("high")),
+    ] {
+        let (bodies, changed) = asked_of(OPENAI, &["api=chat"], &[request(model, effort)]);
+        assert_eq!(bodies[0]["reasoning_effort"], sent, "{model} {effort:?}");
+        assert_eq!(changed.len(), usize::from(sent == "none"), "{model} {effort:?}");
+    }
+}
+
+#[test]
+fn openais_own_hosts_alone_are_told_not_to_fill_events_up() {
+    for (base, options) in [
+        (OPENAI, json!({"include_usage": true, "include_obfuscation": false})),
+        ("http://me.openai.azure.com/openai/v1", json!({"include_usage": true})),
+        ("http://localhost/v1", json!({"include_usage": true})),
+    ] {
+        let (bodies, _) = asked_of(base, &[], &[json!({"model": "m", "messages": []})]);
+        assert_eq!(bodies[0]["stream_options"], options, "{base}");
+    }
+    let given = json!({"model": "m", "messages": [], "stream_options": {"include_usage": false}});
+    let (bodies, _) = asked_of(OPENAI, &[], &[given.clone()]);
+    assert_eq!(bodies[0]["stream_options"], given["stream_options"]);
+}
+
+#[test]
+fn mistral_gets_ids_of_its_own_kind_and_its_own_name_of_the_seed() {
+    let call = |id: &str| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let request = json!({"model": "m", "seed": 7, "messages": [
+        {"role": "assistant", "content": "", "tool_calls": [call("call_long-id"), call("a1B2c3D4e")]},
+        {"role": "tool", "tool_call_id": "call_long-id", "content": "1"},
+        {"role": "tool", "tool_call_id": "a1B2c3D4e", "content": "2"}]});
+    let (bodies, _) =
+        asked_of("http://api.mistral.ai/v1", &[], &[request.clone(), request.clone()]);
+    let id = |place: &str| bodies[0].pointer(place).and_then(Value::as_str).unwrap();
+    let short = id("/messages/0/tool_calls/0/id");
+    assert!(short.len() == 9 && short.bytes().all(|b| b.is_ascii_alphanumeric()), "{short}");
+    assert_eq!(id("/messages/1/tool_call_id"), short);
+    assert_eq!(id("/messages/0/tool_calls/1/id"), "a1B2c3D4e");
+    assert_eq!(id("/messages/2/tool_call_id"), "a1B2c3D4e");
+    assert_eq!(bodies[0], bodies[1]);
+    assert_eq!((bodies[0].get("seed"), &bodies[0]["random_seed"]), (None, &json!(7)));
+    let (bodies, _) = asked_of("http://localhost/v1", &[], &[request.clone()]);
+    assert_eq!(bodies[0]["messages"], request["messages"]);
+    assert_eq!(bodies[0]["seed"], 7);
+}
+
+#[test]
+fn reasoning_of_every_turn_goes_back_also_of_turns_that_called_no_tool() {
+    let body = openai::delta(json!({"reasoning_content": "hm", "content": null}))
+        + &openai::stream(&["Hi"]);
+    let reply = reply(&body);
+    let message = json!({"role": "assistant", "content": "Hi", "reasoning_content": "hm"});
+    assert_eq!(reply, message);
+    let request = json!({"model": "deepseek-v4-pro", "messages": [reply, {"role": "user", "content": "?"}],
+        "tools": [{"type": "function", "function": {"name": "f"}}]});
+    let (bodies, _) = asked_of("http://api.deepseek.com/v1", &[], &[request]);
+    assert_eq!(bodies[0]["messages"][0], message);
+}
+
+#[test]
+fn audio_is_of_the_type_that_was_asked_for() {
+    let body = openai::delta(json!({"audio": {"id": "a", "data": "AAAA"}})) + &openai::stream(&[]);
+    for (format, mime) in [
+        ("wav", "audio/wav"),
+        ("mp3", "audio/mpeg"),
+        ("flac", "audio/flac"),
+        ("opus", "audio/opus"),
+        ("aac", "audio/aac"),
+        ("pcm16", "audio/pcm"),
+    ] {
+        let server = Server::answering(SSE, body.clone());
+        let request = json!({"messages": [], "audio": {"voice": "v", "format": format}});
+        let lines = lines(&server, &[&format!("@{request}")]);
+        assert_eq!(lines[1], format!("audio 0 0 \"\" id=\"a\" mime=\"{mime}\" bytes=3"));
+    }
+}

@@ -45,6 +45,8 @@ pub(crate) struct Answer<'a> {
     batch: Batch,
     /// Who answers, for errors.
     host: String,
+    /// The name under which the reply keeps what goes back.
+    dialect: &'static str,
     /// The model asked, which is named where the answer names none.
     model: String,
     started: bool,
@@ -108,6 +110,7 @@ impl<'a> Answer<'a> {
             sink,
             batch: Batch::default(),
             host: String::new(),
+            dialect: config.provider.dialect.name(),
             model: String::new(),
             started: false,
             halves: None,
@@ -363,21 +366,22 @@ impl<'a> Answer<'a> {
 
     /// An item goes back whole, in its place among the texts and tool calls of the answer.
     pub(crate) fn keep(&mut self, choice: i32, item: &Value) {
-        self.state(choice, &kept::Note::item(self.dialect(), item));
+        self.state(choice, &kept::Note::item(self.dialect, item));
     }
 
     /// The text since the last item goes back as an item of its own, with fields of `with`.
     pub(crate) fn keep_text(&mut self, choice: i32, with: &Value) {
-        self.state(choice, &kept::Note::text(self.dialect(), with));
+        self.state(choice, &kept::Note::text(self.dialect, with));
     }
 
     /// A tool call goes back with fields of `with`.
     pub(crate) fn keep_call(&mut self, choice: i32, id: &str, with: &Value) {
-        self.state(choice, &kept::Note::call(self.dialect(), id, with));
+        self.state(choice, &kept::Note::call(self.dialect, id, with));
     }
 
-    fn dialect(&self) -> &'static str {
-        self.config.provider.dialect.name()
+    /// The answer comes in another dialect than that of the provider.
+    pub(crate) fn speaks(&mut self, dialect: &'static str) {
+        self.dialect = dialect;
     }
 
     /// Token counts. Numbers that are known replace those of before.

@@ -44,6 +44,8 @@ enum Remedy {
     /// Anything else: changes the body, given the words of [`VOCABULARY`] that the refusal
     /// mentions. `None` where there is nothing to change.
     Change(fn(&mut Body, &[&str]) -> Option<Change>),
+    /// The same, unless the Responses API is at hand, which takes the request as it is.
+    Elsewhere(fn(&mut Body, &[&str]) -> Option<Change>),
     /// It cannot be healed. This is what the program has to do.
     Advise(&'static str),
 }
@@ -177,7 +179,7 @@ static CURES: &[Cure] = &[
         says: REFUSED,
         remedy: Remedy::LeaveOut,
     },
-    Cure { about: &[EFFORT], says: &["/v1/responses"], remedy: Remedy::Change(reason_not) },
+    Cure { about: &[EFFORT], says: &["/v1/responses"], remedy: Remedy::Elsewhere(reason_not) },
     Cure { about: &[EFFORT], says: EFFORTS, remedy: Remedy::Change(lower_effort) },
     Cure { about: &[EFFORT], says: REFUSED, remedy: Remedy::LeaveOut },
     Cure {
@@ -343,6 +345,7 @@ impl Healer {
             let prescription = Prescription { number, words: cure.words_of(&refusal) };
             match cure.remedy {
                 Remedy::Advise(advice) => return Err(error.advised(advice)),
+                Remedy::Elsewhere(_) if attempt.offers_responses => return Err(error),
                 _ if may_heal && prescription.apply(body, attempt) => {}
                 _ => continue,
             }
@@ -382,6 +385,14 @@ impl Healer {
     fn lock(&self) -> MutexGuard<'_, HashMap<(String, String), Vec<Prescription>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether the error of a chat call says that the Responses API takes such a request.
+pub(crate) fn points_to_responses(error: &Error) -> bool {
+    let refusal = Refusal::of(error);
+    matches!(error.http_status(), Some(400 | 404 | 422))
+        && refusal.says(&["v1/responses"])
+        && refusal.is_about(&["reasoning_effort", "model", "tools"], &[])
 }
 
 /// Sends `body`; what a refusal says comes with its error.
@@ -428,7 +439,9 @@ impl Cure {
                 }
                 None => Vec::new(),
             },
-            Remedy::Change(change) => change(body, words).into_iter().collect(),
+            Remedy::Change(change) | Remedy::Elsewhere(change) => {
+                change(body, words).into_iter().collect()
+            }
             Remedy::Advise(_) => Vec::new(),
         }
     }

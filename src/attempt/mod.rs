@@ -36,6 +36,8 @@ pub(crate) struct Attempt<'a> {
     facts: &'a Facts,
     /// An event of the answer was read.
     heard: bool,
+    /// A chat call that is refused may be made as one of the Responses API.
+    offers_responses: bool,
 }
 
 /// What a session knows of its requests, beside the answer; all its attempts add to it.
@@ -129,6 +131,7 @@ impl<'a> Attempt<'a> {
             spent: None,
             facts,
             heard: false,
+            offers_responses: false,
         }
     }
 
@@ -163,12 +166,17 @@ impl<'a> Attempt<'a> {
 
     /// Whether a refused request may be changed and sent again: once for all attempts, and
     /// only before the answer.
-    fn may_heal(&self) -> bool {
+    pub(crate) fn may_heal(&self) -> bool {
         !self.heard && !self.facts.lock().healed
     }
 
+    /// What chat refuses, the Responses API can be asked.
+    pub(crate) fn offer_responses(&mut self) {
+        self.offers_responses = true;
+    }
+
     /// A refused request was changed.
-    fn healed(&self) {
+    pub(crate) fn healed(&self) {
         self.facts.lock().healed = true;
     }
 

@@ -90,7 +90,7 @@ static PROVIDERS: &[Provider] = &[
             .with(Capabilities::LIST_MODELS)
             .with(Capabilities::NEEDS_AUTH)
             .with(Capabilities::WORKING),
-        keys: &["api_key", "endpoint", "organization", "think_tags", "fallback_models"],
+        keys: &["api_key", "endpoint", "api", "organization", "think_tags", "fallback_models"],
         auth_schemes: &[],
         extra_root: None,
         dialect: Dialect::OpenAiChat,

@@ -183,6 +183,7 @@ mod tests {
                     "think_tags" => "true",
                     "auth_scheme" => "bearer",
                     "api_version" => "v2",
+                    "api" => "chat",
                     "headers" => "{\"X-A\":\"b\"}",
                     "tls_roots" => "platform",
                     "tls_pins" => "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",

@@ -7,6 +7,7 @@
 mod anthropic;
 mod gemini;
 mod gigachat;
+mod openai;
 mod openai_chat;
 mod shared;
 mod web;
@@ -39,7 +40,10 @@ pub(crate) trait Dialect: Send + Sync {
 pub(crate) fn connect(config: &Config) -> Result<Box<dyn Dialect>> {
     use catalog::Dialect as D;
     Ok(match config.provider.dialect {
-        D::OpenAiChat => Box::new(openai_chat::OpenAiChat::new(config)?),
+        D::OpenAiChat => {
+            let chat = Box::new(openai_chat::OpenAiChat::new(config)?);
+            openai::OpenAi::new(config, chat, None)
+        }
         D::Anthropic => Box::new(anthropic::Anthropic::new(config)?),
         D::GigaChat => Box::new(gigachat::GigaChat::new(config)?),
         D::Ai365Vip => Box::new(web::ai365vip::Ai365Vip::new(config)?),

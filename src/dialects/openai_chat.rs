@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Map, Value, json};
 
 use super::shared::chat::ChatReader;
+use super::shared::families::{self, House};
 use super::shared::images::Images;
 use super::{Dialect, read};
 use crate::answer::Answer;
@@ -75,18 +76,17 @@ impl OpenAiChat {
         attempt: &mut Attempt<'_>,
         answer: &mut Answer<'_>,
     ) -> Result<()> {
-        let mut body = request.to_object()?;
-        body.insert("model".to_owned(), model.into());
-        body.insert("stream".to_owned(), request.stream().into());
-        hoist_conversation(&mut body);
-        if request.stream() {
-            // Usage comes at the end of a stream, where it is asked for.
-            body.entry("stream_options").or_insert_with(|| json!({"include_usage": true}));
+        let house = House::of(&self.chat_url);
+        let mut body = body_of(request, model, house)?;
+        if self.config.heal && house.has_openais_models() {
+            fit_to_model(&mut body, model, &mut |field, what| attempt.changed(field, what));
         }
         let accept = if request.stream() { "text/event-stream" } else { "application/json" };
         let response = self.post(&self.chat_url, accept, &mut body, attempt)?;
         let think = self.config.option("think_tags") == Some("true");
-        let mut reader = if think { ChatReader::thinking_in_tags() } else { ChatReader::new() };
+        let reader = if think { ChatReader::thinking_in_tags() } else { ChatReader::new() };
+        let format = request.field("audio").and_then(|audio| audio.get("format")?.as_str());
+        let mut reader = reader.with_audio(format.unwrap_or_default());
         read(response, &mut reader, attempt, answer)?;
         answer.finish()
     }
@@ -176,6 +176,87 @@ impl Dialect for OpenAiChat {
                 Ok(names.map(Model::named).collect())
             }
             _ => listed,
+        }
+    }
+}
+
+/// The body of the chat call.
+fn body_of(request: &Request, model: &str, house: House) -> Result<Map<String, Value>> {
+    let mut body = request.to_object()?;
+    body.insert("model".to_owned(), model.into());
+    body.insert("stream".to_owned(), request.stream().into());
+    hoist_conversation(&mut body);
+    if request.stream() {
+        // Usage comes at the end of a stream, where it is asked for. OpenAI fills its events up
+        // to hide their lengths from who listens to TLS, which doubles them.
+        let options = match house {
+            House::OpenAi => json!({"include_usage": true, "include_obfuscation": false}),
+            _ => json!({"include_usage": true}),
+        };
+        body.entry("stream_options").or_insert(options);
+    }
+    if house == House::Mistral {
+        speak_mistrals(&mut body);
+    }
+    Ok(body)
+}
+
+/// Mistral has another name for the seed, and takes no ids of tool calls but its own kind.
+fn speak_mistrals(body: &mut Map<String, Value>) {
+    if let Some(seed) = body.shift_remove("seed") {
+        body.entry("random_seed").or_insert(seed);
+    }
+    let rename = |id: &mut Value| {
+        if let Some(short) = id.as_str().map(families::mistral_call_id) {
+            *id = short.into();
+        }
+    };
+    for message in families::messages(body) {
+        message.get_mut("tool_call_id").into_iter().for_each(rename);
+        let calls = message.get_mut("tool_calls").and_then(Value::as_array_mut);
+        calls.into_iter().flatten().filter_map(|call| call.get_mut("id")).for_each(rename);
+    }
+}
+
+/// Changes what OpenAI's reasoning models are known to refuse.
+fn fit_to_model(body: &mut Map<String, Value>, model: &str, changed: &mut dyn FnMut(&str, &str)) {
+    const SAMPLING: &[&str] = &[
+        "temperature",
+        "top_p",
+        "presence_penalty",
+        "frequency_penalty",
+        "logprobs",
+        "top_logprobs",
+        "logit_bias",
+    ];
+    let Some(version) = families::reasoning_version(model) else { return };
+    if let Some(most) = body.shift_remove("max_tokens") {
+        body.entry("max_completion_tokens").or_insert(most);
+        changed("max_tokens", "sent as max_completion_tokens");
+    }
+    let mut has_system = false;
+    for role in families::messages(body).filter_map(|message| message.get_mut("role")) {
+        if *role == "system" {
+            *role = "developer".into();
+            has_system = true;
+        }
+    }
+    if has_system {
+        changed("messages", "role \"system\" sent as \"developer\"");
+    }
+    let effort = body.get("reasoning_effort").and_then(Value::as_str);
+    let tools = body.get("tools").and_then(Value::as_array).into_iter().flatten();
+    let has_functions = tools.into_iter().any(|tool| tool.get("function").is_some());
+    if has_functions && families::refuses_tools_in_chat(model, effort) {
+        body.insert("reasoning_effort".to_owned(), "none".into());
+        changed("reasoning_effort", "set to \"none\", because the request has function tools");
+    }
+    let effort = body.get("reasoning_effort").and_then(Value::as_str);
+    if !families::takes_sampling(version, effort) {
+        for field in SAMPLING {
+            if body.shift_remove(*field).is_some() {
+                changed(field, "left out: the model does not take it");
+            }
         }
     }
 }

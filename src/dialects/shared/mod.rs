@@ -2,6 +2,7 @@
 
 pub(super) mod asked;
 pub(super) mod chat;
+pub(super) mod families;
 pub(super) mod images;
 pub(super) mod tags;
 pub(super) mod web;
