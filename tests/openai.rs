@@ -1655,3 +1655,22 @@ fn audio_is_of_the_type_that_was_asked_for() {
         assert_eq!(lines[1], format!("audio 0 0 \"\" id=\"a\" mime=\"{mime}\" bytes=3"));
     }
 }
+
+#[test]
+fn session_tells_its_model_request_id_and_attempts_and_no_key() {
+    let server = Server::start(|exchange| match exchange.number {
+        0 => exchange.head(503, &[("Content-Length", "0"), ("Retry-After", "0")]),
+        _ => {
+            let head = [("x-request-id", "req-test-key-secret"), ("Connection", "close")];
+            exchange.head(200, &head);
+            exchange.send(openai::stream(&["Hi"]));
+            exchange.close();
+        }
+    });
+    let outcome = c::program("info").arg(server.url()).run().passed();
+    let lines = outcome.lines();
+    assert_eq!(lines[0], "model= changed=[]");
+    assert!(lines[1].starts_with("model=m-1 changed=[] request_id=req-"), "{lines:?}");
+    assert!(lines[1].ends_with(" attempts=2"), "{lines:?}");
+    assert!(!lines[1].contains("test-key-secret"), "{lines:?}");
+}
