@@ -59,7 +59,7 @@ mutant 'error_message is ignored in a body' src/fault.rs \
 mutant 'error_message is ignored in an event' src/dialects/shared/chat.rs \
   's/\[&self\.error, &self\.error_message, &self\.base_resp\]/[\&self.error, \&self.base_resp]/' --test errors error_message
 mutant 'the refusal of stream_options is not remembered' src/attempt/heal.rs \
-  's/known\.entry\(place\)\.or_default\(\)\.push\(number\);//' --test openai usage_is_not_asked
+  's/_ => self\.remember\(place, prescription\),/_ => {}/' --test openai usage_is_not_asked
 mutant 'bodies of errors are not cut' src/attempt/mod.rs \
   's/\.cut\(self\.config\.max_error_bytes\)//' --test errors bodies_of_errors
 mutant 'bodies of errors are read without limit' src/attempt/mod.rs \

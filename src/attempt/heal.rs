@@ -714,3 +714,90 @@ fn remove_everywhere(value: &mut Value, key: &str, are_names: bool) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::answer::Answer;
+    use crate::client::Client;
+    use crate::dialects::Dialect;
+    use crate::model::Model;
+    use crate::request::Request;
+    use crate::session::{Polled, Session};
+
+    /// Posts, reads an event of the answer, and posts again.
+    struct Continuing(Healer, String);
+
+    impl Dialect for Continuing {
+        fn run(
+            &self,
+            _: &Request,
+            attempt: &mut Attempt<'_>,
+            answer: &mut Answer<'_>,
+        ) -> Result<()> {
+            let mut body = Map::new();
+            body.insert("seed".to_owned(), 1.into());
+            let response = self.0.post(&self.1, &Headers::default(), &mut body, attempt)?;
+            let mut events = attempt.events(response);
+            assert!(attempt.next(&mut events, answer)?);
+            self.0.post(&self.1, &Headers::default(), &mut body, attempt).map(|_| ())
+        }
+
+        fn models(&self, _: &mut Attempt<'_>) -> Result<Vec<Model>> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[test]
+    fn request_that_goes_on_with_an_answer_is_not_healed() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let refusal = "{\"error\":{\"message\":\"Unknown parameter\",\"param\":\"seed\"}}";
+            for (status, body) in [(200, "data: {}\n\n"), (400, refusal)] {
+                let (mut stream, _) = listener.accept().unwrap();
+                assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+                let length = body.len();
+                let head = format!(
+                    "HTTP/1.1 {status} Scripted\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+                );
+                stream.write_all((head + body).as_bytes()).unwrap();
+            }
+        });
+        let mut config = Config::new("openai").unwrap();
+        for (key, value) in [("api_key", "k"), ("proxy", "direct"), ("base_url", &url)] {
+            config.set(key, Some(value)).unwrap();
+        }
+        let dialect = Box::new(Continuing(Healer::new(&config), url));
+        let client = Client::speaking(&config, dialect).unwrap();
+        let mut session = Session::open(&client, &Request::new(Some("m"))).unwrap();
+        let error = loop {
+            match session.poll(None) {
+                Ok(Polled::Chunk(_)) => {}
+                Ok(other) => panic!("{other:?}"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.http_status(), Some(400));
+        assert_eq!(session.facts().changed().unwrap(), "[]");
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let healer = Healer::new(&Config::new("openai").unwrap());
+        let words = vec!["seed"];
+        for number in 0..MOST + 10 {
+            let place = (String::new(), number.to_string());
+            for _ in 0..3 {
+                healer.remember(place.clone(), Prescription { number: 0, words: words.clone() });
+            }
+        }
+        let known = healer.lock();
+        assert_eq!(known.len(), MOST);
+        assert!(known.values().all(|cures| cures.len() == 1 && cures[0].words == words));
+    }
+}

@@ -12,7 +12,6 @@ use crate::request::Request;
 pub(crate) enum House {
     OpenAi,
     Azure,
-    DeepSeek,
     Mistral,
     Other,
 }
@@ -24,7 +23,6 @@ const HOUSES: &[(&str, House)] = &[
     ("openai.azure.us", House::Azure),
     ("services.ai.azure.com", House::Azure),
     ("cognitiveservices.azure.com", House::Azure),
-    ("api.deepseek.com", House::DeepSeek),
     ("mistral.ai", House::Mistral),
 ];
 
@@ -162,7 +160,6 @@ mod tests {
             ("https://EU.api.openai.com/v1", House::OpenAi),
             ("https://me.openai.azure.com/openai/v1", House::Azure),
             ("https://me.services.ai.azure.com/openai/v1", House::Azure),
-            ("https://api.deepseek.com", House::DeepSeek),
             ("https://codestral.mistral.ai/v1", House::Mistral),
             ("https://notapi.openai.com.example/v1", House::Other),
             ("https://fakeapi.openai.com/v1", House::Other),
