@@ -621,6 +621,15 @@ TOLMACH_API const tolmach_provider *tolmach_provider_find(const char *name);
  * - think_tags: "true" takes what stands between <think> and </think> for reasoning
  * - fallback_models: names, with commas between, for a server that lists no models
  *
+ * Keys of "openai-responses":
+ *
+ * - api_key: as for "openai"
+ * - endpoint: the whole URL of the call, instead of base_url/responses
+ * - organization, project: sent as OpenAI-Organization and OpenAI-Project
+ * - auth_scheme: "bearer" (default) or "api-key", the header that Azure takes the key in
+ * - background: "true" lets the provider go on with an answer whose connection is lost; the
+ *   session reads on where it was. Such answers are stored by the provider
+ *
  * Keys of "anthropic", which is Anthropic's Messages and all that speak it:
  *
  * - api_key: default is the environment variable ANTHROPIC_API_KEY; empty for a server that

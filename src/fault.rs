@@ -297,7 +297,8 @@ const WORDS: &[(ErrorKind, &[&str], &[&str])] = &[
     ),
     (
         ErrorKind::Blocked,
-        &["content_filter", "content_policy", "contentpolicy", "responsibleai"],
+        // OpenAI has several codes such as bio_policy and content_policy_violation.
+        &["content_filter", "_policy", "contentpolicy", "responsibleai"],
         &["contentpolicyviolation"],
     ),
     (
@@ -353,7 +354,16 @@ fn class(status: u16, said: &Said) -> ErrorKind {
         }
         _ if code_has(&["auth", "permission", "forbidden"]) => ErrorKind::Auth,
         _ if code_has(&["not_found"]) => ErrorKind::NotFound,
-        _ if code_has(&["invalid", "bad_request", "validation", "too_large"]) => {
+        // OpenAI: image_too_large, empty_image_file, failed_to_download_image, ...
+        _ if code_has(&[
+            "invalid",
+            "bad_request",
+            "validation",
+            "too_large",
+            "image_",
+            "_image",
+        ]) =>
+        {
             ErrorKind::BadRequest
         }
         _ => ErrorKind::Provider,

@@ -50,6 +50,7 @@ fn subjects() -> Vec<Subject> {
     let done = format!("\n\n{DONE}");
     let whole =
         json!({"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]}).to_string();
+    let responses = "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"Hi\"}\n\nevent: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\"}}\n\n";
     let second = "event: a\ndata: {\"messages\":[{\"role\":\"assistant\",\"content\":\"Hi\"}]}\n\nevent: b\ndata: {\"finish_reason\":\"stop\"}\n\n";
     let messages = concat!(
         "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"1\"}}\n\n",
@@ -67,6 +68,14 @@ fn subjects() -> Vec<Subject> {
             &done,
         ),
         subject("openai, JSON", "openai", &[("api_key", "k")], "application/json", whole, ""),
+        subject(
+            "responses",
+            "openai-responses",
+            &[("api_key", "k")],
+            "text/event-stream",
+            responses.to_owned(),
+            "\n\n",
+        ),
         subject(
             "gigachat",
             "gigachat",

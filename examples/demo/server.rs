@@ -36,7 +36,7 @@ pub(crate) fn start() -> io::Result<SocketAddr> {
 pub(crate) fn settings(provider: &str, address: SocketAddr) -> Vec<String> {
     let at = |key: &str, path: &str| format!("{key}=http://{address}{path}");
     let mut settings = match provider {
-        "openai" => {
+        "openai" | "openai-responses" => {
             vec![at("base_url", "/v1"), format!("api_key={KEY}"), "model=demo".to_owned()]
         }
         "gigachat" => vec![
@@ -116,7 +116,8 @@ fn answer(stream: &mut TcpStream, request: &Request) -> io::Result<()> {
             json_body(stream, 200, &json!({"object": "list", "data": models}))
         }
         "POST /v1/chat/completions" if is_openai(request) => openai(stream, &request.json()),
-        "GET /v1/models" | "POST /v1/chat/completions" => {
+        "POST /v1/responses" if is_openai(request) => responses(stream, &request.json()),
+        "GET /v1/models" | "POST /v1/chat/completions" | "POST /v1/responses" => {
             let error = json!({"message": "Incorrect API key provided.",
                 "type": "invalid_request_error", "param": null, "code": "invalid_api_key"});
             json_body(stream, 401, &json!({"error": error}))
@@ -169,6 +170,34 @@ fn openai(stream: &mut TcpStream, body: &Value) -> io::Result<()> {
         chunk(stream, &sse(&last))?;
     }
     chunk(stream, "data: [DONE]\n\n")?;
+    end(stream)
+}
+
+fn responses(stream: &mut TcpStream, body: &Value) -> io::Result<()> {
+    let input = json!({"messages": body.get("input")});
+    let Some(prompt) = last_user_message(&input) else {
+        return refuse(stream, 400, "there is no message of the user's");
+    };
+    let words = words(&prompt);
+    let (input, output) = (prompt.split_whitespace().count(), words.len());
+    let part = json!({"type": "output_text", "text": words.concat(), "annotations": []});
+    let message =
+        json!({"id": "msg_demo", "type": "message", "role": "assistant", "content": [part]});
+    let response = json!({"id": "resp_demo", "object": "response", "status": "completed",
+        "model": body.get("model"), "output": [message],
+        "usage": {"input_tokens": input, "output_tokens": output, "total_tokens": input + output}});
+    if !is_true(body.get("stream")) {
+        return json_body(stream, 200, &response);
+    }
+    let event = |kind: &str, rest: Value| {
+        let mut event = json!({"type": kind});
+        merge(&mut event, rest);
+        format!("event: {kind}\n{}", sse(&event))
+    };
+    speak(stream, "text/event-stream", &words, |word| {
+        event("response.output_text.delta", json!({"output_index": 0, "delta": word}))
+    })?;
+    chunk(stream, &event("response.completed", json!({"response": response})))?;
     end(stream)
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod heal;
 mod refusal;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use serde::Serialize;
@@ -146,6 +147,11 @@ impl<'a> Attempt<'a> {
     /// Waits until `done` is closed, within the deadlines of this attempt.
     pub(crate) fn wait_for(&self, done: &Receiver<()>) -> Result<()> {
         self.token.wait_for(done)
+    }
+
+    /// Waits for `delay`, within the deadlines of this attempt.
+    pub(crate) fn pause(&self, delay: Duration) -> Result<()> {
+        self.transport.pause(delay, self.token)
     }
 
     /// The host of the latest request, as errors name it.

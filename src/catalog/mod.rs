@@ -32,6 +32,7 @@ pub struct Provider {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     OpenAiChat,
+    OpenAiResponses,
     Anthropic,
     GigaChat,
     Ai365Vip,
@@ -45,6 +46,7 @@ impl Dialect {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Dialect::OpenAiChat => "openai",
+            Dialect::OpenAiResponses => "openai-responses",
             Dialect::Anthropic => "anthropic",
             Dialect::GigaChat => "gigachat",
             Dialect::Ai365Vip => "ai365vip",
@@ -94,6 +96,27 @@ static PROVIDERS: &[Provider] = &[
         auth_schemes: &[],
         extra_root: None,
         dialect: Dialect::OpenAiChat,
+    },
+    Provider {
+        name: "openai-responses",
+        label: "OpenAI Responses",
+        url: "https://platform.openai.com",
+        base_url: "https://api.openai.com/v1",
+        default_model: "",
+        api_key_env: "OPENAI_API_KEY",
+        capabilities: Capabilities::STREAM
+            .with(Capabilities::HISTORY)
+            .with(Capabilities::SYSTEM)
+            .with(Capabilities::TOOLS)
+            .with(Capabilities::VISION)
+            .with(Capabilities::IMAGES)
+            .with(Capabilities::LIST_MODELS)
+            .with(Capabilities::NEEDS_AUTH)
+            .with(Capabilities::WORKING),
+        keys: &["api_key", "endpoint", "organization", "project", "auth_scheme", "background"],
+        auth_schemes: &["bearer", "api-key"],
+        extra_root: None,
+        dialect: Dialect::OpenAiResponses,
     },
     Provider {
         name: "anthropic",

@@ -166,6 +166,8 @@ pub(super) const OWN: &[OwnKey] = &[
     own("scope", |_, v| v.text(), secrets::nothing),
     own("auth_url", |_, v| v.url(), secrets::of_url),
     own("auth_scheme", |it, v| v.one_of(it.auth_schemes), secrets::nothing),
+    own("project", |_, v| v.text(), secrets::nothing),
+    own("background", |_, v| v.flag(), secrets::nothing),
     own("anthropic_version", |_, v| v.text(), secrets::nothing),
     own("anthropic_beta", |_, v| v.text(), secrets::nothing),
     own("access_token", |_, v| v.text(), secrets::all),

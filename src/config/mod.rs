@@ -180,7 +180,7 @@ mod tests {
             for key in names.iter().chain(provider.keys) {
                 let value = match *key {
                     "base_url" | "endpoint" | "auth_url" => "http://127.0.0.1/",
-                    "think_tags" => "true",
+                    "think_tags" | "background" => "true",
                     "auth_scheme" => "bearer",
                     "api_version" => "v2",
                     "api" => "chat",

@@ -9,6 +9,7 @@ mod gemini;
 mod gigachat;
 mod openai;
 mod openai_chat;
+mod openai_responses;
 mod shared;
 mod web;
 
@@ -42,8 +43,14 @@ pub(crate) fn connect(config: &Config) -> Result<Box<dyn Dialect>> {
     Ok(match config.provider.dialect {
         D::OpenAiChat => {
             let chat = Box::new(openai_chat::OpenAiChat::new(config)?);
-            openai::OpenAi::new(config, chat, None)
+            let responses = Box::new(openai_responses::OpenAiResponses::new(config)?);
+            openai::OpenAi::new(
+                config,
+                chat,
+                Some((catalog::Dialect::OpenAiResponses.name(), responses)),
+            )
         }
+        D::OpenAiResponses => Box::new(openai_responses::OpenAiResponses::new(config)?),
         D::Anthropic => Box::new(anthropic::Anthropic::new(config)?),
         D::GigaChat => Box::new(gigachat::GigaChat::new(config)?),
         D::Ai365Vip => Box::new(web::ai365vip::Ai365Vip::new(config)?),

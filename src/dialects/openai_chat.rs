@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::shared::chat::ChatReader;
 use super::shared::families::{self, House};
 use super::shared::images::Images;
+use super::shared::models;
 use super::{Dialect, read};
 use crate::answer::Answer;
 use crate::attempt::heal::Healer;
@@ -15,7 +16,7 @@ use crate::attempt::{Attempt, Response};
 use crate::capabilities::Capabilities;
 use crate::config::Config;
 use crate::error::{ErrorKind, Result};
-use crate::http::{Headers, HttpRequest};
+use crate::http::Headers;
 use crate::model::Model;
 use crate::prompt;
 use crate::request::Request;
@@ -137,13 +138,7 @@ impl OpenAiChat {
 
     fn list(&self, attempt: &mut Attempt<'_>) -> Result<Vec<Model>> {
         let url = self.config.url("/models");
-        let response = attempt.send(HttpRequest::get(&url, self.headers("application/json")?))?;
-        let list = attempt.aside(response)?;
-        let entries = list.get("data").or_else(|| list.get("models")).unwrap_or(&list);
-        let Some(entries) = entries.as_array() else {
-            return Err(attempt.protocol_error("answered with no list of models"));
-        };
-        let models: Vec<Model> = entries.iter().filter_map(Model::from_entry).collect();
+        let models = models::list(&url, self.headers("application/json")?, attempt)?;
         let painters = models.iter().filter(|model| model.capabilities.has(Capabilities::IMAGES));
         let painters = painters.map(|model| model.id.clone()).collect();
         *self.painters.lock().unwrap_or_else(PoisonError::into_inner) = painters;

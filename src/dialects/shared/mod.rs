@@ -4,5 +4,6 @@ pub(super) mod asked;
 pub(super) mod chat;
 pub(super) mod families;
 pub(super) mod images;
+pub(super) mod models;
 pub(super) mod tags;
 pub(super) mod web;
