@@ -220,6 +220,7 @@ fixtures!(
     fallback,
     fetched,
     no_block_start,
+    no_block_stop,
     omitted_thinking,
     overloaded,
     parallel_tools,
@@ -1116,8 +1117,10 @@ fn text_first(part: &str) -> String {
 /// The parts of an answer that pauses as often as `pauses`.
 fn pausing(number: usize, pauses: usize) -> String {
     let id = format!("srvtoolu_{number}");
-    let usage =
-        json!({"input_tokens": 10 + number, "cache_read_input_tokens": 2, "output_tokens": 1});
+    let mut usage = json!({"input_tokens": 10 + number, "output_tokens": 1});
+    if number == 0 {
+        usage["cache_read_input_tokens"] = 2.into();
+    }
     let search = block(
         1,
         json!({"type": "server_tool_use", "id": id, "name": "web_search", "input": {}}),
@@ -1172,8 +1175,8 @@ fn answer_that_pauses_goes_on() {
             "progress: web_search_tool_result",
             "text: Done.",
             "tool 0 toolu_1 f {}",
-            // 10 + 2 and 5, 11 + 2 and 5, 12 + 2 and 7.
-            "usage 39 + 17 = 56, cached 6, written -1, reasoning -1",
+            // 10 + 2 and 5, 11 and 5, 12 and 7.
+            "usage 35 + 17 = 52, cached 2, written -1, reasoning -1",
             "finish: tool_calls tool_use",
         ]
     );
@@ -1393,4 +1396,171 @@ fn errors_and_models_of_a_real_server_are_read() {
     assert!(cut.lines[0].starts_with("start: "), "{cut:?}");
     assert_eq!(cut.error.unwrap().kind(), ErrorKind::Truncated);
     assert!(!client(&server.url(), &[("api_key", KEY)]).models(None).unwrap().is_empty());
+}
+
+#[test]
+fn parts_of_an_answer_that_pauses_are_told_apart() {
+    let call = json!({"type": "tool_use", "id": "", "name": "f", "input": {}});
+    let piece = json!({"type": "input_json_delta", "partial_json": "{\"x\":1}"});
+    let server = Server::start(move |exchange| {
+        let end = match exchange.number {
+            0 => json!({"stop_reason": "pause_turn"}),
+            // The last part gives no reason.
+            _ => json!({"stop_reason": null}),
+        };
+        let called = block(0, call.clone(), std::slice::from_ref(&piece));
+        exchange.stream(begins("msg_1", json!({})) + &called + &ends(end, 5));
+    });
+    let heard = hear(&client(&server.url(), &[]), &searching());
+    let calls = heard.reply["tool_calls"].as_array().unwrap();
+    assert_eq!(calls.len(), 2, "{heard:?}");
+    assert!(calls.iter().all(|call| call["function"]["arguments"] == "{\"x\":1}"));
+    assert_eq!(heard.lines.last().unwrap(), "finish: tool_calls");
+    let second = server.requests()[1].json();
+    assert_eq!(second["messages"][1]["content"][0]["input"], json!({"x": 1}));
+}
+
+#[test]
+fn what_is_held_of_an_answer_that_pauses_is_bounded() {
+    let search =
+        json!({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}});
+    let pieces: Vec<Value> = ["{\"query\":\"", &"q".repeat(2000), &"q".repeat(2000), "\"}"]
+        .map(|text| json!({"type": "input_json_delta", "partial_json": text}))
+        .to_vec();
+    let asked: usize = ["100", "2000", "3000", "5000", "9000", "20000"]
+        .iter()
+        .map(|most| {
+            let (search, pieces) = (search.clone(), pieces.clone());
+            let server = Server::start(move |exchange| match exchange.number {
+                0 => {
+                    let parts = text_of(0, "So: ") + &block(1, search.clone(), &pieces);
+                    let end = ends(json!({"stop_reason": "pause_turn"}), 5);
+                    exchange.stream(begins("msg_1", json!({})) + &parts + &end);
+                }
+                _ => exchange.stream(fixture("text")),
+            });
+            let heard = hear(&client(&server.url(), &[("max_reply_bytes", most)]), &searching());
+            let last = if server.requests().len() == 2 {
+                "finish: stop end_turn"
+            } else {
+                "finish: pause_turn pause_turn"
+            };
+            assert_eq!(heard.lines.last().unwrap(), last, "{most}");
+            if server.requests().len() == 2 {
+                let parts = &server.requests()[1].json()["messages"][1]["content"];
+                assert_eq!(parts[1]["input"]["query"].as_str().unwrap().len(), 4000);
+            }
+            server.requests().len() - 1
+        })
+        .sum();
+    assert_eq!(asked, 2);
+    // Nor does what is too large go back.
+    let server = Server::answering(
+        SSE,
+        begins("msg_1", json!({}))
+            + &text_of(0, "Hi")
+            + &block(1, search, &pieces)
+            + &ends(json!({"stop_reason": "end_turn"}), 5),
+    );
+    for (most, kept) in [("3000", false), ("9000", true)] {
+        let heard = hear(&client(&server.url(), &[("max_reply_bytes", most)]), &hello());
+        assert_eq!(heard.reply.get("incomplete"), None, "{most}");
+        assert_eq!(heard.reply.get("tolmach").is_some(), kept, "{most}");
+    }
+}
+
+#[test]
+fn message_that_is_not_streamed_has_whole_calls_at_its_limit_too() {
+    let call = json!({"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"x": 1}});
+    let message = json!({"type": "message", "content": [call], "stop_reason": "max_tokens"});
+    let server = Server::answering(JSON, message.to_string());
+    let heard = hear(&client(&server.url(), &[]), &hello());
+    assert_eq!(heard.lines[1..], ["tool 0 toolu_1 f {\"x\":1}", "finish: length max_tokens"]);
+}
+
+#[test]
+fn calls_and_results_in_the_apis_own_form_are_kept() {
+    let cached = json!({"type": "ephemeral"});
+    let call = |id: &str| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}, "cache_control": cached});
+    let result = json!({"type": "tool_result", "tool_use_id": "t1", "content": "1"});
+    let sent = messages(json!([
+        {"role": "user", "content": [text_block("a"), text_block("b")], "cache_control": cached},
+        {"role": "assistant", "content": "c", "tool_calls": [call("t1")]},
+        {"role": "user", "content": [text_block("d"), result]},
+    ]));
+    assert_eq!(sent[0]["content"][0], text_block("a"));
+    assert_eq!(
+        sent[0]["content"][1],
+        json!({"type": "text", "text": "b", "cache_control": cached})
+    );
+    assert_eq!(
+        sent[1]["content"][1],
+        json!({"type": "tool_use", "id": "t1", "name": "f", "input": {}, "cache_control": cached})
+    );
+    assert_eq!(sent[2]["content"], json!([result, text_block("d")]));
+}
+
+#[test]
+fn key_from_the_environment_is_sent_and_not_shown() {
+    let server = Server::start(|exchange| {
+        let key = exchange.request.header("x-api-key").unwrap_or_default().to_owned();
+        let error = json!({"type": "authentication_error", "message": format!("bad key {key}")});
+        exchange.whole(401, JSON, json!({"type": "error", "error": error}).to_string());
+    });
+    let program = c::program("stream").arg(server.url()).env("TEST_PROVIDER", Some("anthropic"));
+    let program = program.env("TEST_NO_KEY", Some("1"));
+    let program = program.env("ANTHROPIC_API_KEY", Some("sk-ant-secret-1234"));
+    let stdout = program.run().passed().stdout;
+    assert_eq!(server.requests()[0].header("x-api-key"), Some("sk-ant-secret-1234"));
+    assert!(stdout.contains("TOLMACH_E_AUTH") && !stdout.contains("secret-1234"), "{stdout}");
+}
+
+#[test]
+fn nothing_is_left_out_with_heal_off() {
+    let asked = json!({"model": "claude-opus-5", "temperature": 0.5, "messages": [{"role": "user", "content": "Hi"}]});
+    for (heal, temperature) in [("true", None), ("false", Some(json!(0.5)))] {
+        let sent = sent(&[("heal", heal)], &request(asked.clone())).json();
+        assert_eq!(sent.get("temperature").cloned(), temperature, "{heal}");
+    }
+}
+
+/// Deltas that make no chunk keep an answer from being taken for stalled.
+#[test]
+fn deltas_without_chunks_are_progress() {
+    let delta =
+        |delta: Value| event(json!({"type": "content_block_delta", "index": 0, "delta": delta}));
+    let starts = |block: Value| {
+        event(json!({"type": "content_block_start", "index": 0, "content_block": block}))
+    };
+    let tool = json!({"type": "server_tool_use", "id": "s", "name": "n", "input": {}});
+    let citation = json!({"type": "char_location", "document_index": 0});
+    for (first, piece) in [
+        (
+            json!({"type": "thinking", "thinking": ""}),
+            delta(json!({"type": "signature_delta", "signature": "s"})),
+        ),
+        (tool.clone(), delta(json!({"type": "input_json_delta", "partial_json": ""}))),
+        (
+            json!({"type": "text", "text": ""}),
+            delta(json!({"type": "citations_delta", "citation": citation})),
+        ),
+        (tool, delta(json!({"type": "other_delta", "x": 1}))),
+        (
+            json!({"type": "text", "text": ""}),
+            starts(json!({"type": "redacted_thinking", "data": "d"})),
+        ),
+    ] {
+        let server = Server::start(move |exchange| {
+            exchange.stream_head();
+            exchange.chunk(begins("msg_1", json!({})) + &starts(first.clone()));
+            for _ in 0..8 {
+                std::thread::sleep(std::time::Duration::from_millis(200));
+                exchange.chunk(&piece);
+            }
+            exchange.chunk(ends(json!({"stop_reason": "end_turn"}), 5));
+            exchange.end_chunks();
+        });
+        let heard = hear(&client(&server.url(), &[("idle_timeout_ms", "1200")]), &hello());
+        assert!(heard.error.is_none(), "{heard:?}");
+    }
 }

@@ -109,7 +109,7 @@ impl Dialect for Anthropic {
                 label: self.config.provider.label,
                 version: self.version(),
                 traits: self.traits(model),
-                heal: true,
+                heal: self.config.heal,
             },
         )?;
         for (field, what) in &mapped.changes {
@@ -120,8 +120,11 @@ impl Dialect for Anthropic {
         let accept = if stream { "text/event-stream" } else { "application/json" };
         let mut headers = self.headers(accept)?;
         headers.set("Content-Type", "application/json")?;
-        let may_pause = may_pause(&body).then_some(self.config.max_reply_bytes);
-        let mut reader = Messages::new(self.config.max_tool_calls, may_pause);
+        let mut reader = Messages::new(
+            self.config.max_tool_calls,
+            self.config.max_reply_bytes,
+            may_pause(&body),
+        );
         let mut response = self.healer.post(&self.url, &headers, &mut body, attempt)?;
         let own = messages_of(&body);
         for pauses in 0.. {

@@ -29,7 +29,7 @@ pub(super) struct Messages {
     container: Option<String>,
     /// The blocks of all parts, as they came, while they may have to be sent to go on.
     parts: Option<Vec<Value>>,
-    /// How many bytes may still be held for that.
+    /// How many bytes may still be held: of blocks that are open, and of those parts.
     room: usize,
     ended: bool,
 }
@@ -43,6 +43,10 @@ struct Block {
     /// The pieces of its input.
     input: String,
     has_input: bool,
+    /// How many bytes of it are held.
+    bytes: usize,
+    /// It is too large to be held, and does not go back.
+    is_lost: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -66,8 +70,9 @@ struct Counts {
 }
 
 impl Messages {
-    /// `pausable_bytes`: how much of an answer that pauses may be held to go on with it.
-    pub(super) fn new(max_open: usize, pausable_bytes: Option<usize>) -> Messages {
+    /// `max_bytes`: how much may be held; `may_pause`: an answer that pauses is held to go on
+    /// with it.
+    pub(super) fn new(max_open: usize, max_bytes: usize, may_pause: bool) -> Messages {
         Messages {
             open: Vec::new(),
             max_open,
@@ -77,8 +82,8 @@ impl Messages {
             usage: Counts::default(),
             stop_reason: String::new(),
             container: None,
-            parts: pausable_bytes.map(|_| Vec::new()),
-            room: pausable_bytes.unwrap_or_default(),
+            parts: may_pause.then(Vec::new),
+            room: max_bytes,
             ended: false,
         }
     }
@@ -101,7 +106,6 @@ impl Messages {
     /// What comes now goes on with the answer.
     pub(super) fn go_on(&mut self) {
         self.offset += self.next;
-        self.next = 0;
         self.usage = Counts::default();
         self.stop_reason.clear();
         self.ended = false;
@@ -127,20 +131,16 @@ impl Messages {
             "tool_use" => Kind::ToolUse,
             _ => Kind::Whole,
         };
-        let mut fields = memory::object(block.as_object().unwrap_or(&Map::new()))?;
+        let fields = memory::object(block.as_object().unwrap_or(&Map::new()))?;
         match kind {
             Kind::Text => {
                 if self.is_text_loose {
                     // What is noted with this text is not of the one before.
                     answer.keep_text(0, &json!({}));
-                    self.is_text_loose = false;
                 }
                 answer.text(0, text("text"));
                 let cited = block.get("citations").and_then(Value::as_array);
                 cited.into_iter().flatten().for_each(|citation| cite(citation, answer));
-                if self.parts.is_none() {
-                    fields.shift_remove("text");
-                }
             }
             Kind::Thinking => answer.reasoning(0, text("thinking"), "thinking"),
             Kind::ToolUse => {
@@ -157,8 +157,18 @@ impl Messages {
             }
             Kind::Whole => announce(block, answer),
         }
-        let (input, has_input) = (String::new(), false);
-        self.open.push(Block { index, kind, fields, input, has_input });
+        let mut block = Block {
+            index,
+            kind,
+            bytes: 0,
+            fields,
+            input: String::new(),
+            has_input: false,
+            is_lost: false,
+        };
+        let bytes = block.fields.iter().map(|(name, value)| name.len() + memory::weight(value));
+        block.take_room(bytes.sum(), &mut self.room);
+        self.open.push(block);
         Ok(())
     }
 
@@ -183,16 +193,16 @@ impl Messages {
             "text_delta" => {
                 answer.text(0, text("text"));
                 if is_held {
-                    block.append("text", text("text"))?;
+                    block.append("text", text("text"), &mut self.room)?;
                 }
             }
             "thinking_delta" => {
                 answer.reasoning(0, text("thinking"), "thinking");
-                block.append("thinking", text("thinking"))?;
+                block.append("thinking", text("thinking"), &mut self.room)?;
             }
             "signature_delta" => {
                 answer.goes_on();
-                block.fields.insert("signature".to_owned(), text("signature").into());
+                block.put("signature", delta.get("signature"), &mut self.room)?;
             }
             "input_json_delta" => {
                 let piece = text("partial_json");
@@ -202,7 +212,8 @@ impl Messages {
                 } else {
                     answer.goes_on();
                 }
-                if is_held || block.kind != Kind::ToolUse {
+                let is_kept = is_held || block.kind != Kind::ToolUse;
+                if is_kept && block.take_room(piece.len(), &mut self.room) {
                     memory::push_str(&mut block.input, piece)?;
                 }
             }
@@ -210,7 +221,7 @@ impl Messages {
                 answer.goes_on();
                 if let Some(citation) = delta.get("citation") {
                     cite(citation, answer);
-                    block.push("citations", citation)?;
+                    block.push("citations", citation, &mut self.room)?;
                 }
             }
             // Of a block that is only kept: what it adds is kept with it.
@@ -218,11 +229,11 @@ impl Messages {
                 answer.goes_on();
                 for (name, value) in delta.as_object().into_iter().flatten() {
                     match value {
-                        Value::String(more) if name != "type" => block.append(name, more)?,
-                        Value::String(_) | Value::Null => {}
-                        value => {
-                            block.fields.insert(name.clone(), memory::value(value)?);
+                        Value::String(more) if name != "type" => {
+                            block.append(name, more, &mut self.room)?;
                         }
+                        Value::String(_) | Value::Null => {}
+                        value => block.put(name, Some(value), &mut self.room)?,
                     }
                 }
             }
@@ -237,6 +248,7 @@ impl Messages {
             return Ok(());
         };
         let block = self.open.remove(at);
+        self.room += block.bytes;
         let mut fields = block.fields;
         let is_text = block.kind == Kind::Text;
         match block.kind {
@@ -258,15 +270,16 @@ impl Messages {
             Kind::Thinking | Kind::Whole => {
                 put_input(&mut fields, &block.input);
                 announce_input(&fields, answer);
-                let item = Value::Object(memory::object(&fields)?);
-                if fields.contains_key("type") {
-                    answer.keep(0, &item);
+                if fields.contains_key("type") && !block.is_lost {
+                    answer.keep(0, &Value::Object(memory::object(&fields)?));
+                    self.is_text_loose = false;
                 }
-                self.is_text_loose = false;
             }
         }
         let says_nothing = is_text && !fields.get("text").is_some_and(is_filled);
-        if !says_nothing {
+        if block.is_lost {
+            self.parts = None;
+        } else if !says_nothing {
             self.hold(Value::Object(fields));
         }
         Ok(())
@@ -298,7 +311,6 @@ impl Messages {
         if let Some(id) = container.filter(|id| self.container.as_deref() != Some(id)) {
             self.container = Some(id.to_owned());
             answer.keep(0, &json!({"type": CONTAINER, "id": id}));
-            self.is_text_loose = false;
         }
     }
 
@@ -333,7 +345,6 @@ impl Messages {
                 self.stop(index, answer)?;
             }
         }
-        self.open.clear();
         Ok(())
     }
 }
@@ -359,7 +370,6 @@ impl Reader for Messages {
             b"message_start" => {
                 let message = value.get("message").unwrap_or(&Value::Null);
                 start(message, answer);
-                self.take_end(message, answer);
                 self.take_usage(message.get("usage"), answer);
             }
             b"content_block_start" => {
@@ -397,8 +407,27 @@ impl Reader for Messages {
 }
 
 impl Block {
+    /// Whether `more` bytes of the block may be held. If not, nothing of it is held any more.
+    fn take_room(&mut self, more: usize, room: &mut usize) -> bool {
+        match room.checked_sub(more).filter(|_| !self.is_lost) {
+            Some(left) => {
+                *room = left;
+                self.bytes += more;
+            }
+            None => {
+                *room += std::mem::take(&mut self.bytes);
+                (self.fields, self.input) = (Map::new(), String::new());
+                self.is_lost = true;
+            }
+        }
+        !self.is_lost
+    }
+
     /// Appends to a field that is text.
-    fn append(&mut self, name: &str, more: &str) -> Result<()> {
+    fn append(&mut self, name: &str, more: &str, room: &mut usize) -> Result<()> {
+        if !self.take_room(more.len(), room) {
+            return Ok(());
+        }
         if let Some(Value::String(text)) = self.fields.get_mut(name) {
             return memory::push_str(text, more);
         }
@@ -407,7 +436,10 @@ impl Block {
     }
 
     /// Appends to a field that is a list.
-    fn push(&mut self, name: &str, item: &Value) -> Result<()> {
+    fn push(&mut self, name: &str, item: &Value, room: &mut usize) -> Result<()> {
+        if !self.take_room(memory::weight(item), room) {
+            return Ok(());
+        }
         let item = memory::value(item)?;
         match self.fields.get_mut(name) {
             Some(Value::Array(items)) => memory::push(items, item),
@@ -416,6 +448,14 @@ impl Block {
                 Ok(())
             }
         }
+    }
+
+    fn put(&mut self, name: &str, value: Option<&Value>, room: &mut usize) -> Result<()> {
+        let Some(value) = value else { return Ok(()) };
+        if self.take_room(memory::weight(value), room) {
+            self.fields.insert(name.to_owned(), memory::value(value)?);
+        }
+        Ok(())
     }
 }
 
