@@ -271,6 +271,16 @@ fn error_in_the_middle_of_a_stream_needs_no_data_field() {
 }
 
 #[test]
+fn error_says_what_the_reason_is_explained_by() {
+    let body =
+        HI.replace("\"STOP\"", "\"MALFORMED_FUNCTION_CALL\",\"finishMessage\":\"Malformed: f(\"");
+    let said = chunks(SSE, body);
+    assert!(error(&said).contains("MALFORMED_FUNCTION_CALL\\\": Malformed: f("), "{said:?}");
+    let named = chunks(SSE, "event: error\ndata: {\"message\":\"no\"}\n\n");
+    assert!(error(&named).starts_with("error TOLMACH_E_PROVIDER"), "{named:?}");
+}
+
+#[test]
 fn errors_without_a_code_have_that_of_their_status() {
     for (status, code, name) in [
         ("UNAVAILABLE", 503, "SERVER"),
@@ -496,6 +506,23 @@ fn key_is_found_in_either_variable() {
 }
 
 #[test]
+fn key_of_the_environment_is_not_shown() {
+    let body = "{\"error\":{\"code\":400,\"message\":\"API key not valid: env-secret-key\"}}";
+    let server = Server::start(move |exchange| exchange.whole(400, JSON, body));
+    for program in ["stream", "models"] {
+        let program = c::program(program).arg(server.url());
+        let program = match server.requests().len() {
+            0 => program.env("TEST_NO_KEY", Some("1")),
+            _ => program.env("TEST_KEY", Some("env-secret-key")).arg("60000"),
+        };
+        let program = program.env("GEMINI_API_KEY", Some("env-secret-key"));
+        let said = program.env("TEST_PROVIDER", Some("gemini")).run().passed().stdout;
+        assert!(said.starts_with("error TOLMACH_E_AUTH"), "{said}");
+        assert!(!said.contains("env-secret-key"), "{said}");
+    }
+}
+
+#[test]
 fn messages_of_one_role_are_one_and_the_first_is_the_users() {
     assert_eq!(
         contents(json!([
@@ -587,6 +614,8 @@ fn what_gemini_lacks_is_refused_by_its_name() {
         (json!({"logit_bias": {"1": 2}}), "logit_bias"),
         (json!({"web_search_options": {"user_location": {}}}), "web_search_options"),
         (json!({"moderation": {"model": "m"}}), "moderation"),
+        (json!({"functions": [{"name": "f"}]}), "functions"),
+        (json!({"function_call": "auto"}), "function_call"),
         (json!({"response_format": {"type": "grammar"}}), "response_format"),
         (json!({"audio": {"format": "mp3"}}), "audio.format"),
         (json!({"tool_choice": {"type": "allowed_tools"}}), "tool_choice"),
@@ -730,6 +759,13 @@ fn effort_is_a_level_or_a_budget() {
     assert_eq!(body(json!({}))["generationConfig"], json!(null));
     let nested = body(json!({"reasoning": {"effort": "low"}}));
     assert_eq!(nested["generationConfig"]["thinkingConfig"], level("LOW"));
+}
+
+#[test]
+fn effort_is_sent_as_given_where_nothing_is_to_be_healed() {
+    let fields = json!({"model": "gemini-3-pro", "reasoning_effort": "xhigh"});
+    let (request, _) = exchange(fields, &["heal=false"]);
+    assert_eq!(request.json()["generationConfig"]["thinkingConfig"]["thinkingLevel"], "XHIGH");
 }
 
 // What goes back.
@@ -887,6 +923,14 @@ fn parts_go_back_as_they_came() {
 }
 
 #[test]
+fn items_that_say_nothing_are_no_parts() {
+    let message = json!({"role": "assistant", "content": "", "tool_calls": [call("a", "f", "{}")],
+        "tolmach": {"dialect": "gemini", "items": [{"text": 0, "with": {}}, {"call": "a"}]}});
+    let contents = contents(json!([{"role": "user", "content": "?"}, message]));
+    assert_eq!(contents[1]["parts"].as_array().unwrap().len(), 1, "{contents}");
+}
+
+#[test]
 fn ids_that_were_invented_are_not_sent() {
     let contents = second_turn(fixture("calls_without_id"), None);
     assert_eq!(
@@ -998,6 +1042,16 @@ fn turn_that_was_cancelled_goes_back_valid() {
     assert_eq!(contents, json!([{"role": "user", "parts": [{"text": "Hi"}, {"text": "Go on"}]}]));
 }
 
+#[test]
+fn signed_texts_are_noted_once_each() {
+    let part = |text: &str| json!({"text": text, "thoughtSignature": "c2ln"});
+    let answer = json!({"candidates": [{"content": {"parts": [part("a"), part("b")]}, "finishReason": "STOP"}]});
+    let said = chunks(SSE, format!("data: {answer}\n\n"));
+    assert_eq!(said.iter().filter(|line| line.starts_with("state ")).count(), 2, "{said:#?}");
+    let contents = second_turn(format!("data: {answer}\n\n"), None);
+    assert_eq!(contents[1]["parts"], json!([part("a"), part("b")]));
+}
+
 // Long answers.
 
 /// Piece `number` of a long answer: text, usage, and a token to go on with, or the end.
@@ -1013,7 +1067,11 @@ fn long_answer(number: usize, pieces: usize) -> String {
         candidate["finishReason"] = json!("STOP");
         candidate.as_object_mut().unwrap().remove("continuationToken");
     }
-    let usage = json!({"promptTokenCount": 10, "candidatesTokenCount": 2, "totalTokenCount": 12});
+    let mut usage =
+        json!({"promptTokenCount": 10, "candidatesTokenCount": 2, "totalTokenCount": 12});
+    if number == 0 {
+        usage["cachedContentTokenCount"] = json!(4);
+    }
     let answer = json!({"candidates": [candidate], "usageMetadata": usage, "responseId": format!("r-{number}")});
     format!("data: {answer}\n\n")
 }
@@ -1033,7 +1091,7 @@ fn long_answer_is_continued_and_stays_one() {
             "state 0 0 \"{\\\"tolmach\\\":{\\\"dialect\\\":\\\"gemini\\\",\\\"call\\\":\\\"call_X\\\",\\\"with\\\":{\\\"functionCall\\\":{}}}}\"",
             "tool 0 1 \"{\\\"n\\\":3}\" id=\"call_X\" name=\"f\"",
             "state 0 0 \"{\\\"tolmach\\\":{\\\"dialect\\\":\\\"gemini\\\",\\\"call\\\":\\\"call_X\\\",\\\"with\\\":{\\\"functionCall\\\":{}}}}\"",
-            "usage 0 0 \"\" input=40 output=8 total=48 cached=-1 reasoning=-1",
+            "usage 0 0 \"\" input=40 output=8 total=48 cached=4 reasoning=-1",
             "finish 0 0 \"tool_calls\" name=\"STOP\"",
             "end",
         ]
@@ -1049,6 +1107,29 @@ fn long_answer_is_continued_and_stays_one() {
         assert_eq!(request.path, requests[0].path);
         assert_eq!(request.header("x-goog-api-key"), Some("test-key-secret"));
     }
+}
+
+#[test]
+fn call_goes_on_in_the_next_request() {
+    let piece = |call: Value, more: Value| {
+        let mut candidate = json!({"content": {"parts": [{"functionCall": call}]}});
+        candidate.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        format!("data: {}\n\n", json!({"candidates": [candidate]}))
+    };
+    let text = |text: &str, goes_on: bool| json!([{"jsonPath": "$.a", "stringValue": text, "willContinue": goes_on}]);
+    let server = Server::start(move |exchange| match exchange.number {
+        0 => exchange.stream(piece(
+            json!({"name": "f", "willContinue": true, "partialArgs": text("x", true)}),
+            json!({"finishReason": "CONTINUATION", "continuationToken": "t"}),
+        )),
+        _ => exchange.stream(piece(
+            json!({"partialArgs": text("y", false)}),
+            json!({"finishReason": "STOP"}),
+        )),
+    });
+    let lines = lines(&server, &[]);
+    assert_eq!(lines[1], "tool 0 0 \"\" id=\"call_X\" name=\"f\"");
+    assert_eq!(lines[2], "tool 0 0 \"{\\\"a\\\":\\\"xy\\\"}\"");
 }
 
 #[test]
@@ -1228,6 +1309,9 @@ fn changes_of_the_request_are_told() {
     for request in [request, first] {
         assert_eq!(turn(&client(&server, &[]), &request).1, Ok(()));
     }
+    let fields = json!({"model": "m", "reasoning": {"exclude": true}, "messages": []});
+    let request = tolmach::Request::from_json(&fields.to_string()).unwrap();
+    turn(&client(&server, &[]), &request).1.unwrap();
     for (model, effort) in [
         ("gemini-3-pro", "none"),
         ("gemini-4-hydrogen", "max"),
@@ -1252,6 +1336,7 @@ fn changes_of_the_request_are_told() {
         "request: prediction: left out",
         "request: stream_options: left out",
         "request: verbosity: left out",
+        "request: reasoning: left out",
         "request: parallel_tool_calls: left out",
         "request: service_tier: left out",
         "request: tools[].function.strict: left out",
@@ -1271,6 +1356,6 @@ fn changes_of_the_request_are_told() {
     ] {
         assert!(told.iter().any(|line| line.starts_with(wanted)), "{wanted}: {told:#?}");
     }
-    // Once an answer: there were eight.
-    assert!(told.iter().filter(|line| line.contains("goes away")).count() <= 8, "{told:#?}");
+    // Once an answer: there were nine, and all said it twice.
+    assert_eq!(told.iter().filter(|line| line.contains("goes away")).count(), 9, "{told:#?}");
 }

@@ -82,7 +82,8 @@ impl Dialect for Gemini {
         attempt.hide(&self.api_key);
         let model = self.config.model_for(request);
         answer.asked(request, model);
-        let request::Mapped { mut body, changes } = request::map(model, request, false)?;
+        let as_given = !self.config.heal;
+        let request::Mapped { mut body, changes } = request::map(model, request, as_given)?;
         for (field, what) in changes {
             attempt.changed(field, what);
         }

@@ -1,5 +1,7 @@
 //! What generateContent answers: each event is a whole response that holds what is new.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use crate::answer::Answer;
@@ -8,6 +10,7 @@ use crate::dialects::{Flow, Reader};
 use crate::error::Result;
 use crate::log;
 use crate::media;
+use crate::memory;
 use crate::wire::Event;
 
 use super::args::Args;
@@ -124,10 +127,10 @@ impl Reader for GeminiReader {
         if !answer.has_whole_body() {
             return Err(answer.truncated());
         }
-        self.close_call(true, answer);
         if self.continuation.is_some() {
             return Ok(());
         }
+        self.close_call(true, answer);
         if self.blocked.is_some() && self.candidates.is_empty() {
             self.candidates.push(Candidate::of(0));
         }
@@ -205,7 +208,7 @@ impl GeminiReader {
             self.candidates.push(Candidate::of(choice));
         }
         let content = candidate.get("content").unwrap_or(&Value::Null);
-        for part in list(content, "parts").filter_map(Value::as_object) {
+        for part in list(content, "parts") {
             self.part(at, choice, part, answer);
         }
         if let Some(logprobs) = candidate.get("logprobsResult").filter(|said| said.is_object()) {
@@ -236,7 +239,8 @@ impl GeminiReader {
         }
     }
 
-    fn part(&mut self, at: usize, choice: i32, part: &Map<String, Value>, answer: &mut Answer<'_>) {
+    fn part(&mut self, at: usize, choice: i32, whole: &Value, answer: &mut Answer<'_>) {
+        let Some(part) = whole.as_object() else { return };
         let said = part.get("text").and_then(Value::as_str);
         let is_thought = part.get("thought") == Some(&Value::Bool(true));
         let had_open_text = self.candidates.get_mut(at).is_some_and(|candidate| {
@@ -253,20 +257,34 @@ impl GeminiReader {
             if is_thought {
                 answer.reasoning(choice, said, "thought");
             }
-            return take_text(choice, said, part, had_open_text, answer);
+            let with = more_than_text(part);
+            return match (is_thought || said.is_empty(), with.is_empty()) {
+                (true, true) => {}
+                (true, false) => answer.keep(choice, whole),
+                (false, true) => answer.text(choice, said),
+                (false, false) => {
+                    if had_open_text {
+                        answer.keep_text(choice, &json!({}));
+                    }
+                    answer.text(choice, said);
+                    answer.keep_text(choice, &Value::Object(with));
+                }
+            };
         }
         if let Some(blob) = part.get("inlineData").filter(|_| !is_thought) {
             take_media(choice, blob, answer);
         }
         if SERVER_TOOLS.iter().any(|name| part.contains_key(*name)) {
-            let mut shown = part.clone();
-            shown.shift_remove("thoughtSignature");
-            answer.progress(&Value::Object(shown).to_string());
+            let shown = part.iter().filter(|(name, _)| *name != "thoughtSignature");
+            match memory::json(&shown.collect::<BTreeMap<_, _>>()) {
+                Ok(shown) => answer.progress(&shown),
+                Err(error) => answer.fail(error),
+            }
         }
         answer.goes_on();
         // Drafts of images are not wanted back, unless they are signed.
         if !is_thought || part.contains_key("thoughtSignature") {
-            answer.keep(choice, &Value::Object(part.clone()));
+            answer.keep(choice, whole);
         }
     }
 
@@ -344,30 +362,6 @@ const SERVER_TOOLS: &[&str] =
 fn more_than_text(part: &Map<String, Value>) -> Map<String, Value> {
     let more = part.iter().filter(|(name, _)| !matches!(&***name, "text" | "thought"));
     more.map(|(name, value)| (name.clone(), value.clone())).collect()
-}
-
-/// A part of text or of thoughts. One that is signed goes back as a part of its own.
-fn take_text(
-    choice: i32,
-    said: &str,
-    part: &Map<String, Value>,
-    follows_text: bool,
-    answer: &mut Answer<'_>,
-) {
-    let is_shown = part.get("thought") != Some(&Value::Bool(true)) && !said.is_empty();
-    let with = more_than_text(part);
-    match (is_shown, with.is_empty()) {
-        (false, true) => {}
-        (false, false) => answer.keep(choice, &Value::Object(part.clone())),
-        (true, true) => answer.text(choice, said),
-        (true, false) => {
-            if follows_text {
-                answer.keep_text(choice, &json!({}));
-            }
-            answer.text(choice, said);
-            answer.keep_text(choice, &Value::Object(with));
-        }
-    }
 }
 
 fn take_media(choice: i32, blob: &Value, answer: &mut Answer<'_>) {

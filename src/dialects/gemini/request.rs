@@ -32,7 +32,8 @@ const LEFT_OUT: &[&str] = &[
 ];
 
 /// Fields whose absence would change the answer, and that have no counterpart.
-const UNSUPPORTED: &[&str] = &["logit_bias", "web_search_options", "moderation"];
+const UNSUPPORTED: &[&str] =
+    &["logit_bias", "web_search_options", "moderation", "functions", "function_call"];
 
 /// Fields that have a field of generationConfig of the same meaning.
 const DIRECT: &[(&str, &str)] = &[
@@ -57,7 +58,7 @@ pub(super) struct Mapped {
 /// Maps `request` for `model`. Where `as_given` is set, nothing is left out because the
 /// model is known to refuse it.
 pub(super) fn map(model: &str, request: &Request, as_given: bool) -> Result<Mapped> {
-    let fields = request.to_object()?;
+    let fields = request.fields();
     for name in UNSUPPORTED {
         if fields.get(*name).is_some_and(says_something) {
             return Err(asked::unsupported(name, LABEL));
@@ -81,14 +82,15 @@ pub(super) fn map(model: &str, request: &Request, as_given: bool) -> Result<Mapp
         put_service_tier(&mut body, tier, &mut changes);
     }
     for (name, value) in fields {
-        match &*name {
-            name if LEFT_OUT.contains(&name) => {
-                let name = LEFT_OUT.iter().find(|known| **known == name).copied();
-                changes.push((name.unwrap_or_default(), "left out: Gemini has no such parameter"));
+        let hint = LEFT_OUT.iter().find(|known| *known == name);
+        match &**name {
+            _ if hint.is_some() => {
+                let name = hint.copied().unwrap_or_default();
+                changes.push((name, "left out: Gemini has no such parameter"));
             }
             name if is_mapped(name) => {}
             // What is not OpenAI's is Gemini's own, and wins over what was mapped.
-            name => merge(body.entry(name).or_insert(Value::Null), value),
+            name => merge(body.entry(name).or_insert(Value::Null), memory::value(value)?),
         }
     }
     Ok(Mapped { body, changes })
@@ -105,8 +107,6 @@ fn is_mapped(name: &str) -> bool {
         "stop",
         "tools",
         "tool_choice",
-        "functions",
-        "function_call",
         "parallel_tool_calls",
         "response_format",
         "reasoning_effort",
@@ -203,7 +203,7 @@ impl<'c> Conversation<'c> {
         while let Some(message) = messages.next() {
             match role(message) {
                 "system" | "developer" => self.system(message)?,
-                "assistant" | "model" => {
+                "assistant" => {
                     let mut results = Vec::new();
                     while let Some(result) = messages.next_if(|next| is_result(next)) {
                         results.push(result);
@@ -638,7 +638,11 @@ fn generation_config(
             );
         }
     }
-    if let Some(effort) = asked::effort(request) {
+    let effort = asked::effort(request);
+    if effort.is_none() && request.field("reasoning").is_some() {
+        changes.push(("reasoning", "left out: of it Gemini takes \"effort\" alone"));
+    }
+    if let Some(effort) = effort {
         if let Some(thinking) = thinking(model, effort, as_given, changes) {
             put("thinkingConfig", thinking);
         }
