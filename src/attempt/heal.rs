@@ -428,7 +428,7 @@ impl Cure {
             Remedy::LeaveOut => {
                 let named = self.about.iter().filter(|one| words.contains(&one.name()));
                 let gone = named.filter(|one| {
-                    one.places.iter().fold(false, |gone, place| remove(body, place) || gone)
+                    one.places.iter().filter(|place| remove(body, place)).count() > 0
                 });
                 gone.map(|one| (one.name(), "left out".into())).collect()
             }
@@ -700,7 +700,8 @@ fn remove_everywhere(value: &mut Value, key: &str, are_names: bool) -> bool {
     const DATA: &[&str] = &["default", "enum", "const", "examples"];
     match value {
         Value::Array(items) => {
-            items.iter_mut().fold(false, |found, item| remove_everywhere(item, key, false) || found)
+            let found = items.iter_mut().map(|item| remove_everywhere(item, key, false));
+            found.filter(|found| *found).count() > 0
         }
         Value::Object(fields) => {
             let mut found = !are_names && fields.shift_remove(key).is_some();

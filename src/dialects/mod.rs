@@ -44,11 +44,8 @@ pub(crate) fn connect(config: &Config) -> Result<Box<dyn Dialect>> {
         D::OpenAiChat => {
             let chat = Box::new(openai_chat::OpenAiChat::new(config)?);
             let responses = Box::new(openai_responses::OpenAiResponses::new(config)?);
-            openai::OpenAi::new(
-                config,
-                chat,
-                Some((catalog::Dialect::OpenAiResponses.name(), responses)),
-            )
+            let responses = (catalog::Dialect::OpenAiResponses.name(), responses as _);
+            Box::new(openai::OpenAi::new(config, chat, responses))
         }
         D::OpenAiResponses => Box::new(openai_responses::OpenAiResponses::new(config)?),
         D::Anthropic => Box::new(anthropic::Anthropic::new(config)?),

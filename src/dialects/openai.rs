@@ -28,22 +28,18 @@ pub(super) struct OpenAi {
 }
 
 impl OpenAi {
-    /// Asks `chat`, or `responses` where there is one and the config's `api` lets it be chosen.
-    pub(super) fn new(
-        config: &Config,
-        chat: Box<dyn Dialect>,
-        responses: Option<Named>,
-    ) -> Box<dyn Dialect> {
+    /// Asks `chat`, or `responses` where the config's `api` lets it be chosen.
+    pub(super) fn new(config: &Config, chat: Box<dyn Dialect>, responses: Named) -> OpenAi {
         // An endpoint is the whole URL of the one call.
         let is_chat = config.option("api") == Some("chat") || config.option("endpoint").is_some();
-        let responses = responses.filter(|_| !is_chat);
-        Box::new(OpenAi {
+        let responses = Some(responses).filter(|_| !is_chat);
+        OpenAi {
             config: config.clone(),
             chat,
             responses,
             house: House::of(&config.base_url),
             refused: Mutex::default(),
-        })
+        }
     }
 
     /// Whether `request` goes to the Responses API without a try.
@@ -161,8 +157,8 @@ mod tests {
         let asked = Arc::new(Mutex::default());
         let fake = |name, refusal| Box::new(Fake { name, asked: Arc::clone(&asked), refusal });
         let responses: Named = ("openai-responses", fake("responses", None));
-        let router = OpenAi::new(&config, fake("chat", refusal), Some(responses));
-        let client = Client::speaking(&config, router).unwrap();
+        let router = OpenAi::new(&config, fake("chat", refusal), responses);
+        let client = Client::speaking(&config, Box::new(router)).unwrap();
         assert_eq!(client.models(None).unwrap()[0].id, "chat");
         let mut request = Request::from_json(FUNCTIONS).unwrap();
         request.set("model", &json!(model).to_string()).unwrap();
@@ -257,8 +253,8 @@ mod tests {
         let asked = Arc::new(Mutex::default());
         let fake = Box::new(Fake { name: "responses", asked: Arc::clone(&asked), refusal: None });
         let chat = Box::new(Posting(Healer::new(&config), url));
-        let router = OpenAi::new(&config, chat, Some(("openai-responses", fake)));
-        let client = Client::speaking(&config, router).unwrap();
+        let router = OpenAi::new(&config, chat, ("openai-responses", fake));
+        let client = Client::speaking(&config, Box::new(router)).unwrap();
         let request = Request::from_json(FUNCTIONS).unwrap();
         let mut session = Session::open(&client, &request).unwrap();
         while let Ok(Polled::Chunk(_)) = session.poll(None) {}

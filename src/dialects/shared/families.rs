@@ -70,7 +70,7 @@ fn base_of(model: &str) -> &str {
 
 /// Whether a model with this effort takes `temperature` and its kind.
 pub(crate) fn takes_sampling(version: (u32, u32), effort: Option<&str>) -> bool {
-    version >= (5, 1) && version < (6, 0) && effort == Some("none")
+    ((5, 1)..(6, 0)).contains(&version) && effort == Some("none")
 }
 
 /// Parts of the names of models that only the Responses API has.
