@@ -101,6 +101,10 @@ impl Aimock {
     pub fn url(&self) -> String {
         format!("http://{}/v1", self.address)
     }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
 }
 
 impl Drop for Aimock {

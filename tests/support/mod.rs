@@ -18,6 +18,7 @@ pub mod process;
 pub mod server;
 pub mod splits;
 pub mod stage;
+pub mod tap;
 pub mod tls;
 
 use std::io::Write;

@@ -1,0 +1,27 @@
+//! A server in front of another, which knows what the client really sent.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use super::server::Server;
+
+/// Passes every request on to `upstream`, and its answer back as it comes.
+pub fn before(upstream: SocketAddr) -> Server {
+    Server::start(move |exchange| {
+        let request = &exchange.request;
+        let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.path);
+        for (name, value) in &request.headers {
+            if !name.eq_ignore_ascii_case("connection") {
+                head.push_str(&format!("{name}: {value}\r\n"));
+            }
+        }
+        head.push_str("Connection: close\r\n\r\n");
+        let mut stream = TcpStream::connect(upstream).unwrap();
+        stream.write_all(&[head.as_bytes(), &request.body].concat()).unwrap();
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = stream.read(&mut buffer) {
+            exchange.send(&buffer[..count]);
+        }
+        exchange.close();
+    })
+}
