@@ -8,6 +8,8 @@
 
 mod support;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use support::aimock::{Aimock, KEY};
 use support::{c, tap};
@@ -83,6 +85,55 @@ fn openai_chat_holds_a_conversation_with_tools_and_an_image() {
     for turn in turns {
         assert_eq!(names(&turn["tools"], "/function/name"), ["get_weather", "get_time"]);
         assert_eq!(turn["reasoning_effort"], "medium");
+    }
+}
+
+#[test]
+fn openai_responses_holds_a_conversation_with_tools_and_an_image() {
+    let Some(turns) = converse("openai-responses", "/v1", "gpt-5.4") else { return };
+    let said = history(&turns, "input");
+    let picture = format!("data:image/png;base64,{PIXEL}");
+    assert_eq!(
+        said[0]["content"],
+        json!([
+            {"type": "input_image", "image_url": picture},
+            {"type": "input_text", "text": QUESTION},
+        ])
+    );
+    for (reasoning, summary) in
+        [(&said[1], "Two tools at once."), (&said[6], "Both have answered.")]
+    {
+        // What the server made of the item's id, in the place of a real secret.
+        let id = reasoning["id"].as_str().unwrap();
+        let sealed = BASE64_STANDARD.encode(format!("aimock-encrypted-reasoning:{id}"));
+        assert_eq!(
+            *reasoning,
+            json!({
+                "type": "reasoning",
+                "id": id,
+                "summary": [{"type": "summary_text", "text": summary}],
+                "encrypted_content": sealed,
+            })
+        );
+    }
+    for (call, name) in [(&said[2], "get_weather"), (&said[3], "get_time")] {
+        assert_eq!(call["type"], "function_call");
+        assert_eq!(call["name"], name);
+        assert_eq!(call["arguments"], "{\"city\":\"Oslo\"}");
+    }
+    assert_eq!(
+        said[4..6],
+        [
+            json!({"type": "function_call_output", "call_id": said[2]["call_id"], "output": "{\"degrees\":3}"}),
+            json!({"type": "function_call_output", "call_id": said[3]["call_id"], "output": "noon"}),
+        ]
+    );
+    assert_eq!(said[7]["content"][0]["text"], "Three degrees at noon.");
+    assert_eq!(said[8]["content"][0]["text"], "Thank you.");
+    for turn in turns {
+        assert_eq!(turn["instructions"], "You are brief.");
+        assert_eq!(names(&turn["tools"], "/name"), ["get_weather", "get_time"]);
+        assert_eq!(turn["reasoning"]["effort"], "medium");
     }
 }
 
