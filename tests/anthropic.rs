@@ -154,8 +154,10 @@ fn is_cut(name: &str) {
     let body = fixture(name);
     let settings = [("api_key", "k")];
     // How it ends is asserted with its chunks.
-    let _ = end_at_every_cut("anthropic", &settings, content_type(&body), body.clone());
-    is_never_a_quiet_success_when_cut(name, &body, read(name).lines().last().unwrap());
+    let last = read(name).lines().last().unwrap().to_owned();
+    let end = end_at_every_cut("anthropic", &settings, content_type(&body), body.clone());
+    assert_eq!(end.is_err(), last.starts_with("error"), "{name}");
+    is_never_a_quiet_success_when_cut(name, &body, &last);
 }
 
 /// Whatever part of the body comes, in a response that is whole, the answer is truncated.
