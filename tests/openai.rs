@@ -1551,7 +1551,7 @@ fn models_are_sent_what_they_take_and_other_hosts_what_is_given() {
         ("http://openai.internal/v1", &[], "o4-mini"),
     ] {
         let request = demanding(model);
-        let (bodies, changed) = asked_of(base, settings, &[request.clone()]);
+        let (bodies, changed) = asked_of(base, settings, std::slice::from_ref(&request));
         assert_eq!(plain(&bodies[0]), request, "{base} {model}");
         assert_eq!(changed, [Value::Null; 0], "{base} {model}");
     }
@@ -1599,7 +1599,7 @@ fn openais_own_hosts_alone_are_told_not_to_fill_events_up() {
         assert_eq!(bodies[0]["stream_options"], options, "{base}");
     }
     let given = json!({"model": "m", "messages": [], "stream_options": {"include_usage": false}});
-    let (bodies, _) = asked_of(OPENAI, &[], &[given.clone()]);
+    let (bodies, _) = asked_of(OPENAI, &[], std::slice::from_ref(&given));
     assert_eq!(bodies[0]["stream_options"], given["stream_options"]);
 }
 
@@ -1620,7 +1620,7 @@ fn mistral_gets_ids_of_its_own_kind_and_its_own_name_of_the_seed() {
     assert_eq!(id("/messages/2/tool_call_id"), "a1B2c3D4e");
     assert_eq!(bodies[0], bodies[1]);
     assert_eq!((bodies[0].get("seed"), &bodies[0]["random_seed"]), (None, &json!(7)));
-    let (bodies, _) = asked_of("http://localhost/v1", &[], &[request.clone()]);
+    let (bodies, _) = asked_of("http://localhost/v1", &[], std::slice::from_ref(&request));
     assert_eq!(bodies[0]["messages"], request["messages"]);
     assert_eq!(bodies[0]["seed"], 7);
 }

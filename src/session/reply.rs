@@ -124,7 +124,8 @@ impl Reply {
                     self.take_state(state)?;
                 }
             }
-            ChunkKind::Finish => self.finished = true,
+            // What is cut may lack its last call's arguments.
+            ChunkKind::Finish => self.finished = chunk.text != "length",
             _ => {}
         }
         Ok(())
@@ -350,6 +351,17 @@ mod tests {
                 message["incomplete"] = true.into();
             }
             assert_eq!(reply(bytes, &chunks), message, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn call_without_arguments_is_left_out_where_the_answer_is_cut() {
+        let finish = |text| Chunk { text, ..Chunk::new(ChunkKind::Finish) };
+        let said = Chunk { text: "-", ..Chunk::new(ChunkKind::Text) };
+        let call = Chunk { id: "a", name: "f", ..Chunk::new(ChunkKind::ToolCall) };
+        for (reason, calls) in [("tool_calls", 1), ("stop", 1), ("length", 0)] {
+            let message = reply(100, &[said, call, finish(reason)]);
+            assert_eq!(message["tool_calls"].as_array().map_or(0, Vec::len), calls, "{reason}");
         }
     }
 
