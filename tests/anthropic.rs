@@ -1565,4 +1565,17 @@ fn deltas_without_chunks_are_progress() {
         let heard = hear(&client(&server.url(), &[("idle_timeout_ms", "1200")]), &hello());
         assert!(heard.error.is_none(), "{heard:?}");
     }
+/// What is heard of that body.
+fn heard_of(body: String) -> Heard {
+    let server = Server::answering(content_type(&body), body);
+    hear(&client(&server.url(), &[("estimate_usage", "true")]), &hello())
+}
+
+#[test]
+fn answer_that_names_no_model_is_of_the_model_asked_and_its_usage_is_estimated() {
+    let start = event(json!({"type": "message_start", "message": {"id": "m"}}));
+    let end = event(json!({"type": "message_stop"}));
+    let heard = heard_of(start + &text_of(0, "Hello there") + &end);
+    assert_eq!(heard.lines[0], "start: m claude-sonnet-4-6");
+    assert!(heard.lines.iter().any(|line| line.starts_with("usage ")), "{heard:?}");
 }

@@ -473,7 +473,7 @@ mod tests {
     #[test]
     fn calls_that_did_not_arrive_whole_are_left_out() {
         let call = |name, text| Chunk { id: "a", name, text, ..Chunk::new(ChunkKind::ToolCall) };
-        let end = Chunk { text: "length", ..Chunk::new(ChunkKind::Finish) };
+        let end = Chunk { text: "stop", ..Chunk::new(ChunkKind::Finish) };
         let arguments = |chunks: &[Chunk<'_>]| {
             let message = reply_of(chunks).to_json().unwrap();
             let message: Value = serde_json::from_str(&message).unwrap_or_default();

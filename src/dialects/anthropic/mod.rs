@@ -102,6 +102,7 @@ impl Dialect for Anthropic {
     ) -> Result<()> {
         attempt.hide(&self.api_key);
         let model = self.config.model_for(request);
+        answer.asked(request, model);
         let mapped = request::map(
             request,
             &Target {
