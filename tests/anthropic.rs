@@ -1579,3 +1579,13 @@ fn answer_that_names_no_model_is_of_the_model_asked_and_its_usage_is_estimated()
     assert_eq!(heard.lines[0], "start: m claude-sonnet-4-6");
     assert!(heard.lines.iter().any(|line| line.starts_with("usage ")), "{heard:?}");
 }
+
+#[test]
+fn event_that_is_not_known_does_not_end_the_answer_whatever_it_holds() {
+    let unknown =
+        event(json!({"type": "content_note", "content": [{"type": "text", "text": "?"}]}));
+    let end = ends(json!({"stop_reason": "end_turn"}), 5);
+    let heard =
+        heard_of(begins("m", json!({})) + &text_of(0, "a") + &unknown + &text_of(1, "b") + &end);
+    assert_eq!(heard.reply["content"], "ab");
+}

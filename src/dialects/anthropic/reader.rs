@@ -366,7 +366,10 @@ impl Reader for Messages {
         let index = value.get("index").and_then(Value::as_i64).unwrap_or_default();
         let index = index.clamp(0, i64::from(u32::MAX));
         let kind = value.get("type").and_then(Value::as_str);
-        match kind.map_or(event.name, str::as_bytes) {
+        // A whole message may lack its type; an event never does.
+        let is_message = event.name.is_empty() && value.get("content").is_some_and(Value::is_array);
+        let unnamed = if is_message { b"message" } else { event.name };
+        match kind.map_or(unnamed, str::as_bytes) {
             b"message_start" => {
                 let message = value.get("message").unwrap_or(&Value::Null);
                 start(message, answer);
@@ -387,7 +390,7 @@ impl Reader for Messages {
                 self.ended = true;
                 return Ok(Flow::Done);
             }
-            _ if kind == Some("message") || value.get("content").is_some_and(Value::is_array) => {
+            b"message" => {
                 start(value, answer);
                 self.take_message(value, answer)?;
                 self.ended = true;
