@@ -1589,3 +1589,13 @@ fn event_that_is_not_known_does_not_end_the_answer_whatever_it_holds() {
         heard_of(begins("m", json!({})) + &text_of(0, "a") + &unknown + &text_of(1, "b") + &end);
     assert_eq!(heard.reply["content"], "ab");
 }
+
+#[test]
+fn call_that_is_cut_before_its_arguments_does_not_go_back() {
+    let call = json!({"type": "tool_use", "id": "t", "name": "f", "input": {}});
+    let call = event(json!({"type": "content_block_start", "index": 1, "content_block": call}));
+    let end = ends(json!({"stop_reason": "max_tokens"}), 5);
+    let heard = heard_of(begins("m", json!({})) + &text_of(0, "a") + &call + &end);
+    assert_eq!(heard.reply["content"], "a");
+    assert_eq!(heard.reply.get("tool_calls"), None, "{heard:?}");
+}

@@ -338,11 +338,14 @@ impl Messages {
     fn close(&mut self, answer: &mut Answer<'_>) -> Result<()> {
         let is_whole =
             ["end_turn", "tool_use", "stop_sequence", "pause_turn"].contains(&&*self.stop_reason);
-        let open: Vec<(i64, Kind)> =
-            self.open.iter().map(|block| (block.index, block.kind)).collect();
-        for (index, kind) in open {
+        let open = self.open.iter().map(|block| (block.index, block.kind, block.has_input));
+        let open: Vec<(i64, Kind, bool)> = open.collect();
+        for (index, kind, has_input) in open {
             if is_whole || kind == Kind::Text {
                 self.stop(index, answer)?;
+            } else if kind == Kind::ToolUse && !has_input {
+                // No arguments would say that the call takes none.
+                answer.tool_call(0, Some(self.offset + index), "", "", "{");
             }
         }
         Ok(())
