@@ -1536,7 +1536,7 @@ fn deltas_without_chunks_are_progress() {
     };
     let tool = json!({"type": "server_tool_use", "id": "s", "name": "n", "input": {}});
     let citation = json!({"type": "char_location", "document_index": 0});
-    for (first, piece) in [
+    let cases = [
         (
             json!({"type": "thinking", "thinking": ""}),
             delta(json!({"type": "signature_delta", "signature": "s"})),
@@ -1551,20 +1551,26 @@ fn deltas_without_chunks_are_progress() {
             json!({"type": "text", "text": ""}),
             starts(json!({"type": "redacted_thinking", "data": "d"})),
         ),
-    ] {
-        let server = Server::start(move |exchange| {
-            exchange.stream_head();
-            exchange.chunk(begins("msg_1", json!({})) + &starts(first.clone()));
-            for _ in 0..8 {
-                std::thread::sleep(std::time::Duration::from_millis(200));
-                exchange.chunk(&piece);
-            }
-            exchange.chunk(ends(json!({"stop_reason": "end_turn"}), 5));
-            exchange.end_chunks();
-        });
-        let heard = hear(&client(&server.url(), &[("idle_timeout_ms", "1200")]), &hello());
-        assert!(heard.error.is_none(), "{heard:?}");
-    }
+    ];
+    let cases = cases.map(|(first, piece)| {
+        std::thread::spawn(move || {
+            let server = Server::start(move |exchange| {
+                exchange.stream_head();
+                exchange.chunk(begins("msg_1", json!({})) + &starts(first.clone()));
+                for _ in 0..18 {
+                    std::thread::sleep(std::time::Duration::from_millis(200));
+                    exchange.chunk(&piece);
+                }
+                exchange.chunk(ends(json!({"stop_reason": "end_turn"}), 5));
+                exchange.end_chunks();
+            });
+            let heard = hear(&client(&server.url(), &[("idle_timeout_ms", "3000")]), &hello());
+            assert!(heard.error.is_none(), "{heard:?}");
+        })
+    });
+    cases.into_iter().for_each(|case| case.join().unwrap());
+}
+
 /// What is heard of that body.
 fn heard_of(body: String) -> Heard {
     let server = Server::answering(content_type(&body), body);
