@@ -1359,3 +1359,9 @@ fn changes_of_the_request_are_told() {
     // Once an answer: there were nine, and all said it twice.
     assert_eq!(told.iter().filter(|line| line.contains("goes away")).count(), 9, "{told:#?}");
 }
+
+#[test]
+fn choice_is_never_negative() {
+    let body = HI.replace("\"index\":0", "\"index\":-5");
+    assert_eq!(chunks(SSE, body), chunks(SSE, HI));
+}

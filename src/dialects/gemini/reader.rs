@@ -198,7 +198,7 @@ impl GeminiReader {
 
     fn candidate(&mut self, candidate: &Value, answer: &mut Answer<'_>) {
         let choice = candidate.get("index").and_then(Value::as_i64);
-        let choice = choice.and_then(|index| i32::try_from(index).ok()).unwrap_or(0);
+        let choice = choice.and_then(|index| i32::try_from(index).ok()).unwrap_or(0).max(0);
         let at = self.candidates.iter().position(|known| known.choice == choice);
         let at = at.unwrap_or(self.candidates.len());
         if at == self.candidates.len() {
