@@ -1365,3 +1365,15 @@ fn choice_is_never_negative() {
     let body = HI.replace("\"index\":0", "\"index\":-5");
     assert_eq!(chunks(SSE, body), chunks(SSE, HI));
 }
+
+#[test]
+fn call_whose_signed_sibling_is_left_out_has_a_signature() {
+    let items = json!([
+        {"call": "a", "with": {"functionCall": {}, "thoughtSignature": "s"}},
+        {"call": "b", "with": {"functionCall": {}}}]);
+    let calls = json!({"role": "assistant", "content": "", "tool_calls": [call("a", "f", "{}"), call("b", "g", "{}")],
+        "tolmach": {"dialect": "gemini", "items": items}});
+    let user = json!({"role": "user", "content": "?"});
+    let sent = contents(json!([user, calls, result("b", json!("1"))]));
+    assert_eq!(sent[1]["parts"][0]["thoughtSignature"], "skip_thought_signature_validator");
+}

@@ -251,7 +251,8 @@ impl<'c> Conversation<'c> {
         while pieces.last().is_some_and(wants_more) {
             pieces.pop();
         }
-        let is_any_signed = pieces.iter().any(|piece| signature_of(piece).is_some());
+        // The first call that was signed may be left out.
+        let mut is_any_signed = false;
         let (mut parts, mut responses) = (Vec::new(), Vec::new());
         for piece in &pieces {
             match piece {
@@ -285,6 +286,7 @@ impl<'c> Conversation<'c> {
                         None if self.generation.wants_signatures() => Some(NO_SIGNATURE),
                         signature => signature,
                     };
+                    is_any_signed |= signature_of(piece).is_some();
                     if let Some(signature) = signature {
                         part.insert("thoughtSignature".to_owned(), signature.into());
                     }
