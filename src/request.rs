@@ -270,11 +270,24 @@ fn message_of(message: Value) -> Result<Value> {
     match message {
         Value::Object(mut fields) if fields.get("role").is_some_and(Value::is_string) => {
             fields.shift_remove(INCOMPLETE);
+            let calls = fields.get_mut("tool_calls").and_then(Value::as_array_mut);
+            for call in calls.into_iter().flatten() {
+                write_out_arguments(call)?;
+            }
             Ok(Value::Object(fields))
         }
         Value::Object(_) => Err(argument("every message has a \"role\", which is a string")),
         other => Err(argument(format!("a message is a JSON object, not {}", kind(&other)))),
     }
+}
+
+/// The arguments of a call are JSON as text. Some frameworks keep them as the JSON itself.
+fn write_out_arguments(call: &mut Value) -> Result<()> {
+    match call.pointer_mut("/function/arguments") {
+        Some(Value::String(_)) | None => {}
+        Some(arguments) => *arguments = Value::String(memory::json(arguments)?),
+    }
+    Ok(())
 }
 
 fn role(message: &Value) -> &str {
@@ -350,6 +363,19 @@ mod tests {
         assert_eq!(request.to_json().unwrap(), format!("{{\"messages\":[{message}]}}"));
         let sent = Value::Object(request.to_object().unwrap());
         assert_eq!(sent, json!({"messages": [{"role": "assistant", "content": "Hi"}]}));
+    }
+
+    #[test]
+    fn arguments_of_calls_are_text_however_they_are_given() {
+        let mut request = Request::new(None);
+        for arguments in ["\"{\\\"x\\\":1}\"", "{\"x\":1}"] {
+            let call = format!("{{\"id\":\"a\",\"function\":{{\"arguments\":{arguments}}}}}");
+            let message = format!("{{\"role\":\"assistant\",\"tool_calls\":[{call},7,{{}}]}}");
+            request.message_json(&message).unwrap();
+        }
+        for message in request.messages() {
+            assert_eq!(message["tool_calls"][0]["function"]["arguments"], "{\"x\":1}");
+        }
     }
 
     #[test]

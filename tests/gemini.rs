@@ -1133,6 +1133,21 @@ fn call_goes_on_in_the_next_request() {
 }
 
 #[test]
+fn arguments_that_come_without_end_are_bounded() {
+    let piece = json!({"jsonPath": "$.a", "stringValue": "x".repeat(600), "willContinue": true});
+    let event = |name: Value| {
+        let call = json!({"name": name, "willContinue": true, "partialArgs": [piece.clone()]});
+        let part = json!({"functionCall": call});
+        format!("data: {}\n\n", json!({"candidates": [{"content": {"parts": [part]}}]}))
+    };
+    let server = Server::answering(SSE, event(json!("f")) + &event(Value::Null).repeat(9));
+    let lines = lines(&server, &["max_event_bytes=4096"]);
+    let last = lines.iter().find(|line| line.starts_with("error ")).unwrap();
+    assert!(last.contains("TOLMACH_E_TOO_LARGE"), "{last}");
+    assert!(last.contains("a tool call larger than 4096 bytes (max_event_bytes)"), "{last}");
+}
+
+#[test]
 fn long_answer_without_streaming_is_continued() {
     let server = Server::start(|exchange| {
         let answer = long_answer(exchange.number, 2);

@@ -478,6 +478,12 @@ impl<'a> Answer<'a> {
     /// Any chunk.
     fn take(&mut self, chunk: &Chunk<'_>) {
         self.answered = true;
+        // Some servers leave the beginning out.
+        let may_come_first =
+            [ChunkKind::Start, ChunkKind::Raw, ChunkKind::State, ChunkKind::Progress];
+        if !self.started && !may_come_first.contains(&chunk.kind) {
+            self.start("", "");
+        }
         if self.failure.is_some() {
             return;
         }
@@ -573,6 +579,21 @@ impl<'a> Answer<'a> {
         }
     }
 
+    /// Whether a reader may hold so many bytes back, which are to make one chunk.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLarge`] where it may not.
+    pub(crate) fn check_held(&self, bytes: usize) -> Result<()> {
+        let most = self.config.max_event_bytes;
+        match bytes <= most {
+            true => Ok(()),
+            false => Err(self.error(
+                ErrorKind::TooLarge,
+                &format!("sent a tool call larger than {most} bytes (max_event_bytes)"),
+            )),
+        }
+    }
+
     /// How many choices, tool calls and files of an answer are told apart.
     pub(crate) fn max_tool_calls(&self) -> usize {
         self.config.max_tool_calls
@@ -664,5 +685,21 @@ mod tests {
         answer.source(1, "https://example.org/0", "");
         assert_eq!([given(&answer, 0), given(&answer, 1)], [most, 1]);
         assert_eq!(answer.sources.len(), MOST_SOURCES);
+    }
+
+    #[test]
+    fn answer_starts_once_and_before_all_it_says() {
+        let config = Config::new("openai").unwrap();
+        let limits = Limits { connect: None, first_byte: None, idle: None, total: None };
+        let token = CancelToken::new(limits);
+        let mut answer = Answer::new(&config, &token, &Nobody);
+        answer.asked(&Request::new(None), "m");
+        answer.progress("thinks");
+        answer.text(0, "Hi");
+        answer.start("late", "other");
+        let chunks = (0..answer.batch.len()).filter_map(|index| answer.batch.get(index));
+        let chunks: Vec<_> = chunks.map(|chunk| (chunk.kind, chunk.name.to_owned())).collect();
+        let wanted = [(ChunkKind::Progress, ""), (ChunkKind::Start, "m"), (ChunkKind::Text, "")];
+        assert_eq!(chunks, wanted.map(|(kind, name)| (kind, name.to_owned())));
     }
 }

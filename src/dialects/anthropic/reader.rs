@@ -25,6 +25,8 @@ pub(super) struct Messages {
     is_text_loose: bool,
     usage: Counts,
     stop_reason: String,
+    /// A refusal was explained.
+    refused: bool,
     /// Where the code ran that the model wrote.
     container: Option<String>,
     /// The blocks of all parts, as they came, while they may have to be sent to go on.
@@ -81,6 +83,7 @@ impl Messages {
             is_text_loose: false,
             usage: Counts::default(),
             stop_reason: String::new(),
+            refused: false,
             container: None,
             parts: may_pause.then(Vec::new),
             room: max_bytes,
@@ -305,7 +308,10 @@ impl Messages {
         let details = end.get("stop_details");
         if details.and_then(|details| details.get("type")).is_some_and(|kind| kind == "refusal") {
             let explanation = details.and_then(|details| details.get("explanation"));
-            answer.refusal(0, explanation.and_then(Value::as_str).unwrap_or_default());
+            // Later events repeat it.
+            if !std::mem::replace(&mut self.refused, true) {
+                answer.refusal(0, explanation.and_then(Value::as_str).unwrap_or_default());
+            }
         }
         let container = end.pointer("/container/id").and_then(Value::as_str);
         if let Some(id) = container.filter(|id| self.container.as_deref() != Some(id)) {

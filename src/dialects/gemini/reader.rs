@@ -54,6 +54,8 @@ struct OpenCall {
     id: String,
     name: String,
     args: Args,
+    /// How much came of it.
+    bytes: usize,
     /// What goes back with the call.
     with: Map<String, Value>,
 }
@@ -308,9 +310,14 @@ impl GeminiReader {
                 answer.tool_call(choice, Some(wire_index), &id, &name, "");
             }
             let (args, with) = (Args::default(), Map::new());
-            self.open = Some(OpenCall { choice, wire_index, id, name, args, with });
+            self.open = Some(OpenCall { choice, wire_index, id, name, args, bytes: 0, with });
         }
         let Some(open) = self.open.as_mut().filter(|open| open.choice == choice) else { return };
+        // A call may come in pieces without end.
+        open.bytes += part.values().map(memory::weight).sum::<usize>();
+        if let Err(error) = answer.check_held(open.bytes) {
+            return answer.fail(error);
+        }
         open.keep(part, call);
         answer.goes_on();
         open.args.take_whole(call.get("args"));

@@ -134,7 +134,10 @@ pub(crate) fn effort(request: &Request) -> Option<&str> {
 /// How many tokens the answer may have.
 pub(crate) fn max_tokens(request: &Request) -> Option<i64> {
     let most = request.field("max_completion_tokens").or_else(|| request.field("max_tokens"));
-    most?.as_i64()
+    let most = most?;
+    // Languages without integers write them as 100.0.
+    let whole = most.as_f64().filter(|most| most.fract() == 0.0);
+    most.as_i64().or_else(|| format!("{:.0}", whole?).parse().ok())
 }
 
 /// The dialect lacks `field`, without which the answer would be another one.
@@ -233,6 +236,8 @@ mod tests {
             (json!({"reasoning_effort": "low", "max_tokens": 1}), (Some("low"), Some(1))),
             (json!({"reasoning": {"effort": "high"}}), (Some("high"), None)),
             (json!({"max_completion_tokens": 2, "max_tokens": 1}), (None, Some(2))),
+            (json!({"max_tokens": 100.0}), (None, Some(100))),
+            (json!({"max_tokens": 0.5}), (None, None)),
             (json!({}), (None, None)),
         ] {
             let request = request(&fields);
