@@ -17,7 +17,7 @@ use support::c;
 #[test]
 fn demo_server_speaks_all_protocols_to_the_program_of_the_readme() {
     let address = server::start().unwrap();
-    for provider in ["openai", "openai-responses", "gigachat", "ai365vip", "amigochat", "aichats"] {
+    for provider in tolmach::providers().iter().map(|provider| provider.name) {
         let program = c::example("chat").arg(provider).arg("Why?");
         let settings = server::settings(provider, address);
         let program = settings.iter().fold(program, |program, setting| program.arg(setting));

@@ -61,8 +61,12 @@ fn choose() -> Result<(&'static Provider, Vec<String>), Box<dyn Error>> {
     };
     let model = env::var("TOLMACH_MODEL").ok().filter(|name| !name.is_empty());
     if let Some(provider) = named.filter(|provider| has_key(provider)) {
-        let default =
-            if provider.default_model.is_empty() { "gpt-5.6-luna" } else { provider.default_model };
+        let default = match provider.name {
+            "openai" | "openai-responses" => "gpt-5.6-luna",
+            "anthropic" => "claude-haiku-5-5",
+            "gemini" => "gemini-3.8-flash",
+            _ => provider.default_model,
+        };
         let model = model.as_deref().unwrap_or(default);
         eprintln!("demo: asking {} ({}, model {model})\n", provider.label, provider.api_key_env);
         return Ok((provider, vec![format!("model={model}")]));

@@ -36,7 +36,10 @@ pub(crate) fn start() -> io::Result<SocketAddr> {
 pub(crate) fn settings(provider: &str, address: SocketAddr) -> Vec<String> {
     let at = |key: &str, path: &str| format!("{key}=http://{address}{path}");
     let mut settings = match provider {
-        "openai" | "openai-responses" => {
+        "gemini" => {
+            vec![at("base_url", "/gemini"), format!("api_key={KEY}"), "model=demo".to_owned()]
+        }
+        "openai" | "openai-responses" | "anthropic" => {
             vec![at("base_url", "/v1"), format!("api_key={KEY}"), "model=demo".to_owned()]
         }
         "gigachat" => vec![
@@ -117,6 +120,14 @@ fn answer(stream: &mut TcpStream, request: &Request) -> io::Result<()> {
         }
         "POST /v1/chat/completions" if is_openai(request) => openai(stream, &request.json()),
         "POST /v1/responses" if is_openai(request) => responses(stream, &request.json()),
+        "POST /v1/messages" if request.header("x-api-key") == KEY => {
+            messages(stream, &request.json())
+        }
+        "POST /gemini/models/demo:streamGenerateContent"
+            if request.header("x-goog-api-key") == KEY =>
+        {
+            gemini(stream, &request.json())
+        }
         "GET /v1/models" | "POST /v1/chat/completions" | "POST /v1/responses" => {
             let error = json!({"message": "Incorrect API key provided.",
                 "type": "invalid_request_error", "param": null, "code": "invalid_api_key"});
@@ -198,6 +209,71 @@ fn responses(stream: &mut TcpStream, body: &Value) -> io::Result<()> {
         event("response.output_text.delta", json!({"output_index": 0, "delta": word}))
     })?;
     chunk(stream, &event("response.completed", json!({"response": response})))?;
+    end(stream)
+}
+
+fn messages(stream: &mut TcpStream, body: &Value) -> io::Result<()> {
+    let Some(prompt) = last_user_message(body) else {
+        return refuse(stream, 400, "messages: at least one message is required");
+    };
+    if body.get("max_tokens").is_none() || !is_true(body.get("stream")) {
+        return refuse(
+            stream,
+            400,
+            "max_tokens: Field required, and only streams are demonstrated",
+        );
+    }
+    let words = words(&prompt);
+    let usage = usage(&prompt, &words);
+    let event = |kind: &str, rest: Value| {
+        let mut event = json!({"type": kind});
+        merge(&mut event, rest);
+        format!("event: {kind}\n{}", sse(&event))
+    };
+    let message = json!({"id": "msg_demo", "type": "message", "role": "assistant", "content": [],
+        "model": body.get("model"), "stop_reason": null,
+        "usage": {"input_tokens": usage["prompt_tokens"], "output_tokens": 1}});
+    let block = json!({"index": 0, "content_block": {"type": "text", "text": ""}});
+    let start =
+        event("message_start", json!({"message": message})) + &event("content_block_start", block);
+    let first = std::cell::Cell::new(Some(start));
+    speak(stream, "text/event-stream", &words, |word| {
+        let delta = json!({"index": 0, "delta": {"type": "text_delta", "text": word}});
+        first.take().unwrap_or_default() + &event("content_block_delta", delta)
+    })?;
+    let end_of_message = json!({"delta": {"stop_reason": "end_turn"},
+        "usage": {"output_tokens": usage["completion_tokens"]}});
+    let last = event("content_block_stop", json!({"index": 0}))
+        + &event("message_delta", end_of_message)
+        + &event("message_stop", json!({}));
+    chunk(stream, &last)?;
+    end(stream)
+}
+
+fn gemini(stream: &mut TcpStream, body: &Value) -> io::Result<()> {
+    let contents = body.get("contents").and_then(Value::as_array);
+    let last = contents.and_then(|contents| contents.last());
+    let Some(prompt) = last.and_then(|last| last.pointer("/parts/0/text")?.as_str()) else {
+        return refuse(stream, 400, "contents is not specified");
+    };
+    let words = words(prompt);
+    let usage = usage(prompt, &words);
+    let event = |text: &str, rest: Value| {
+        let content = json!({"role": "model", "parts": [{"text": text}]});
+        let mut candidate = json!({"index": 0, "content": content});
+        merge(&mut candidate, rest);
+        json!({"responseId": "demo", "modelVersion": "demo", "candidates": [candidate]})
+    };
+    speak(stream, "text/event-stream", &words, |word| sse(&event(word, json!({}))))?;
+    let mut last = event("", json!({"finishReason": "STOP"}));
+    merge(
+        &mut last,
+        json!({"usageMetadata": {
+            "promptTokenCount": usage["prompt_tokens"],
+            "candidatesTokenCount": usage["completion_tokens"],
+        }}),
+    );
+    chunk(stream, &sse(&last))?;
     end(stream)
 }
 
