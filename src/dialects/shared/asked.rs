@@ -86,13 +86,14 @@ fn source(url: &str) -> Source<'_> {
     })
 }
 
-/// Which tools `request` lets be called, where it says so.
+/// Which tools `request` lets be called, where it says so in a form that is known.
 pub(crate) fn tool_choice(request: &Request) -> Option<ToolChoice<'_>> {
     let choice = request.field("tool_choice")?;
     Some(match choice.as_str() {
         Some("none") => ToolChoice::None,
         Some("required" | "any") => ToolChoice::Required,
-        Some(_) => ToolChoice::Auto,
+        Some("auto") => ToolChoice::Auto,
+        Some(_) => return None,
         None => {
             let name = choice.pointer("/function/name").or_else(|| choice.get("name"))?;
             ToolChoice::Function(name.as_str()?)
@@ -207,6 +208,7 @@ mod tests {
             ),
             (json!({"type": "function", "name": "f"}), Some(ToolChoice::Function("f"))),
             (json!({"type": "allowed_tools"}), None),
+            (json!("sometimes"), None),
         ] {
             assert_eq!(tool_choice(&request(&json!({"tool_choice": choice}))), read, "{choice}");
         }
