@@ -128,6 +128,38 @@ fn hello() -> Request {
     request(json!({"model": "claude-sonnet-4-6", "messages": [{"role": "user", "content": "Hi"}]}))
 }
 
+/// As llama-server streams, now and then.
+#[test]
+fn answer_that_is_never_begun_begins_with_its_first_piece() {
+    let body = r#"event: content_block_start
+data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi"}}
+
+event: content_block_stop
+data: {"type":"content_block_stop","index":0}
+
+event: message_delta
+data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1}}
+
+event: message_stop
+data: {"type":"message_stop"}
+
+"#;
+    let server = Server::answering(SSE, body);
+    let heard = hear(&client(&server.url(), &[]), &hello());
+    assert_eq!(
+        heard.lines,
+        [
+            "start:  claude-sonnet-4-6",
+            "text: Hi",
+            "usage -1 + 1 = -1, cached -1, written -1, reasoning -1",
+            "finish: stop end_turn",
+        ]
+    );
+}
+
 fn fixture(name: &str) -> String {
     let folder = c::root().join("tests/fixtures/anthropic");
     let file = |kind| folder.join(format!("{name}.{kind}"));

@@ -475,8 +475,11 @@ impl<'a> Answer<'a> {
         Ok(())
     }
 
-    /// Any chunk.
+    /// Any chunk. What a server says of an answer it never began begins it.
     fn take(&mut self, chunk: &Chunk<'_>) {
+        if !matches!(chunk.kind, ChunkKind::Start | ChunkKind::Progress | ChunkKind::Raw) {
+            self.start("", "");
+        }
         self.answered = true;
         // Some servers leave the beginning out.
         let may_come_first =
