@@ -477,9 +477,6 @@ impl<'a> Answer<'a> {
 
     /// Any chunk. What a server says of an answer it never began begins it.
     fn take(&mut self, chunk: &Chunk<'_>) {
-        if !matches!(chunk.kind, ChunkKind::Start | ChunkKind::Progress | ChunkKind::Raw) {
-            self.start("", "");
-        }
         self.answered = true;
         // Some servers leave the beginning out.
         let may_come_first =
