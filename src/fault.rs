@@ -58,13 +58,21 @@ pub(crate) fn of_response(host: &str, status: u16, headers: &Headers, body: &[u8
         return Error::new(kind, format!("{host} answered {status} with {what}"))
             .with_details(details(&Said::default()));
     }
-    let said = serde_json::from_str::<Value>(&text).ok().and_then(|body| refusal(&body));
+    let said = document(&text).and_then(|body| refusal(&body));
     let said = said.unwrap_or_else(|| Said { message: excerpt(&text), ..Said::default() });
     let message = match said.message.as_str() {
         "" => format!("{host} answered {status}"),
         message => format!("{host} answered {status}: {message}"),
     };
     Error::new(class(status, &said), message).with_details(details(&said))
+}
+
+/// The document in the body of a refusal. Gateways that were asked for a stream send it as the
+/// stream's first event.
+fn document(body: &str) -> Option<Value> {
+    let mut events = body.lines().filter_map(|line| line.strip_prefix("data:"));
+    let first = || events.find_map(|data| serde_json::from_str(data).ok());
+    serde_json::from_str(body).ok().or_else(first)
 }
 
 /// The error that stands in an event, or in a body of status 200, if one does.
@@ -489,6 +497,15 @@ mod tests {
         ] {
             assert!(in_event("h", &body).is_none(), "{body}");
         }
+    }
+
+    #[test]
+    fn refusal_that_comes_as_an_event_is_read() {
+        let body = "data: {\"error\": {\"message\": \"no\", \"type\": \"invalid_request_error\", \
+                    \"code\": \"unknown_field\"}}\n\ndata: [DONE]\n\n";
+        let error = of_response("h", 400, &headers(&[]), body.as_bytes());
+        assert_eq!(error.message(), "h answered 400: no");
+        assert_eq!(error.provider_code(), "unknown_field");
     }
 
     #[test]
