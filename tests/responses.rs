@@ -201,6 +201,18 @@ fn stream_that_ends_before_its_last_event_is_truncated() {
     }
 }
 
+#[test]
+fn document_whose_output_and_status_are_null_is_no_answer() {
+    for body in [r#"{"id":null,"output":null,"status":null}"#, r#"{"output":null}"#, "{}"] {
+        let (lines, error) = answer(JSON, body);
+        assert_eq!(
+            error.map(|error| error.kind()),
+            Some(ErrorKind::Truncated),
+            "{body}: {lines:?}"
+        );
+    }
+}
+
 fn is_last(event: &str) -> bool {
     ["completed", "done", "incomplete", "failed"]
         .iter()

@@ -587,9 +587,7 @@ impl Reader for ResponseReader {
             "" if self.resumed && self.started => {
                 Err(answer.protocol_error("answered with a document where a stream was to go on"))
             }
-            "" if value.get("output").is_some() || value.get("status").is_some() => {
-                self.take_end(None, &value, answer)
-            }
+            "" if is_response(&value) => self.take_end(None, &value, answer),
             kind => self.take(kind, &value, answer),
         }
     }
@@ -597,6 +595,12 @@ impl Reader for ResponseReader {
     fn end(&mut self, answer: &mut Answer<'_>) -> Result<()> {
         if self.finished { Ok(()) } else { Err(answer.truncated()) }
     }
+}
+
+/// Whether a document without a type is a whole response.
+fn is_response(value: &Value) -> bool {
+    value.get("output").is_some_and(Value::is_array)
+        || value.get("status").is_some_and(Value::is_string)
 }
 
 /// What a call is told by among the calls of the answer.
