@@ -94,7 +94,10 @@ impl Kept {
         }
         let with = note.shift_remove("with").unwrap_or_default();
         match (note.shift_remove("item"), note.shift_remove("call")) {
-            (Some(item), _) => self.items.push(Item::Whole(item)),
+            (Some(item), _) => match self.earlier(&item) {
+                Some(earlier) => *earlier = item,
+                None => self.items.push(Item::Whole(item)),
+            },
             (None, Some(call)) => {
                 let known = self.items.iter_mut().rev().find_map(|item| match item {
                     Item::Call { id, with } if call == **id => Some(with),
@@ -119,6 +122,18 @@ impl Kept {
     pub(crate) fn stands_alone(&self) -> bool {
         let is_compaction = |item: &Value| item.get("type").is_some_and(|t| t == "compaction");
         self.items.iter().any(|item| matches!(item, Item::Whole(item) if is_compaction(item)))
+    }
+
+    /// The item of the same type and id, which a fuller one replaces. Looked for among the
+    /// latest: there may be many.
+    fn earlier(&mut self, item: &Value) -> Option<&mut Value> {
+        let id = item.get("id").filter(|id| !id.is_null())?;
+        let is_same =
+            |known: &Value| known.get("id") == Some(id) && known.get("type") == item.get("type");
+        self.items.iter_mut().rev().take(256).find_map(|known| match known {
+            Item::Whole(known) if is_same(known) => Some(known),
+            _ => None,
+        })
     }
 
     /// The value of the message's [`FIELD`], where anything was noted. Of the tool calls,
@@ -334,6 +349,21 @@ mod tests {
         message["tool_calls"].as_array_mut().unwrap().push(json!({"id": "b"}));
         assert_eq!(shown(&message, "d").len(), 3);
         assert_eq!(shown(&json!({"role": "assistant"}), "d"), [""; 0]);
+    }
+
+    #[test]
+    fn fuller_item_of_the_same_id_replaces_the_earlier_one_in_its_place() {
+        let item = |kind: &str, id: Value, text: &str| json!({"type": kind, "id": id, "t": text});
+        let first = item("a", json!("1"), "");
+        let others = [item("b", json!("1"), ""), item("a", json!(null), ""), json!({"type": "a"})];
+        let fuller = item("a", json!("1"), "full");
+        let mut kept = Kept::default();
+        for item in [&first, &others[0], &others[1], &others[1], &others[2], &others[2], &fuller] {
+            noted(&[Note::item("d", item)], &mut kept);
+        }
+        let kept = kept.to_value(|_| true).unwrap().unwrap();
+        let items = kept["items"].as_array().unwrap();
+        assert_eq!((items.len(), &items[0]["item"]), (6, &fuller));
     }
 
     #[test]

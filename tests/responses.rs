@@ -1084,6 +1084,18 @@ fn every_item_of_an_answer_goes_back_whole_and_in_its_place() {
 }
 
 #[test]
+fn reasoning_that_is_encrypted_at_the_end_alone_goes_back_in_its_place() {
+    let items = [reasoning("rs_1"), said("msg_1", "final_answer", "Hi")];
+    let mut bare = reasoning("rs_1");
+    bare.as_object_mut().unwrap().remove("encrypted_content");
+    let end = json!({"type": "response.completed",
+        "response": {"id": "resp_1", "status": "completed", "output": items}});
+    let (reply, error) = reply_to(stream(&[done(0, &bare), done(1, &items[1]), end]), &[]);
+    assert_eq!(error, None);
+    assert_eq!(next_input(&reply, &[]), items);
+}
+
+#[test]
 fn turn_that_stops_anywhere_can_be_sent_back() {
     let items = turn();
     let events = stream_of(&items);

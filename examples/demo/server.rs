@@ -232,7 +232,7 @@ fn messages(stream: &mut TcpStream, body: &Value) -> io::Result<()> {
     };
     let message = json!({"id": "msg_demo", "type": "message", "role": "assistant", "content": [],
         "model": body.get("model"), "stop_reason": null,
-        "usage": {"input_tokens": usage["prompt_tokens"], "output_tokens": 1}});
+        "usage": {"input_tokens": usage.get("prompt_tokens"), "output_tokens": 1}});
     let block = json!({"index": 0, "content_block": {"type": "text", "text": ""}});
     let start =
         event("message_start", json!({"message": message})) + &event("content_block_start", block);
@@ -242,7 +242,7 @@ fn messages(stream: &mut TcpStream, body: &Value) -> io::Result<()> {
         first.take().unwrap_or_default() + &event("content_block_delta", delta)
     })?;
     let end_of_message = json!({"delta": {"stop_reason": "end_turn"},
-        "usage": {"output_tokens": usage["completion_tokens"]}});
+        "usage": {"output_tokens": usage.get("completion_tokens")}});
     let last = event("content_block_stop", json!({"index": 0}))
         + &event("message_delta", end_of_message)
         + &event("message_stop", json!({}));
@@ -269,8 +269,8 @@ fn gemini(stream: &mut TcpStream, body: &Value) -> io::Result<()> {
     merge(
         &mut last,
         json!({"usageMetadata": {
-            "promptTokenCount": usage["prompt_tokens"],
-            "candidatesTokenCount": usage["completion_tokens"],
+            "promptTokenCount": usage.get("prompt_tokens"),
+            "candidatesTokenCount": usage.get("completion_tokens"),
         }}),
     );
     chunk(stream, &sse(&last))?;

@@ -29,6 +29,8 @@ pub(super) struct ResponseReader {
     in_pieces: bool,
     /// The items whose text has come in pieces: their places, else their ids.
     spoken: BTreeSet<(i64, String)>,
+    /// The ids of reasoning that came without its encrypted content.
+    bare: Vec<String>,
     /// The part of the reasoning that came last: its item, kind and number.
     thought: Option<(i64, &'static str, i64)>,
     calls: Vec<Call>,
@@ -68,6 +70,7 @@ impl ResponseReader {
             spoken: BTreeSet::new(),
             thought: None,
             calls: Vec::new(),
+            bare: Vec::new(),
             finished: false,
         }
     }
@@ -436,7 +439,12 @@ impl ResponseReader {
         match kind {
             "" => return Ok(()),
             "message" => return self.take_message(place, item, answer),
-            "reasoning" => self.take_reasoning(place, item, answer)?,
+            "reasoning" => {
+                if !is_encrypted(item) && self.bare.len() < self.most_calls {
+                    self.bare.push(text_of(item, "id").to_owned());
+                }
+                self.take_reasoning(place, item, answer)?;
+            }
             "image_generation_call" => {
                 give_image(text_of(item, "result"), text_of(item, "revised_prompt"), answer)?;
             }
@@ -519,7 +527,7 @@ impl ResponseReader {
         for (place, item) in (0..).zip(items_of(response, "output")) {
             match is_call(item) {
                 true if texts_came || calls_came => self.take_late_call(place, item, answer)?,
-                false if texts_came => {}
+                false if texts_came => self.keep_fuller(item, answer),
                 _ => self.take_item(Some(place), item, answer)?,
             }
         }
@@ -544,6 +552,13 @@ impl ResponseReader {
         );
         self.finished = true;
         Ok(Flow::Done)
+    }
+
+    /// Some servers encrypt reasoning in the output at the answer's end alone.
+    fn keep_fuller(&self, item: &Value, answer: &mut Answer<'_>) {
+        if is_encrypted(item) && self.bare.iter().any(|id| id == text_of(item, "id")) {
+            answer.keep(0, item);
+        }
     }
 
     /// A call in the output at the answer's end: its own end, or all of it, may not have come.
@@ -681,4 +696,9 @@ fn give_image(base64: &str, name: &str, answer: &mut Answer<'_>) -> Result<()> {
         None => return Err(answer.protocol_error("returned an image that is not base64")),
     }
     Ok(())
+}
+
+/// Whether an item of reasoning can go back.
+fn is_encrypted(item: &Value) -> bool {
+    text_of(item, "type") == "reasoning" && !text_of(item, "encrypted_content").is_empty()
 }
