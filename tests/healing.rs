@@ -221,6 +221,50 @@ fn effort_becomes_the_nearest_lower_one_that_the_server_lists() {
     );
 }
 
+/// The bodies that a server gets which refuses the first request.
+fn bodies_after(refused: &Value, requests: &[Value]) -> Vec<Value> {
+    let body = refused.to_string();
+    let server = Server::start(move |exchange| match exchange.number {
+        0 => exchange.whole(400, "application/json", &body),
+        _ => exchange.stream(openai::stream(&["Hi"])),
+    });
+    let args: Vec<String> = requests.iter().map(ask).collect();
+    turns(&server, &args.iter().map(String::as_str).collect::<Vec<_>>());
+    server.requests().iter().map(Request::json).collect()
+}
+
+#[test]
+fn effort_that_the_server_lists_is_sent_as_it_is_afterwards() {
+    let refused = refusal(
+        "Unsupported value: 'minimal' is not supported with this model. Supported values are: 'none', 'low', 'medium', and 'high'.",
+        Some("reasoning_effort"),
+    );
+    let requests = ["minimal", "medium", "high", "none", "minimal", "max"]
+        .map(|effort| json!({"reasoning_effort": effort}));
+    let bodies = bodies_after(&refused, &requests);
+    let sent: Vec<&str> =
+        bodies.iter().map(|body| body["reasoning_effort"].as_str().unwrap()).collect();
+    assert_eq!(sent, ["minimal", "none", "medium", "high", "none", "none", "high"]);
+}
+
+#[test]
+fn request_without_functions_keeps_its_reasoning_where_functions_cost_it() {
+    let refused = refusal(
+        "Function tools with reasoning_effort are not supported for m in /v1/chat/completions. To use function tools, use /v1/responses or set reasoning_effort to 'none'.",
+        Some("reasoning_effort"),
+    );
+    let tools = tool(json!({"name": "f"}));
+    let requests = [
+        json!({"tools": tools}),
+        json!({}),
+        json!({"reasoning_effort": "high"}),
+        json!({"tools": tools, "reasoning_effort": "high"}),
+    ];
+    let bodies = bodies_after(&refused, &requests);
+    let sent: Vec<&Value> = bodies.iter().map(|body| &body["reasoning_effort"]).collect();
+    assert_eq!(sent, [&Value::Null, &"none".into(), &Value::Null, &"high".into(), &"none".into()]);
+}
+
 #[test]
 fn forced_tools_become_a_choice_of_the_model() {
     let named = json!({"type": "function", "function": {"name": "f"}});

@@ -342,7 +342,8 @@ impl Healer {
         let may_heal = self.is_on && attempt.may_heal();
         let fitting = CURES.iter().zip(0..).filter(|(cure, _)| cure.fits(&refusal));
         for (cure, number) in fitting {
-            let prescription = Prescription { number, words: cure.words_of(&refusal) };
+            let said = cure.words_of(&refusal);
+            let prescription = Prescription { number, words: without_effort_of(body, &said) };
             match cure.remedy {
                 Remedy::Advise(advice) => return Err(error.advised(advice)),
                 Remedy::Elsewhere(_) if attempt.offers_responses => return Err(error),
@@ -352,9 +353,8 @@ impl Healer {
             attempt.healed();
             let outcome = send(url, headers, body, attempt);
             // What is refused as before did not heal.
-            let is_as_before = |refusal: &Refusal| {
-                cure.fits(refusal) && cure.words_of(refusal) == prescription.words
-            };
+            let is_as_before =
+                |refusal: &Refusal| cure.fits(refusal) && cure.words_of(refusal) == said;
             match &outcome {
                 Err((_, Some(refusal))) if is_as_before(refusal) => {}
                 _ => self.remember(place, prescription),
@@ -478,8 +478,12 @@ fn make_room_for_budget(body: &mut Body, _: &[&str]) -> Option<Change> {
     Some(("max_tokens", format!("raised to {raised}, above budget_tokens").into()))
 }
 
-/// Function tools together with reasoning are refused.
+/// Function tools together with reasoning are refused; without them the model may reason.
 fn reason_not(body: &mut Body, _: &[&str]) -> Option<Change> {
+    let mut tools = body.get("tools").and_then(Value::as_array).into_iter().flatten();
+    if !tools.any(|tool| tool.get("function").is_some()) {
+        return None;
+    }
     let before = body.insert("reasoning_effort".to_owned(), "none".into());
     let is_new = before.is_none_or(|before| before != "none");
     is_new.then(|| {
@@ -487,14 +491,29 @@ fn reason_not(body: &mut Body, _: &[&str]) -> Option<Change> {
     })
 }
 
-/// The nearest lower effort that the refusal lists, else the nearest higher.
+/// The words of a refusal but for the effort that `body` asks for: it is no effort to choose.
+fn without_effort_of(body: &mut Body, words: &[&'static str]) -> Vec<&'static str> {
+    let mut words = words.to_vec();
+    for place in EFFORT_PLACES {
+        if let Some(effort) = at(body, place).and_then(|effort| effort.as_str()) {
+            words.retain(|word| !effort.eq_ignore_ascii_case(word));
+        }
+    }
+    words
+}
+
+/// The nearest lower effort that the refusal lists, else the nearest higher. One that it lists
+/// stays as it is.
 fn lower_effort(body: &mut Body, words: &[&str]) -> Option<Change> {
     let place = EFFORT_PLACES.iter().find(|place| at(body, place).is_some())?;
     let effort = at(body, place)?;
     let before = effort.as_str()?.to_owned();
     let rank = |word: &str| EFFORTS.iter().position(|known| word.eq_ignore_ascii_case(known));
     let asked = rank(&before)?;
-    let listed = || words.iter().filter_map(|word| rank(word)).filter(|rank| *rank != asked);
+    let listed = || words.iter().filter_map(|word| rank(word));
+    if listed().any(|rank| rank == asked) {
+        return None;
+    }
     let lower = listed().filter(|rank| *rank < asked).max();
     let chosen = EFFORTS.get(lower.or_else(|| listed().min())?)?;
     let is_upper = before.chars().all(char::is_uppercase);
