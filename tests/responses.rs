@@ -1248,6 +1248,35 @@ fn tools_of_the_provider_that_the_program_runs_are_calls_with_results() {
     assert_eq!(next_input(&reply, &results), [items.to_vec(), outputs.to_vec()].concat());
 }
 
+#[test]
+fn document_that_is_no_answer_is_not_an_empty_one() {
+    for body in [
+        "{\"status\":\"error\",\"message\":\"no credit\"}",
+        "{\"status\":\"ok\"}",
+        "{\"status\":500,\"detail\":\"upstream\"}",
+        "{\"output\":null}",
+        "{\"output\":\"text of another API\"}",
+    ] {
+        let (lines, error) = answer(JSON, body);
+        assert!(error.is_some(), "{body}: {lines:?}");
+    }
+}
+
+#[test]
+fn answer_that_is_lost_after_each_event_is_not_asked_for_without_end() {
+    let server = Server::start(|exchange| {
+        let number = exchange.number;
+        exchange.stream_head();
+        let event = json!({"type": "response.in_progress", "sequence_number": number, "response": {"id": "resp_1"}});
+        exchange.chunk(format!("data: {event}\n\n"));
+        exchange.close();
+    });
+    let client = client(&server.url(), &[("background", "true")]);
+    let (_, error) = told(&mut Session::open(&client, &hi()).unwrap());
+    assert_eq!(error.unwrap().kind(), ErrorKind::Truncated);
+    assert_eq!(server.requests().len(), 6);
+}
+
 /// Answers the first request with the first `count` events of `body`, and any other as the
 /// server of a background answer does.
 fn lossy(body: &str, counts: &'static [usize]) -> impl Fn(&mut Exchange) + Send + Sync + 'static {

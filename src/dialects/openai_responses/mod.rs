@@ -22,7 +22,7 @@ use crate::model::Model;
 use crate::request::Request;
 use crate::secret::Secret;
 
-/// How often a lost answer is asked for again without an event coming of it.
+/// How often a lost answer is asked for again without any more of it coming.
 const MOST_RESUMES: u32 = 5;
 
 pub(super) struct OpenAiResponses {
@@ -66,13 +66,13 @@ impl OpenAiResponses {
         Ok(headers)
     }
 
-    /// Where the answer goes on after the last event that `reader` had, and that event's
-    /// number; `None` where it does not.
-    fn place_to_resume(&self, reader: &ResponseReader) -> Option<(String, i64)> {
+    /// Where the answer goes on after the last event that `reader` had; `None` where it does
+    /// not.
+    fn place_to_resume(&self, reader: &ResponseReader) -> Option<String> {
         let (id, number) = reader.place()?;
         let url = http::join(&self.url, &format!("/{id}"));
         let separator = if url.contains('?') { '&' } else { '?' };
-        Some((format!("{url}{separator}stream=true&starting_after={number}"), number))
+        Some(format!("{url}{separator}stream=true&starting_after={number}"))
     }
 
     /// Reads an answer whose connection was lost on to its end.
@@ -84,9 +84,10 @@ impl OpenAiResponses {
         answer: &mut Answer<'_>,
     ) -> Result<()> {
         let (mut tries, mut last) = (0, None);
-        while let Some((url, number)) = self.place_to_resume(reader) {
-            tries = if last == Some(number) { tries + 1 } else { 0 };
-            last = Some(number);
+        while let Some(url) = self.place_to_resume(reader) {
+            // Numbers alone are no progress: they could go on for ever.
+            tries = if last == Some(reader.said()) { tries + 1 } else { 0 };
+            last = Some(reader.said());
             if tries == MOST_RESUMES {
                 break;
             }

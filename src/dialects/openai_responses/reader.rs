@@ -25,6 +25,8 @@ pub(super) struct ResponseReader {
     /// The number of the last event, and whether what comes now was asked for after it.
     last: Option<i64>,
     resumed: bool,
+    /// How many events were part of the answer itself.
+    said: u64,
     /// Texts or items have come before the answer's end: there they are only repeated.
     in_pieces: bool,
     /// The items whose text has come in pieces: their places, else their ids.
@@ -66,6 +68,7 @@ impl ResponseReader {
             started: false,
             last: None,
             resumed: false,
+            said: 0,
             in_pieces: false,
             spoken: BTreeSet::new(),
             thought: None,
@@ -80,6 +83,11 @@ impl ResponseReader {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         let can_be = !self.id.is_empty() && self.id.chars().all(is_plain);
         self.last.filter(|_| can_be).map(|last| (&*self.id, last))
+    }
+
+    /// How many events were part of the answer itself, so far.
+    pub(super) fn said(&self) -> u64 {
+        self.said
     }
 
     /// What comes now was asked for after the last event: no event is taken twice.
@@ -179,8 +187,12 @@ impl ResponseReader {
                 self.begin(answer);
                 answer.audio(0, "", "", &[], delta);
             }
-            kind => self.take_progress(kind, event, answer),
+            kind => {
+                self.take_progress(kind, event, answer);
+                return Ok(Flow::More);
+            }
         }
+        self.said = self.said.saturating_add(1);
         Ok(Flow::More)
     }
 
@@ -612,10 +624,11 @@ impl Reader for ResponseReader {
     }
 }
 
-/// Whether a document without a type is a whole response.
+/// Whether a document is a response of this API, and not just any JSON.
 fn is_response(value: &Value) -> bool {
-    value.get("output").is_some_and(Value::is_array)
-        || value.get("status").is_some_and(Value::is_string)
+    const STATES: &[&str] =
+        &["completed", "incomplete", "failed", "cancelled", "queued", "in_progress"];
+    value.get("output").is_some_and(Value::is_array) || STATES.contains(&text_of(value, "status"))
 }
 
 /// What a call is told by among the calls of the answer.
