@@ -1249,6 +1249,30 @@ fn tools_of_the_provider_that_the_program_runs_are_calls_with_results() {
 }
 
 #[test]
+fn result_that_happens_to_be_json_is_the_output_as_it_is() {
+    let items = [("local_shell_call", "a"), ("computer_call", "b"), ("shell_call", "c")].map(
+        |(kind, id)| json!({"id": format!("i_{id}"), "type": kind, "call_id": id, "status": "completed"}),
+    );
+    let whole: Vec<Value> =
+        items.iter().enumerate().map(|(place, item)| done(place, item)).collect();
+    let (reply, _) = reply_to(stream(&[whole, vec![completed()]].concat()), &[]);
+    let package = "{\"name\":\"p\",\"type\":\"module\"}";
+    let screenshot = json!({"type": "computer_screenshot", "file_id": "file_1"});
+    let mine = json!({"type": "x", "call_id": "y", "output": "z"});
+    let results = [
+        result("a", package),
+        result("b", &screenshot.to_string()),
+        result("c", &mine.to_string()),
+    ];
+    let outputs = [
+        json!({"type": "local_shell_call_output", "call_id": "a", "output": package}),
+        json!({"type": "computer_call_output", "call_id": "b", "output": screenshot}),
+        json!({"type": "shell_call_output", "call_id": "c", "output": "z"}),
+    ];
+    assert_eq!(next_input(&reply, &results), [items.to_vec(), outputs.to_vec()].concat());
+}
+
+#[test]
 fn document_that_is_no_answer_is_not_an_empty_one() {
     for body in [
         "{\"status\":\"error\",\"message\":\"no credit\"}",

@@ -479,9 +479,8 @@ impl<'a> Input<'a> {
             }
             (kind, said) => {
                 let said = said.unwrap_or_default();
-                match serde_json::from_str(&said) {
-                    Ok(Value::Object(fields)) => item.extend(fields),
-                    _ => item.extend(output_of(kind, &said, content)),
+                for (name, value) in output_of(kind, &said, content) {
+                    item.entry(name).or_insert(value);
                 }
             }
         }
@@ -490,9 +489,20 @@ impl<'a> Input<'a> {
     }
 }
 
-/// The output of a call of `kind`, as the plain text of a tool result says it.
+/// The output of a call of `kind`: the fields that a tool result has as JSON, else what its
+/// plain text says. Text that is only some JSON is plain text.
 fn output_of(kind: &str, said: &str, content: &Value) -> Map<String, Value> {
+    let object = serde_json::from_str::<Value>(said).ok().filter(Value::is_object);
+    let has = |name: &str| object.as_ref().is_some_and(|object| object.get(name).is_some());
+    let is_screenshot = object
+        .as_ref()
+        .is_some_and(|object| object.get("type").is_some_and(|kind| kind == "computer_screenshot"));
     let fields = match kind {
+        _ if has("output") || has("approve") && kind == "mcp_approval_request" => {
+            object.unwrap_or_default()
+        }
+        "apply_patch_call" if has("status") => object.unwrap_or_default(),
+        "computer_call" if is_screenshot => json!({"output": object}),
         "mcp_approval_request" => json!({"approve": said.trim() == "true"}),
         "apply_patch_call" => json!({"status": "completed", "output": said}),
         "shell_call" => {
