@@ -8,7 +8,7 @@ use super::shared::families::{self, House};
 use crate::answer::Answer;
 use crate::attempt::{Attempt, heal};
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::Model;
 use crate::request::Request;
 
@@ -74,13 +74,14 @@ impl Dialect for OpenAi {
             return self.chat.run(request, attempt, answer);
         };
         let model = self.config.model_for(request);
+        let mut refused = None;
         if self.config.option("api") != Some("responses") {
             if !self.needs_responses(model, request) {
                 attempt.offer_responses();
                 match self.chat.run(request, attempt, answer) {
                     Err(error) if self.may_turn(attempt) && heal::points_to_responses(&error) => {
-                        self.remember(model);
                         attempt.healed();
+                        refused = Some(error);
                     }
                     outcome => return outcome,
                 }
@@ -88,12 +89,26 @@ impl Dialect for OpenAi {
             attempt.changed("api", "responses, because chat does not take this request");
         }
         answer.speaks(name);
-        responses.run(request, attempt, answer)
+        let outcome = responses.run(request, attempt, answer);
+        match (refused, &outcome) {
+            // Gateways pass on what OpenAI says, and may not have its other API.
+            (Some(refusal), Err(error)) if cannot_be_asked(error) => Err(refusal),
+            (Some(_), _) => {
+                self.remember(model);
+                outcome
+            }
+            (None, _) => outcome,
+        }
     }
 
     fn models(&self, attempt: &mut Attempt<'_>) -> Result<Vec<Model>> {
         self.chat.models(attempt)
     }
+}
+
+/// Whether the Responses API is not there, or lacks a field of the request.
+fn cannot_be_asked(error: &Error) -> bool {
+    error.kind() == ErrorKind::Unsupported || matches!(error.http_status(), Some(404 | 405 | 501))
 }
 
 #[cfg(test)]
@@ -107,7 +122,7 @@ mod tests {
     use super::*;
     use crate::attempt::heal::Healer;
     use crate::client::Client;
-    use crate::error::{Details, Error, ErrorKind};
+    use crate::error::Details;
     use crate::http::Headers;
     use crate::session::{Polled, Session};
 
@@ -150,26 +165,53 @@ mod tests {
         model: &str,
         refusal: Option<(u16, &'static str)>,
     ) -> (Vec<&'static str>, String) {
+        let (asked, reply, _) = outcome(settings, model, [refusal, None]);
+        (asked, reply)
+    }
+
+    /// The same, and the status of the last error; both APIs may refuse.
+    fn outcome(
+        settings: &[(&str, &str)],
+        model: &str,
+        [chat, responses]: [Option<(u16, &'static str)>; 2],
+    ) -> (Vec<&'static str>, String, Option<u16>) {
         let mut config = Config::new("openai").unwrap();
         for (key, value) in [&[("api_key", "k"), ("proxy", "direct")], settings].concat() {
             config.set(key, Some(value)).unwrap();
         }
         let asked = Arc::new(Mutex::default());
         let fake = |name, refusal| Box::new(Fake { name, asked: Arc::clone(&asked), refusal });
-        let responses: Named = ("openai-responses", fake("responses", None));
-        let router = OpenAi::new(&config, fake("chat", refusal), responses);
+        let responses: Named = ("openai-responses", fake("responses", responses));
+        let router = OpenAi::new(&config, fake("chat", chat), responses);
         let client = Client::speaking(&config, Box::new(router)).unwrap();
         assert_eq!(client.models(None).unwrap()[0].id, "chat");
         let mut request = Request::from_json(FUNCTIONS).unwrap();
         request.set("model", &json!(model).to_string()).unwrap();
-        let mut reply = String::new();
+        let (mut reply, mut status) = (String::new(), None);
         for _ in 0..2 {
             let mut session = Session::open(&client, &request).unwrap();
             while let Ok(Polled::Chunk(_)) = session.poll(None) {}
+            status = session.poll(None).err().and_then(|error| error.http_status());
             reply = session.replies().to_json().unwrap();
         }
         let asked = asked.lock().unwrap().clone();
-        (asked, reply)
+        (asked, reply, status)
+    }
+
+    #[test]
+    fn refusal_of_chat_stands_where_there_is_no_other_api() {
+        let gateway = ("base_url", "http://localhost:1/v1");
+        let missing = (404, "{\"error\":{\"message\":\"no such path\"}}");
+        let both = [Some(TURNED_AWAY), Some(missing)];
+        let (asked, _, status) = outcome(&[gateway], "m", both);
+        assert_eq!(asked, ["chat", "responses", "chat", "responses"]);
+        assert_eq!(status, Some(400));
+        // Any other failure is no reason to ask chat again.
+        let busy = (500, "{\"error\":{\"message\":\"busy\"}}");
+        let no_retry = ("max_retries", "0");
+        let both = [Some(TURNED_AWAY), Some(busy)];
+        let (asked, _, status) = outcome(&[gateway, no_retry], "m", both);
+        assert_eq!((&*asked, status), (&["chat", "responses", "responses"][..], Some(500)));
     }
 
     #[test]
