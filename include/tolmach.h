@@ -628,7 +628,8 @@ TOLMACH_API const tolmach_provider *tolmach_provider_find(const char *name);
  * - organization, project: sent as OpenAI-Organization and OpenAI-Project
  * - auth_scheme: "bearer" (default) or "api-key", the header that Azure takes the key in
  * - background: "true" lets the provider go on with an answer whose connection is lost; the
- *   session reads on where it was. Such answers are stored by the provider
+ *   session reads on where it was. Such answers are stored by the provider, which goes on
+ *   with one whose session is cancelled
  *
  * Keys of "anthropic", which is Anthropic's Messages and all that speak it:
  *
@@ -1136,7 +1137,7 @@ typedef void (*tolmach_release_fn)(void *user);
  */
 typedef struct tolmach_session_info {
   /**
-   * How often the request was tried so far: 1 unless there were retries.
+   * How often the request was tried so far: 0 before the first try, more than 1 after retries.
    */
   int64_t attempts;
   /**

@@ -357,6 +357,13 @@ fn schema_of_the_answer_goes_into_the_system_text() {
             Some("response_format"),
         ),
     );
+    assert_not_healed(
+        &json!({"response_format": format}),
+        &refusal(
+            "'response_format.json_schema.name' must be at most 64 characters long.",
+            Some("response_format.json_schema.name"),
+        ),
+    );
 }
 
 #[test]
@@ -425,6 +432,30 @@ fn developer_becomes_system_where_the_role_is_not_known() {
     ] {
         assert_healed(&json!({"messages": developer}), &refused, &json!({"messages": system}));
     }
+}
+
+#[test]
+fn developer_of_a_quoted_prompt_stays_a_developer() {
+    let developer = json!([{"role": "developer", "content": "Be brief."}]);
+    let refused = refusal("Content blocked: 'I am a developer of bombs'", None);
+    assert_not_healed(&json!({"messages": developer}), &refused);
+}
+
+#[test]
+fn summaries_of_reasoning_that_an_account_may_not_have_are_left_out() {
+    assert_healed(
+        &json!({"reasoning": {"effort": "low", "summary": "auto"}}),
+        &refusal(
+            "Your organization must be verified to generate reasoning summaries.",
+            Some("reasoning.summary"),
+        ),
+        &json!({"reasoning": {"effort": "low"}}),
+    );
+    assert_healed(
+        &json!({"include": ["reasoning.encrypted_content"]}),
+        &refusal("Encrypted content is not supported with this model.", Some("include")),
+        &json!({"include": null}),
+    );
 }
 
 #[test]

@@ -179,6 +179,19 @@ static CURES: &[Cure] = &[
         says: REFUSED,
         remedy: Remedy::LeaveOut,
     },
+    Cure {
+        about: &[Parameter {
+            names: &["reasoning.summary", "summaries"],
+            places: &["reasoning.summary"],
+        }],
+        says: &["must be verified", "not support", "unsupported"],
+        remedy: Remedy::LeaveOut,
+    },
+    Cure {
+        about: &[Parameter { names: &["include", "encrypted content"], places: &["include"] }],
+        says: &["not support", "unsupported"],
+        remedy: Remedy::LeaveOut,
+    },
     Cure { about: &[EFFORT], says: &["/v1/responses"], remedy: Remedy::Elsewhere(reason_not) },
     Cure { about: &[EFFORT], says: EFFORTS, remedy: Remedy::Change(lower_effort) },
     Cure { about: &[EFFORT], says: REFUSED, remedy: Remedy::LeaveOut },
@@ -216,10 +229,9 @@ static CURES: &[Cure] = &[
             ],
             places: &["response_format", "text.format", "output_config.format", "generationConfig"],
         }],
+        // A schema that is wrong is not: the next one may be right.
         says: &[
             "json_object",
-            "must be",
-            "should be",
             "unavailable",
             "unsupported",
             "not support",
@@ -271,7 +283,7 @@ static CURES: &[Cure] = &[
     },
     Cure {
         about: &[Parameter { names: &["developer", "role"], places: &["messages", "input"] }],
-        says: &[],
+        says: &["role", "one of", "should be", "must be", "unknown variant"],
         remedy: Remedy::Change(call_developer_system),
     },
     Cure {

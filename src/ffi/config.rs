@@ -87,7 +87,8 @@ use crate::memory;
 /// - organization, project: sent as OpenAI-Organization and OpenAI-Project
 /// - auth_scheme: "bearer" (default) or "api-key", the header that Azure takes the key in
 /// - background: "true" lets the provider go on with an answer whose connection is lost; the
-///   session reads on where it was. Such answers are stored by the provider
+///   session reads on where it was. Such answers are stored by the provider, which goes on
+///   with one whose session is cancelled
 ///
 /// Keys of "anthropic", which is Anthropic's Messages and all that speak it:
 ///

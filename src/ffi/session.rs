@@ -271,7 +271,7 @@ pub unsafe extern "C" fn tolmach_request_reply(
 /// What is known of a session beside its answer. May grow at its end in later versions.
 #[repr(C)]
 pub struct tolmach_session_info {
-    /// How often the request was tried so far: 1 unless there were retries.
+    /// How often the request was tried so far: 0 before the first try, more than 1 after retries.
     pub attempts: i64,
     /// The parameters of the request that were changed to suit the provider: a JSON list of
     /// objects with the strings "field" and "change"; "[]" when there are none.
