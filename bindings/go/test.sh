@@ -7,6 +7,8 @@ here=$(pwd)
 mkdir -p "$TOLMACH_TEST_WORK"
 # The module may lie in any checkout, or in none.
 export GOFLAGS=-buildvcs=false GOWORK=off
+# Go's cache does not know what pkg-config says: a build for another prefix is not this one's.
+export CGO_LDFLAGS="-O2 -g -Wl,-rpath-link,$TOLMACH_PREFIX/lib"
 
 unformatted=$(gofmt -l .)
 [ -z "$unformatted" ] || { echo "gofmt: $unformatted"; exit 1; }
