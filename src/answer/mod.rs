@@ -265,7 +265,7 @@ impl<'a> Answer<'a> {
         if self.choices.contains(&choice) {
             return true;
         }
-        // Nobody asks for so many: they are looked through one by one.
+        // The list is searched one by one, so it has to stay short.
         if self.choices.len() >= self.config.max_tool_calls {
             self.fail(self.too_many_calls());
             return false;
@@ -444,7 +444,7 @@ impl<'a> Answer<'a> {
         Ok(())
     }
 
-    /// Gives usage and the reasons, last of all: whoever reads on to a finish has it all.
+    /// Gives usage and then the finish reasons. They come last: after a finish nothing is missing.
     ///
     /// # Errors
     /// [`ErrorKind::Server`] where a reason is a failure.
