@@ -104,27 +104,42 @@ impl<'a> Chunk<'a> {
     }
 }
 
-/// The fixed part of one chunk; its strings lie in the batch's arena.
+/// The part of a chunk that every chunk has. Its text and name lie in the batch's arena.
+#[derive(Clone, Copy)]
 struct Record {
     kind: ChunkKind,
     choice: i32,
     index: i32,
-    // Ends of text, id, name, mime and bytes, which follow one another from `start`,
-    // each string with a NUL behind it for the C side.
+    /// Where [`Rare`] of this chunk is, or [`NOT_RARE`].
+    rare: u32,
+    /// The text, and where it ends. A NUL follows it, for the C side.
     start: usize,
     text: usize,
-    id: usize,
+    /// Where the name ends. It follows the text's NUL, and has one of its own; an empty name
+    /// takes no space and ends where the text does.
     name: usize,
-    mime: usize,
-    bytes: usize,
+}
+
+/// A chunk without any of the fields of [`Rare`].
+const NOT_RARE: u32 = u32::MAX;
+
+/// What few chunks have.
+struct Rare {
+    id: Range<usize>,
+    mime: Range<usize>,
+    bytes: Range<usize>,
     usage: Usage,
 }
 
-/// Chunks that travel together: two vectors, so that a recycled batch allocates nothing.
+/// Chunks that travel together. A recycled batch allocates nothing.
 #[derive(Default)]
 pub(crate) struct Batch {
-    arena: Vec<u8>,
+    /// All strings. What is written as text is not checked again when it is read.
+    arena: String,
     records: Vec<Record>,
+    rares: Vec<Rare>,
+    /// The binary payloads.
+    bytes: Vec<u8>,
 }
 
 /// A batch that once carried something huge gives that memory back when it is emptied.
@@ -133,55 +148,73 @@ const KEPT_CAPACITY: usize = 256 * 1024;
 impl Batch {
     /// Takes a copy of `chunk`. On failure the batch is as it was.
     pub(crate) fn push(&mut self, chunk: &Chunk<'_>) -> Result<()> {
-        let texts = [chunk.text, chunk.id, chunk.name, chunk.mime];
-        let size: usize = texts.iter().map(|text| text.len() + 1).sum();
-        memory::reserve(&mut self.arena, size + chunk.bytes.len())?;
+        memory::reserve_text(&mut self.arena, chunk.text.len() + chunk.name.len() + 2)?;
         memory::reserve(&mut self.records, 1)?;
-        let start = self.arena.len();
-        let text = self.append(chunk.text);
-        let id = self.append(chunk.id);
-        let name = self.append(chunk.name);
-        let mime = self.append(chunk.mime);
-        self.arena.extend_from_slice(chunk.bytes);
-        self.records.push(Record {
-            kind: chunk.kind,
-            choice: chunk.choice,
-            index: chunk.index,
-            start,
-            text,
-            id,
-            name,
-            mime,
-            bytes: self.arena.len(),
-            usage: chunk.usage,
-        });
+        // The last step that can fail; where it does, it adds nothing.
+        let rare = if Rare::is_in(chunk) { self.push_rare(chunk)? } else { NOT_RARE };
+        let Range { start, end: text } = append(&mut self.arena, chunk.text);
+        let name = match chunk.name {
+            "" => text,
+            name => append(&mut self.arena, name).end,
+        };
+        let Chunk { kind, choice, index, .. } = *chunk;
+        self.records.push(Record { kind, choice, index, rare, start, text, name });
         Ok(())
     }
 
-    fn append(&mut self, text: &str) -> usize {
-        self.arena.extend_from_slice(text.as_bytes());
-        self.arena.push(0);
-        self.arena.len() - 1
+    /// Takes a copy of the rare fields, and makes room for the strings of the whole chunk.
+    #[cold]
+    fn push_rare(&mut self, chunk: &Chunk<'_>) -> Result<u32> {
+        let strings = [chunk.text, chunk.name, chunk.id, chunk.mime];
+        let size = strings.iter().map(|string| string.len() + 1).sum();
+        let at = u32::try_from(self.rares.len()).ok().filter(|at| *at != NOT_RARE);
+        let at = at.ok_or_else(memory::no_memory)?;
+        memory::reserve_text(&mut self.arena, size)?;
+        memory::reserve(&mut self.rares, 1)?;
+        memory::append(&mut self.bytes, chunk.bytes)?;
+        let bytes = self.bytes.len() - chunk.bytes.len()..self.bytes.len();
+        let id = append(&mut self.arena, chunk.id);
+        let mime = append(&mut self.arena, chunk.mime);
+        self.rares.push(Rare { id, mime, bytes, usage: chunk.usage });
+        Ok(at)
     }
 
-    /// The chunk at `index`. Every string of it has a NUL byte behind its end.
+    /// The chunk at `index`. Every string of it that is not empty has a NUL byte after its end.
+    #[inline]
     pub(crate) fn get(&self, index: usize) -> Option<Chunk<'_>> {
         let record = self.records.get(index)?;
-        Some(Chunk {
-            kind: record.kind,
+        let name = match record.name == record.text {
+            true => "",
+            false => self.string(record.text + 1..record.name),
+        };
+        let chunk = Chunk {
             choice: record.choice,
             index: record.index,
-            text: self.text(record.start..record.text),
-            id: self.text(record.text + 1..record.id),
-            name: self.text(record.id + 1..record.name),
-            mime: self.text(record.name + 1..record.mime),
-            bytes: self.arena.get(record.mime + 1..record.bytes).unwrap_or_default(),
-            usage: record.usage,
+            text: self.string(record.start..record.text),
+            name,
+            ..Chunk::new(record.kind)
+        };
+        match record.rare {
+            NOT_RARE => Some(chunk),
+            rare => self.with_rare(rare, chunk),
+        }
+    }
+
+    #[cold]
+    fn with_rare<'a>(&'a self, at: u32, chunk: Chunk<'a>) -> Option<Chunk<'a>> {
+        let rare = self.rares.get(usize::try_from(at).ok()?)?;
+        Some(Chunk {
+            id: self.string(rare.id.clone()),
+            mime: self.string(rare.mime.clone()),
+            bytes: self.bytes.get(rare.bytes.clone())?,
+            usage: rare.usage,
+            ..chunk
         })
     }
 
-    fn text(&self, range: Range<usize>) -> &str {
-        std::str::from_utf8(self.arena.get(range).unwrap_or_default()).unwrap_or_default()
+    #[inline]
+    fn string(&self, range: Range<usize>) -> &str {
+        self.arena.get(range).unwrap_or_default()
     }
 
     /// Makes room for all chunks of `other`.
@@ -189,8 +222,14 @@ impl Batch {
         if self.records.is_empty() {
             return Ok(());
         }
-        memory::reserve(&mut self.arena, other.arena.len())?;
-        memory::reserve(&mut self.records, other.records.len())
+        let rares = self.rares.len() + other.rares.len();
+        if u32::try_from(rares).is_err() {
+            return Err(memory::no_memory());
+        }
+        memory::reserve_text(&mut self.arena, other.arena.len())?;
+        memory::reserve(&mut self.records, other.records.len())?;
+        memory::reserve(&mut self.rares, other.rares.len())?;
+        memory::reserve(&mut self.bytes, other.bytes.len())
     }
 
     /// Moves all chunks of `other` behind those of this batch, which has room for them.
@@ -199,24 +238,39 @@ impl Batch {
             std::mem::swap(self, other);
             return;
         }
-        let offset = self.arena.len();
-        self.arena.append(&mut other.arena);
-        self.records.extend(other.records.drain(..).map(|record| Record {
-            start: record.start + offset,
-            text: record.text + offset,
-            id: record.id + offset,
-            name: record.name + offset,
-            mime: record.mime + offset,
-            bytes: record.bytes + offset,
-            ..record
+        let arena = self.arena.len();
+        let bytes = self.bytes.len();
+        // There are few enough: see `reserve`.
+        let rares = u32::try_from(self.rares.len()).unwrap_or(NOT_RARE);
+        let moved = |range: Range<usize>, by: usize| range.start + by..range.end + by;
+        self.arena.push_str(&other.arena);
+        self.bytes.append(&mut other.bytes);
+        self.records.extend(other.records.iter().map(|record| Record {
+            rare: if record.rare == NOT_RARE { NOT_RARE } else { record.rare + rares },
+            start: record.start + arena,
+            text: record.text + arena,
+            name: record.name + arena,
+            ..*record
         }));
+        self.rares.extend(other.rares.drain(..).map(|rare| Rare {
+            id: moved(rare.id, arena),
+            mime: moved(rare.mime, arena),
+            bytes: moved(rare.bytes, bytes),
+            usage: rare.usage,
+        }));
+        other.arena.clear();
+        other.records.clear();
     }
 
     pub(crate) fn clear(&mut self) {
         self.records.clear();
+        self.records.shrink_to(KEPT_CAPACITY / size_of::<Record>());
         self.arena.clear();
         self.arena.shrink_to(KEPT_CAPACITY);
-        self.records.shrink_to(KEPT_CAPACITY / size_of::<Record>());
+        self.rares.clear();
+        self.rares.shrink_to(KEPT_CAPACITY / size_of::<Rare>());
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT_CAPACITY);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -229,47 +283,156 @@ impl Batch {
 
     /// Bytes in use: what the queue's bound counts.
     pub(crate) fn size(&self) -> usize {
-        self.arena.len() + self.records.len() * size_of::<Record>()
+        self.arena.len()
+            + self.bytes.len()
+            + self.records.len() * size_of::<Record>()
+            + self.rares.len() * size_of::<Rare>()
     }
+}
+
+impl Rare {
+    /// Whether `chunk` has any of these fields.
+    fn is_in(chunk: &Chunk<'_>) -> bool {
+        let strings = chunk.id.len() | chunk.mime.len() | chunk.bytes.len();
+        let Usage { input, output, total, cached_input, reasoning, cache_write } = chunk.usage;
+        let counts = input & output & total & cached_input & reasoning & cache_write;
+        // -1 is the default of them all, and has every bit.
+        strings != 0 || counts != -1
+    }
+}
+
+/// Adds `text` and a NUL to `arena`, which has room for them. Returns where the text is.
+#[inline]
+fn append(arena: &mut String, text: &str) -> Range<usize> {
+    let start = arena.len();
+    arena.push_str(text);
+    arena.push('\0');
+    start..arena.len() - 1
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// A chunk with something in every field.
+    fn full() -> Chunk<'static> {
+        Chunk {
+            kind: ChunkKind::ToolCall,
+            choice: -1,
+            index: i32::MAX,
+            text: "{\0}",
+            id: "call",
+            name: "имя",
+            mime: "image/png",
+            bytes: &[0, 255],
+            usage: Usage { input: 7, ..Usage::default() },
+        }
+    }
+
+    /// Chunks that differ from an empty one in one field each, empty ones, and a full one.
+    fn chunks() -> Vec<Chunk<'static>> {
+        let empty = Chunk::new(ChunkKind::Text);
+        let full = full();
+        vec![
+            Chunk { text: "привет", ..empty },
+            empty,
+            Chunk { kind: ChunkKind::Reasoning, text: "hm", name: "reasoning_content", ..empty },
+            full,
+            Chunk { id: full.id, ..empty },
+            Chunk { name: full.name, ..empty },
+            Chunk { mime: full.mime, ..empty },
+            Chunk { bytes: full.bytes, ..empty },
+            Chunk { usage: full.usage, ..empty },
+            Chunk { usage: Usage { cache_write: 0, ..Usage::default() }, ..empty },
+            Chunk { choice: 3, index: -4, text: "\0", ..empty },
+        ]
+    }
+
+    fn batch_of(chunks: &[Chunk<'_>]) -> Batch {
+        let mut batch = Batch::default();
+        chunks.iter().for_each(|chunk| batch.push(chunk).unwrap());
+        batch
+    }
+
+    fn contents(batch: &Batch) -> Vec<Chunk<'_>> {
+        (0..=batch.len()).map_while(|index| batch.get(index)).collect()
+    }
+
+    #[test]
+    fn batch_gives_what_was_put_into_it() {
+        let chunks = chunks();
+        let batch = batch_of(&chunks);
+        assert_eq!(contents(&batch), chunks);
+        assert!(batch.get(chunks.len()).is_none());
+    }
+
     #[test]
     fn appended_batches_keep_every_field_and_order() {
-        let mut first = Batch::default();
-        let mut second = Batch::default();
-        first.push(&Chunk { text: "привет", ..Chunk::new(ChunkKind::Text) }).unwrap();
-        second
-            .push(&Chunk {
-                id: "call",
-                name: "f",
-                text: "{\0}",
-                bytes: &[0, 255],
-                ..Chunk::new(ChunkKind::ToolCall)
-            })
-            .unwrap();
-        second.push(&Chunk { mime: "image/png", ..Chunk::new(ChunkKind::Image) }).unwrap();
-        first.reserve(&second).unwrap();
-        first.append_batch(&mut second);
-        assert!(second.is_empty());
-        assert_eq!(first.get(0).unwrap().text, "привет");
-        let call = first.get(1).unwrap();
-        assert_eq!(
-            (call.id, call.name, call.text, call.bytes),
-            ("call", "f", "{\0}", &[0u8, 255][..])
-        );
-        assert_eq!(first.get(2).unwrap().mime, "image/png");
-        assert!(first.get(3).is_none());
+        let chunks = chunks();
+        for split in 0..=chunks.len() {
+            let (start, end) = chunks.split_at(split);
+            let (mut first, mut second) = (batch_of(start), batch_of(end));
+            let size = first.size() + second.size();
+            first.reserve(&second).unwrap();
+            first.append_batch(&mut second);
+            assert!(second.is_empty());
+            assert_eq!(second.size(), 0);
+            assert_eq!(first.size(), size);
+            assert_eq!(contents(&first), chunks, "{split}");
+        }
+    }
+
+    #[test]
+    fn strings_that_are_not_empty_have_a_nul_after_them() {
+        let batch = batch_of(&chunks());
+        for chunk in contents(&batch) {
+            for string in [chunk.text, chunk.id, chunk.name, chunk.mime] {
+                let arena = batch.arena.as_bytes();
+                let at = string.as_ptr().addr().wrapping_sub(arena.as_ptr().addr());
+                assert!(string.is_empty() || arena[at + string.len()] == 0, "{string}");
+            }
+        }
+    }
+
+    #[test]
+    fn recycled_batches_allocate_nothing() {
+        let chunks = chunks();
+        let mut batches = [batch_of(&chunks), batch_of(&chunks)];
+        let places = |batches: &[Batch; 2]| {
+            let places = batches.each_ref().map(|batch| {
+                let (arena, records) = (batch.arena.as_ptr().addr(), batch.records.as_ptr().addr());
+                (arena, records, batch.rares.as_ptr().addr(), batch.bytes.as_ptr().addr())
+            });
+            std::collections::BTreeSet::from(places)
+        };
+        let before = places(&batches);
+        for _ in 0..100 {
+            let [taken, given] = &mut batches;
+            taken.clear();
+            given.clear();
+            chunks.iter().for_each(|chunk| given.push(chunk).unwrap());
+            taken.reserve(given).unwrap();
+            taken.append_batch(given);
+            assert_eq!(contents(taken), chunks);
+        }
+        assert_eq!(places(&batches), before);
     }
 
     #[test]
     fn an_emptied_batch_gives_huge_memory_back() {
-        let mut batch = Batch::default();
-        batch.push(&Chunk { bytes: &vec![7; 4 << 20], ..Chunk::new(ChunkKind::Image) }).unwrap();
+        let huge = "x".repeat(4 << 20);
+        let text = Chunk::new(ChunkKind::Text);
+        let mut batch = batch_of(&[Chunk { text: &huge, bytes: huge.as_bytes(), ..text }]);
+        for number in 0..100_000 {
+            batch.push(&Chunk { usage: Usage { input: number, ..text.usage }, ..text }).unwrap();
+        }
         batch.clear();
-        assert!(batch.arena.capacity() <= KEPT_CAPACITY);
+        let capacities = [
+            batch.arena.capacity(),
+            batch.bytes.capacity(),
+            batch.records.capacity() * size_of::<Record>(),
+            batch.rares.capacity() * size_of::<Rare>(),
+        ];
+        assert!(capacities.iter().all(|capacity| *capacity <= KEPT_CAPACITY), "{capacities:?}");
     }
 }

@@ -33,6 +33,7 @@ pub(crate) fn no_memory() -> Error {
 }
 
 /// Does `reserve`, which allocates `bytes`.
+#[cold]
 fn checked(
     bytes: usize,
     reserve: impl FnOnce() -> std::result::Result<(), TryReserveError>,
@@ -58,6 +59,7 @@ pub(crate) fn room_for(bytes: usize) -> Result<()> {
 }
 
 /// Makes room for `more` items.
+#[inline]
 pub(crate) fn reserve<T>(items: &mut Vec<T>, more: usize) -> Result<()> {
     if items.capacity() - items.len() >= more {
         return Ok(());
@@ -67,6 +69,7 @@ pub(crate) fn reserve<T>(items: &mut Vec<T>, more: usize) -> Result<()> {
 }
 
 /// Makes room for `more` bytes of text.
+#[inline]
 pub(crate) fn reserve_text(text: &mut String, more: usize) -> Result<()> {
     if text.capacity() - text.len() >= more {
         return Ok(());

@@ -86,7 +86,7 @@ pub struct tolmach_chunk {
 }
 
 impl tolmach_chunk {
-    /// `chunk` as C sees it: its strings have a NUL behind them in their batch.
+    /// `chunk` as C sees it. In its batch, each string that is not empty has a NUL after it.
     pub(super) fn view(chunk: &Chunk<'_>) -> tolmach_chunk {
         let Usage { input, output, total, cached_input, reasoning, cache_write } = chunk.usage;
         tolmach_chunk {

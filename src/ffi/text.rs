@@ -18,8 +18,11 @@ pub struct tolmach_str {
 impl tolmach_str {
     pub(super) const EMPTY: tolmach_str = tolmach_str { ptr: c"".as_ptr(), len: 0 };
 
-    /// `text`, which has a NUL byte behind its end.
+    /// `text`, which is empty or has a NUL byte after its end.
     pub(super) fn of_terminated(text: &str) -> tolmach_str {
+        if text.is_empty() {
+            return tolmach_str::EMPTY;
+        }
         tolmach_str { ptr: text.as_ptr().cast(), len: text.len() }
     }
 }
