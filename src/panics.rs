@@ -39,10 +39,18 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
 
 /// Keeps panics inside [`caught`] off standard error, from now on and for the whole process.
 /// All others go where they went before.
+#[inline]
 pub(crate) fn keep_quiet() {
     static DONE: AtomicBool = AtomicBool::new(false);
+    if !DONE.load(Ordering::Relaxed) {
+        set_hook(&DONE);
+    }
+}
+
+#[cold]
+fn set_hook(done: &AtomicBool) {
     // A hook cannot be set while a panic unwinds. No lock: a fork could leave it locked.
-    if DONE.load(Ordering::Relaxed) || thread::panicking() || DONE.swap(true, Ordering::Relaxed) {
+    if thread::panicking() || done.swap(true, Ordering::Relaxed) {
         return;
     }
     let others = panic::take_hook();
