@@ -26,6 +26,7 @@ struct State {
     /// The worker is done, and this is what came of it.
     outcome: Option<Result<()>>,
     cancelled: bool,
+    /// One of them waits, and nobody has woken it yet.
     consumer_waits: bool,
     producer_waits: bool,
     signal: Signal,
@@ -64,7 +65,9 @@ impl Queue {
             if !state.ready.is_empty() {
                 std::mem::swap(&mut state.ready, batch);
                 state.in_hand = true;
-                if state.producer_waits {
+                let waits = std::mem::take(&mut state.producer_waits);
+                drop(state);
+                if waits {
                     self.producer.notify_one();
                 }
                 return Taken::Chunks;
@@ -102,34 +105,38 @@ impl Queue {
 
     /// The worker is done. Later outcomes do not count.
     pub(crate) fn finish(&self, outcome: Result<()>) {
-        self.tell(|state| {
-            state.outcome.get_or_insert(outcome);
-        });
+        let mut state = self.lock();
+        state.outcome.get_or_insert(outcome);
+        self.tell(state);
     }
 
     /// Releases both sides, at once and for good. Returns the callback to be called.
     pub(crate) fn cancel(&self) -> Option<Arc<Ready>> {
-        let ready = self.update(|state| state.cancelled = true);
+        let mut state = self.lock();
+        state.cancelled = true;
+        let ready = state.signal.raise();
+        self.wake_consumer(state);
         self.producer.notify_one();
         ready
     }
 
-    /// Changes the state to one with something to come for, and tells the program.
-    fn tell(&self, change: impl FnOnce(&mut State)) {
+    /// Tells the program that there is something to poll for.
+    fn tell(&self, mut state: MutexGuard<'_, State>) {
+        let ready = state.signal.raise();
+        self.wake_consumer(state);
         // The program's own code runs without a lock of ours.
-        if let Some(ready) = self.update(change) {
+        if let Some(ready) = ready {
             ready.call();
         }
     }
 
-    /// The same, but for the callback, which is returned to be called.
-    fn update(&self, change: impl FnOnce(&mut State)) -> Option<Arc<Ready>> {
-        let mut state = self.lock();
-        change(&mut state);
-        if state.consumer_waits {
+    /// Wakes the consumer where it waits. The lock is free by then: the consumer takes it.
+    fn wake_consumer(&self, mut state: MutexGuard<'_, State>) {
+        let waits = std::mem::take(&mut state.consumer_waits);
+        drop(state);
+        if waits {
             self.consumer.notify_one();
         }
-        state.signal.raise()
     }
 
     /// A descriptor that is readable while there is something to come for; `None` where
@@ -171,9 +178,8 @@ impl Sink for Queue {
             return Err(cancelled());
         }
         state.ready.reserve(batch)?;
-        drop(state);
-        // Nobody else adds chunks, so there is still room.
-        self.tell(|state| state.ready.append_batch(batch));
+        state.ready.append_batch(batch);
+        self.tell(state);
         Ok(())
     }
 }
