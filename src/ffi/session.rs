@@ -1,4 +1,5 @@
 use std::ffi::c_void;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, TryLockError};
 
 use super::caller::{Caller, Threaded};
@@ -23,17 +24,46 @@ pub struct tolmach_session {
     control: Control,
     replies: Replies,
     poll: Mutex<Poll>,
-    /// The reply as it was last asked for.
-    reply: Mutex<Option<Text>>,
     facts: Facts,
-    /// What is known of it, as it was last asked for.
-    info: Mutex<Option<Box<Info>>>,
+    texts: Texts,
     process: Process,
 }
 
 impl Threaded for tolmach_session {
     fn process(&self) -> Process {
         self.process
+    }
+}
+
+/// What was given out until the next poll.
+#[derive(Default)]
+struct Texts {
+    given: Mutex<Given>,
+    /// There is something in `given`. Without it a poll takes no lock.
+    any: AtomicBool,
+}
+
+#[derive(Default)]
+struct Given {
+    reply: Option<Text>,
+    info: Option<Box<Info>>,
+}
+
+impl Texts {
+    /// Lets `work` look for what was given, or add it.
+    fn with<T>(&self, work: impl FnOnce(&mut Given) -> T) -> T {
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        self.any.store(true, Ordering::Release);
+        work(&mut given)
+    }
+
+    /// A poll ends what was given before it.
+    fn clear(&self) {
+        if self.any.load(Ordering::Acquire) {
+            let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+            self.any.store(false, Ordering::Release);
+            *given = Given::default();
+        }
     }
 }
 
@@ -71,8 +101,7 @@ pub unsafe extern "C" fn tolmach_session_open(
             replies: session.replies().clone(),
             facts: session.facts().clone(),
             poll: Mutex::new(Poll { session, chunk: None }),
-            reply: Mutex::default(),
-            info: Mutex::default(),
+            texts: Texts::default(),
             process: Process::current(),
         };
         out_session.give(&caller, handle);
@@ -112,8 +141,7 @@ pub unsafe extern "C" fn tolmach_session_poll(
             }
         };
         let Poll { session, chunk } = &mut *poll;
-        *handle.reply.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        *handle.info.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        handle.texts.clear();
         match session.poll(timeout)? {
             Polled::Chunk(next) => {
                 out_chunk.write(&caller, chunk.insert(tolmach_chunk::view(&next)));
@@ -232,11 +260,12 @@ pub unsafe extern "C" fn tolmach_session_reply(session: *const tolmach_session) 
     let caller = unsafe { Caller::trusted() };
     caller.value(tolmach_str::EMPTY, || {
         let handle = caller.threaded("session", session).ok()?;
-        let mut reply = handle.reply.lock().unwrap_or_else(PoisonError::into_inner);
-        if reply.is_none() {
-            *reply = Some(Text::of(handle.replies.to_json().ok()?).ok()?);
-        }
-        reply.as_ref().map(Text::as_str)
+        handle.texts.with(|given| {
+            if given.reply.is_none() {
+                given.reply = Some(Text::of(handle.replies.to_json().ok()?).ok()?);
+            }
+            given.reply.as_ref().map(Text::as_str)
+        })
     })
 }
 
@@ -316,11 +345,12 @@ pub unsafe extern "C" fn tolmach_session_info_get(
     let caller = unsafe { Caller::trusted() };
     caller.value(std::ptr::null(), || {
         let handle = caller.threaded("session", session).ok()?;
-        let mut info = handle.info.lock().unwrap_or_else(PoisonError::into_inner);
-        if info.is_none() {
-            *info = Some(Box::new(Info::of(&handle.facts).ok()?));
-        }
-        info.as_ref().map(|info| std::ptr::from_ref(&info.view))
+        handle.texts.with(|given| {
+            if given.info.is_none() {
+                given.info = Some(Box::new(Info::of(&handle.facts).ok()?));
+            }
+            given.info.as_ref().map(|info| std::ptr::from_ref(&info.view))
+        })
     })
 }
 

@@ -2,29 +2,31 @@
 
 mod bell;
 mod control;
+mod current;
 mod descriptor;
 mod interrupter;
 mod queue;
 mod readiness;
 mod reply;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::attempt::Facts;
 use crate::cancel_token::CancelToken;
-use crate::chunk::{Batch, Chunk, ChunkKind};
+use crate::chunk::{Chunk, ChunkKind};
 use crate::client::Client;
 use crate::error::Result;
 use crate::panics;
 use crate::request::Request;
 use crate::thread;
 pub use control::Control;
+use current::Current;
+pub use current::Replies;
 use interrupter::Place;
 pub(crate) use interrupter::end_interrupter;
 use queue::{Queue, Taken};
 pub use readiness::Ready;
-use reply::Reply;
 
 /// What a poll found.
 #[derive(Debug, PartialEq)]
@@ -41,19 +43,12 @@ pub enum Polled<'s> {
 pub struct Session {
     control: Control,
     facts: Facts,
-    reply: Replies,
-    /// The chunks in hand, and which of them is next.
-    batch: Batch,
-    next: usize,
+    current: Current,
     /// How the answer ended, once the program knows.
     over: Option<Result<()>>,
     /// Where a cancellation finds it.
     _place: Place,
 }
-
-/// What a session has delivered so far, put together; shared with it.
-#[derive(Clone)]
-pub struct Replies(Arc<Mutex<Reply>>);
 
 impl Session {
     /// Asks `request` of `client`. Returns at once: everything that can block happens on
@@ -79,9 +74,7 @@ impl Session {
         Ok(Session {
             control,
             facts,
-            reply: Replies(Arc::new(Mutex::new(Reply::new(client.config().max_reply_bytes)))),
-            batch: Batch::default(),
-            next: 0,
+            current: Current::new(client.config().max_reply_bytes),
             over: None,
             _place: place,
         })
@@ -91,36 +84,45 @@ impl Session {
     ///
     /// # Errors
     /// What the answer ended with; repeated by later polls.
+    #[inline]
     pub fn poll(&mut self, timeout: Option<Duration>) -> Result<Polled<'_>> {
-        if self.over.is_none() && self.control.token.is_cancelled() {
-            self.batch.clear();
-            self.next = 0;
-            self.over = Some(Err(queue::cancelled()));
-        } else if self.over.is_none() && self.next == self.batch.len() {
-            self.batch.clear();
-            self.next = 0;
-            // A timeout too long for the clock is none.
-            let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-            match self.control.queue.take(&mut self.batch, deadline) {
-                Taken::Chunks => {}
-                Taken::Nothing => return Ok(Polled::Pending),
-                Taken::Over(outcome) => self.over = Some(outcome),
+        if self.current.is_done() || self.control.token.is_cancelled() {
+            if let Some(polled) = self.refill(timeout)? {
+                return Ok(polled);
             }
         }
-        if let Some(outcome) = &self.over {
-            return outcome.clone().map(|()| Polled::End);
+        self.current.advance();
+        if self.current.is_done() {
+            self.control.queue.settle();
         }
-        self.next += 1;
-        let chunk = self.batch.get(self.next - 1);
-        let Some(chunk) = chunk else { return Ok(Polled::Pending) };
-        self.reply.lock().take(&chunk);
+        let Some(chunk) = self.current.chunk() else { return Ok(Polled::Pending) };
         if chunk.kind == ChunkKind::Start {
             self.facts.answers(chunk.name);
         }
-        if self.next == self.batch.len() {
-            self.control.queue.settle();
-        }
         Ok(Polled::Chunk(chunk))
+    }
+
+    /// Takes more chunks from the queue. Returns what else there is to say, if anything.
+    fn refill(&mut self, timeout: Option<Duration>) -> Result<Option<Polled<'static>>> {
+        if self.over.is_none() {
+            let taken = match self.control.token.is_cancelled() {
+                true => Taken::Over(Err(queue::cancelled())),
+                false => {
+                    // A timeout too long for the clock is none.
+                    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+                    self.current.exchange(|batch| self.control.queue.take(batch, deadline))?
+                }
+            };
+            match taken {
+                Taken::Chunks => return Ok(None),
+                Taken::Nothing => return Ok(Some(Polled::Pending)),
+                Taken::Over(outcome) => {
+                    self.current.release();
+                    self.over = Some(outcome);
+                }
+            }
+        }
+        self.over.clone().unwrap_or(Ok(())).map(|()| Some(Polled::End))
     }
 
     /// The handle by which other threads cancel and watch this session.
@@ -135,7 +137,7 @@ impl Session {
 
     /// What has been delivered so far; stays good after the session.
     pub fn replies(&self) -> &Replies {
-        &self.reply
+        self.current.replies()
     }
 }
 
@@ -144,21 +146,6 @@ impl Drop for Session {
         // Nobody is to be called for a session that is no more.
         self.control.on_ready(None);
         drop(self.control.end());
-    }
-}
-
-impl Replies {
-    fn lock(&self) -> MutexGuard<'_, Reply> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The assistant's message so far, as JSON; empty where there is none to send back. Its
-    /// field `incomplete` is true where the answer is longer than `max_reply_bytes`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NoMemory`](crate::ErrorKind::NoMemory) when there is not enough for it.
-    pub fn to_json(&self) -> Result<String> {
-        self.lock().to_json()
     }
 }
 

@@ -7,7 +7,6 @@ use crate::chunk::{Chunk, ChunkKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 use crate::kept::{self, Kept};
-use crate::log;
 use crate::memory;
 use crate::request::INCOMPLETE;
 
@@ -53,6 +52,7 @@ impl Reply {
 
     /// Adds a chunk. Where there is no room for it, it ends the reply: text is cut, and all
     /// else left out.
+    #[inline]
     pub(crate) fn take(&mut self, chunk: &Chunk<'_>) {
         if chunk.choice != 0 || self.is_incomplete {
             return;
@@ -75,15 +75,14 @@ impl Reply {
         };
         self.room = self.room.saturating_sub(size);
         self.is_incomplete = !fits || added.is_err();
-        if self.is_incomplete {
-            log::line(
-                log::Level::Warn,
-                "reply",
-                format_args!("the answer is longer than the reply may be (max_reply_bytes)"),
-            );
-        }
     }
 
+    /// Whether there was no room for all of the answer.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        self.is_incomplete
+    }
+
+    #[inline]
     fn add(&mut self, chunk: &Chunk<'_>) -> Result<()> {
         match chunk.kind {
             ChunkKind::Text => {

@@ -1,0 +1,151 @@
+//! The batch whose chunks are being polled, and the reply that is gathered from them.
+//!
+//! A poll only counts the chunk it gives out. The reply takes the chunks that were counted
+//! when the batch is done, or earlier where somebody asks for the reply.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::reply::Reply;
+use crate::chunk::{Batch, Chunk};
+use crate::error::{Error, ErrorKind, Result};
+use crate::log;
+
+/// The batch whose chunks are being polled.
+pub(super) struct Current {
+    batch: Arc<Batch>,
+    /// How many of its chunks were polled.
+    polled: usize,
+    replies: Replies,
+}
+
+/// What a session has delivered so far, put together; shared with it.
+#[derive(Clone)]
+pub struct Replies(Arc<Shared>);
+
+struct Shared {
+    gathered: Mutex<Gathered>,
+    /// How many chunks of `Gathered::batch` were polled. Set to 0 with that lock held.
+    polled: AtomicUsize,
+}
+
+struct Gathered {
+    reply: Reply,
+    /// The batch that is being polled, and how many of its chunks the reply has.
+    batch: Option<Arc<Batch>>,
+    count: usize,
+}
+
+impl Current {
+    /// No chunks. The reply may have `max_reply_bytes`.
+    pub(super) fn new(max_reply_bytes: usize) -> Current {
+        let reply = Reply::new(max_reply_bytes);
+        let gathered = Mutex::new(Gathered { reply, batch: None, count: 0 });
+        let replies = Replies(Arc::new(Shared { gathered, polled: AtomicUsize::new(0) }));
+        Current { batch: Arc::default(), polled: 0, replies }
+    }
+
+    pub(super) fn replies(&self) -> &Replies {
+        &self.replies
+    }
+
+    /// Whether every chunk was polled.
+    #[inline]
+    pub(super) fn is_done(&self) -> bool {
+        self.polled == self.batch.len()
+    }
+
+    /// One more chunk is polled.
+    #[inline]
+    pub(super) fn advance(&mut self) {
+        self.polled += 1;
+        self.replies.0.polled.store(self.polled, Ordering::Release);
+    }
+
+    /// The chunk that was polled last.
+    #[inline]
+    pub(super) fn chunk(&self) -> Option<Chunk<'_>> {
+        self.batch.get(self.polled.checked_sub(1)?)
+    }
+
+    /// Drops the chunks, lets `fill` put others into the empty batch, and returns what it does.
+    pub(super) fn exchange<T>(&mut self, fill: impl FnOnce(&mut Batch) -> T) -> Result<T> {
+        if !self.batch.is_empty() {
+            self.replies.put_away();
+            self.polled = 0;
+        }
+        // The reply gave its clone back, so there is no other.
+        let batch = Arc::get_mut(&mut self.batch);
+        let batch = batch.ok_or_else(|| Error::new(ErrorKind::Internal, "the batch is in use"))?;
+        batch.clear();
+        let outcome = fill(batch);
+        if !self.batch.is_empty() {
+            self.replies.show(&self.batch);
+        }
+        Ok(outcome)
+    }
+
+    /// Drops the chunks and their memory.
+    pub(super) fn release(&mut self) {
+        self.exchange(|batch| *batch = Batch::default()).ok();
+    }
+}
+
+impl Drop for Current {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl Replies {
+    /// The assistant's message so far, as JSON; empty where there is none to send back. Its
+    /// field `incomplete` is true where the answer is longer than `max_reply_bytes`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoMemory`](crate::ErrorKind::NoMemory) when there is not enough for it.
+    pub fn to_json(&self) -> Result<String> {
+        self.gather(|gathered| gathered.reply.to_json())
+    }
+
+    /// The batch is done: the reply takes what was polled of it, and lets go of it.
+    fn put_away(&self) {
+        self.gather(|gathered| gathered.batch = None);
+    }
+
+    /// `batch` is polled from now on.
+    fn show(&self, batch: &Arc<Batch>) {
+        let mut gathered = self.0.gathered.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.polled.store(0, Ordering::Relaxed);
+        gathered.batch = Some(Arc::clone(batch));
+        gathered.count = 0;
+    }
+
+    /// Lets the reply take the chunks that were polled, and then does `work`.
+    fn gather<T>(&self, work: impl FnOnce(&mut Gathered) -> T) -> T {
+        let mut gathered = self.0.gathered.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_cut = gathered.reply.is_incomplete();
+        gathered.take(self.0.polled.load(Ordering::Acquire));
+        let is_cut = gathered.reply.is_incomplete();
+        let done = work(&mut gathered);
+        drop(gathered);
+        // The host's log is called without a lock: it may ask for the reply.
+        if is_cut && !was_cut {
+            log::line(
+                log::Level::Warn,
+                "reply",
+                format_args!("the answer is longer than the reply may be (max_reply_bytes)"),
+            );
+        }
+        done
+    }
+}
+
+impl Gathered {
+    /// Takes the chunks of the batch up to the number `polled`.
+    fn take(&mut self, polled: usize) {
+        let Some(batch) = &self.batch else { return };
+        let missing = std::mem::replace(&mut self.count, polled)..polled;
+        let chunks = missing.map_while(|index| batch.get(index));
+        chunks.for_each(|chunk| self.reply.take(&chunk));
+    }
+}
