@@ -5,10 +5,17 @@ use std::ops::Range;
 use crate::error::Result;
 use crate::memory;
 
-/// How much is asked of the connection at once.
-const READ_SIZE: usize = 16 * 1024;
+/// How much is read at once at first, and where little comes at a time.
+pub(super) const LEAST_READ: usize = 4 * 1024;
 
-/// A buffer that grew beyond this for one huge event is given back after it.
+/// How much is read at once where a lot comes.
+const MOST_READ: usize = 64 * 1024;
+
+/// After so many small reads, the next ones are expected to be small as well.
+pub(super) const SMALL_READS: usize = 16;
+
+/// A buffer that grew beyond this for one huge event is given back after it. Where little
+/// comes at a time, all beyond [`LEAST_READ`] is.
 pub(super) const KEPT_CAPACITY: usize = 256 * 1024;
 
 /// Bytes are held from the first one of the event in progress, and all places and ranges
@@ -21,37 +28,64 @@ pub(super) struct Buffer {
     /// Where the line in progress begins, and how far it has been searched for its end.
     line: usize,
     scanned: usize,
+    /// About how much the next read may bring.
+    read_size: usize,
+    /// How many of the latest reads were small.
+    small_reads: usize,
     finished: bool,
 }
 
 impl Buffer {
     pub(super) fn new() -> Buffer {
-        Buffer { bytes: Vec::new(), start: 0, end: 0, line: 0, scanned: 0, finished: false }
+        Buffer {
+            bytes: Vec::new(),
+            start: 0,
+            end: 0,
+            line: 0,
+            scanned: 0,
+            read_size: LEAST_READ,
+            small_reads: 0,
+            finished: false,
+        }
     }
 
     /// Room for the next bytes: fill some of it and say how many with [`Buffer::filled`].
     pub(super) fn space(&mut self) -> Result<&mut [u8]> {
-        if self.start == self.end {
-            if self.bytes.len() > KEPT_CAPACITY {
-                self.bytes = Vec::new();
-            }
-            (self.start, self.end) = (0, 0);
-        } else if self.bytes.len() - self.end < READ_SIZE && self.start >= self.bytes.len() / 2 {
+        let held = self.end - self.start;
+        let kept = if self.read_size == LEAST_READ { LEAST_READ } else { KEPT_CAPACITY };
+        let is_tight = self.bytes.len() - self.end < self.read_size / 2;
+        if self.bytes.len() > kept && held <= kept / 2 {
+            self.move_to_front();
+            self.bytes.truncate(self.read_size.max(held * 2));
+            self.bytes.shrink_to_fit();
+        } else if held == 0 || is_tight && self.start >= self.bytes.len() / 2 {
             // Moves at most as many bytes as were consumed before: linear over the stream.
-            self.bytes.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
+            self.move_to_front();
         }
-        if self.bytes.len() - self.end < READ_SIZE {
-            let wanted = (self.end + READ_SIZE).max(self.bytes.len().saturating_mul(2));
+        let is_tight = self.bytes.len() - self.end < self.read_size / 2;
+        if is_tight || self.bytes.len() < self.read_size {
+            let wanted = self.read_size.max(self.bytes.len().saturating_mul(2));
             let more = wanted - self.bytes.len();
             memory::reserve(&mut self.bytes, more)?;
+            // Only what is new is filled with zeros, not what is read into again.
             self.bytes.resize(wanted, 0);
         }
         Ok(self.bytes.get_mut(self.end..).unwrap_or_default())
     }
 
+    fn move_to_front(&mut self) {
+        self.bytes.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+    }
+
     pub(super) fn filled(&mut self, count: usize) {
         self.end = (self.end + count).min(self.bytes.len());
+        self.small_reads = if count > LEAST_READ { 0 } else { self.small_reads + 1 };
+        if count > self.read_size / 2 {
+            self.read_size = MOST_READ.min(self.read_size * 2);
+        } else if self.small_reads >= SMALL_READS {
+            self.read_size = LEAST_READ;
+        }
     }
 
     /// Nothing will come any more.

@@ -1,4 +1,4 @@
-use super::buffer::KEPT_CAPACITY;
+use super::buffer::{KEPT_CAPACITY, LEAST_READ, SMALL_READS};
 use super::*;
 use crate::error::ErrorKind;
 
@@ -314,4 +314,74 @@ fn huge_event_is_given_back() {
     assert_eq!(decoder.advance().unwrap(), Step::Starved);
     decoder.space().unwrap();
     assert!(decoder.buffer.capacity() <= KEPT_CAPACITY);
+}
+
+/// A read of `count` bytes, all of which are taken up at once.
+fn pass(decoder: &mut Decoder, count: usize) {
+    let line = [&b":"[..], &vec![b'x'; count - 2], b"\n"].concat();
+    let space = decoder.space().unwrap();
+    space[..count].copy_from_slice(&line);
+    decoder.filled(count);
+    assert_eq!(decoder.advance().unwrap(), Step::Starved);
+}
+
+#[test]
+fn buffer_grows_with_full_reads_and_shrinks_after_small_ones() {
+    let mut decoder = Decoder::events(1 << 20);
+    let mut sizes = Vec::new();
+    for _ in 0..8 {
+        let room = decoder.space().unwrap().len();
+        sizes.push(room);
+        pass(&mut decoder, room);
+    }
+    let grown = 16 * LEAST_READ;
+    assert_eq!(sizes[..5], [1, 2, 4, 8, 16].map(|times| times * LEAST_READ));
+    assert_eq!(sizes[5..], [grown; 3]);
+    for _ in 0..SMALL_READS {
+        assert_eq!(decoder.space().unwrap().len(), grown);
+        pass(&mut decoder, 300);
+    }
+    decoder.space().unwrap();
+    assert_eq!(decoder.buffer.capacity(), LEAST_READ);
+}
+
+#[test]
+fn buffer_shrinks_around_an_event_in_progress() {
+    let mut decoder = Decoder::events(1 << 20);
+    for _ in 0..4 {
+        let room = decoder.space().unwrap().len();
+        pass(&mut decoder, room);
+    }
+    let mut events = Vec::new();
+    let event = b"data: {\"text\":\"0123456789\"}\n\n";
+    // Every read ends within an event.
+    for byte in event.iter().cycle().take(5 * event.len() + 20) {
+        decoder.space().unwrap()[0] = *byte;
+        decoder.filled(1);
+        drain(&mut decoder, &mut events);
+    }
+    decoder.space().unwrap();
+    assert_eq!(decoder.buffer.capacity(), LEAST_READ);
+    assert_eq!(events.len(), 5);
+    assert!(events.iter().all(|(_, data)| data == "{\"text\":\"0123456789\"}"));
+}
+
+/// Large events take several reads, and their buffer neither grows without need nor moves
+/// the same bytes time and again.
+#[test]
+fn buffer_of_large_events_is_bounded_by_them() {
+    for size in [3000, 5000, 60_000, 100_000, 300_000] {
+        let mut decoder = Decoder::events(1 << 20);
+        let event = [&b"data: \""[..], &vec![b'x'; size], b"\"\n\n"].concat();
+        for read in [700, 5000, 70_000] {
+            let mut events = Vec::new();
+            for piece in event.repeat(5).chunks(read) {
+                decoder.feed(piece);
+                drain(&mut decoder, &mut events);
+                assert!(decoder.buffer.capacity() <= 4 * event.len().max(16 * LEAST_READ));
+            }
+            assert_eq!(events.len(), 5, "{size} {read}");
+            assert!(events.iter().all(|(_, data)| data.len() == size + 2));
+        }
+    }
 }
