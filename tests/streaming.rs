@@ -43,6 +43,47 @@ fn chunk_is_handed_out_before_the_next_one_is_sent() {
     program.finish().passed();
 }
 
+/// What comes right after an event and makes none yet does not hold it back.
+#[test]
+fn chunk_is_handed_out_whatever_came_right_after_it() {
+    let next = openai::text("next");
+    let framed = |tail: &str| format!("{:x}\r\n{tail}\r\n", tail.len());
+    let whole = framed(&next);
+    let mut tails = vec![String::new(), "\r".to_owned()];
+    // The event after it, cut in the line before it and within.
+    tails.extend(
+        [0, 1, 2, 3, 4, 5, 10, whole.len() - 3].map(|end| format!("\r\n{}", &whole[..end])),
+    );
+    tails.push(format!("\r\n{}", framed(": comment\n\n")));
+    let count = tails.len();
+    let (acknowledge, acknowledged) = mpsc::channel();
+    let acknowledged = Mutex::new(acknowledged);
+    let server = Server::start(move |exchange| {
+        exchange.stream_head();
+        let event = openai::text("here");
+        for tail in &tails {
+            exchange.send(format!("{:x}\r\n{event}{tail}", event.len()));
+            acknowledged.lock().unwrap().recv_timeout(LONG).unwrap();
+            match format!("\r\n{whole}").strip_prefix(&**tail) {
+                Some(rest) => exchange.send(rest),
+                None => exchange.send(&whole),
+            }
+            acknowledged.lock().unwrap().recv_timeout(LONG).unwrap();
+        }
+        exchange.chunk(openai::finish("stop") + openai::DONE);
+        exchange.end_chunks();
+    });
+    let mut program = c::program("echo").arg(server.url()).spawn();
+    for _ in 0..count {
+        for piece in ["here", "next"] {
+            assert_eq!(program.line(), piece);
+            program.tell("go on");
+            acknowledge.send(()).unwrap();
+        }
+    }
+    program.finish().passed();
+}
+
 #[test]
 fn bytes_one_at_a_time_give_the_chunks_of_one_read() {
     let events = [

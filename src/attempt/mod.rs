@@ -342,8 +342,8 @@ impl<'a> Attempt<'a> {
         Ok(bytes)
     }
 
-    /// Whether there is a next event. What `answer` took so far is handed over before it is
-    /// waited for.
+    /// Whether there is a next event. What `answer` took so far is handed over before the
+    /// server is waited for; what has come already is read first.
     pub(crate) fn next(&mut self, events: &mut Events, answer: &mut Answer<'_>) -> Result<bool> {
         let found = self.advance(events, || answer.flush())?;
         self.heard |= found;
@@ -353,11 +353,11 @@ impl<'a> Attempt<'a> {
         Ok(found)
     }
 
-    /// The same; `before_reading` is called before each read, which could block.
+    /// The same; `before_waiting` is called before each read that could block.
     fn advance(
         &mut self,
         events: &mut Events,
-        mut before_reading: impl FnMut() -> Result<()>,
+        mut before_waiting: impl FnMut() -> Result<()>,
     ) -> Result<bool> {
         loop {
             match events.decoder.advance()? {
@@ -377,8 +377,7 @@ impl<'a> Attempt<'a> {
                 }
                 Step::End => return Ok(false),
                 Step::Starved => {
-                    before_reading()?;
-                    match events.body.read(events.decoder.space()?)? {
+                    match events.body.read_with(events.decoder.space()?, &mut before_waiting)? {
                         0 => events.decoder.finish(),
                         count => events.decoder.filled(count),
                     }

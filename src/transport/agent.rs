@@ -1,5 +1,5 @@
-//! [`Agent`]: the one place that knows ureq, which frames requests and bodies and keeps the
-//! pool. It is given a connector and a transport of our own.
+//! [`Agent`]: the one place that knows ureq, which writes requests and keeps the pool. It is
+//! given a connector and a transport of our own.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -14,8 +14,8 @@ use ureq::{AsSendBody, BodyReader};
 
 use super::current::{self, Current};
 use super::dial::Dialler;
-use super::framing::{Inbound, Taken};
-use super::line::Link;
+use super::framing::Inbound;
+use super::pipe::{BeforeWaiting, SharedPipe, is_closed};
 use super::socket::ours;
 use crate::cancel_token::CancelToken;
 use crate::error::{Error, ErrorKind, Result};
@@ -82,9 +82,9 @@ impl Agent {
         };
         let (head, body) =
             response.map_err(|error| request.told(to_error(error, &host)))?.into_parts();
-        let headers = current.answer();
-        let incoming = Incoming { reader: body.into_reader(), host };
-        Ok((head.status.as_u16(), headers, incoming))
+        let (headers, pipe) = current.answer();
+        let rest = pipe.map(|pipe| Rest { pipe, reader: body.into_reader() });
+        Ok((head.status.as_u16(), headers, Incoming { rest, host }))
     }
 
     fn run(
@@ -117,8 +117,18 @@ fn configured<S: AsSendBody>(
 
 /// The body of an answer, without its framing.
 pub(super) struct Incoming {
-    reader: BodyReader<'static>,
+    /// What is to come of it.
+    rest: Option<Rest>,
     host: String,
+}
+
+/// A body that has not been read to its end.
+struct Rest {
+    pipe: SharedPipe,
+    /// ureq's share of the connection. The body that it reads has no content, and ends when the
+    /// other one is at its end: then ureq keeps the connection, or closes it. It closes it
+    /// where it never gets to that.
+    reader: BodyReader<'static>,
 }
 
 impl Incoming {
@@ -126,20 +136,32 @@ impl Incoming {
         &self.host
     }
 
-    /// Reads what the server sent, as it sent it; 0 is its end.
+    /// Reads what the server sent, as it sent it; 0 is its end. `before_waiting` is called
+    /// before a read that may have to wait for the server.
     ///
     /// # Errors
     /// [`ErrorKind::Truncated`] when the connection ends before the body does.
-    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        self.reader.read(buffer).map_err(|error| {
-            match to_error(ureq::Error::from(error), &self.host) {
-                lost if lost.kind() == ErrorKind::Connect => Error::new(
+    pub(super) fn read(
+        &mut self,
+        buffer: &mut [u8],
+        before_waiting: BeforeWaiting<'_>,
+    ) -> Result<usize> {
+        let Some(rest) = &mut self.rest else { return Ok(0) };
+        let read = rest.pipe.lock().body(buffer, before_waiting);
+        let count = read.map_err(|error| {
+            ours(&error).unwrap_or_else(|| {
+                Error::new(
                     ErrorKind::Truncated,
                     format!("{} closed the connection before the end of its answer", self.host),
-                ),
-                error => error,
-            }
-        })
+                )
+            })
+        })?;
+        if count == 0 {
+            // It closes the connection where this fails.
+            rest.reader.read_to_end(&mut Vec::new()).ok();
+            self.rest = None;
+        }
+        Ok(count)
     }
 }
 
@@ -249,56 +271,22 @@ impl DiallerOfUreq {
             .map_err(|wrong| Error::new(ErrorKind::Argument, format!("the URL {wrong}")))?;
         let origin = Origin::new(https, authority);
         let place = format!("{}:{}", origin.host(), origin.port());
-        Ok(Connection {
-            link: self.dialler.dial(&origin)?,
-            inbound: Inbound::new(place, self.max_header_bytes),
-            buffers: SmallBuffers::default(),
-            send_failure: None,
-        })
+        let inbound = Inbound::new(place, self.max_header_bytes);
+        let pipe = SharedPipe::new(self.dialler.dial(&origin)?, inbound);
+        Ok(Connection { pipe, buffers: SmallBuffers::default() })
     }
 }
 
-/// A connection as ureq sees it.
+/// A connection as ureq sees it: of each answer it reads the head, and nothing of the body.
 struct Connection {
-    link: Link,
-    inbound: Inbound,
+    pipe: SharedPipe,
     buffers: SmallBuffers,
-    /// The server closed the connection while the request was being sent. It may have
-    /// answered before: a big upload that it refuses. This counts if there is no answer.
-    send_failure: Option<io::Error>,
 }
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Connection")
     }
-}
-
-impl Connection {
-    fn send(&mut self, amount: usize) -> io::Result<()> {
-        self.link.send(self.buffers.output.get(..amount).unwrap_or_default())
-    }
-
-    /// Takes up what was received, and says whether there is something for ureq in it.
-    fn take_up(&mut self, count: usize) -> Result<bool> {
-        match self.inbound.take(self.buffers.received(count))? {
-            Taken::Here(kept) => {
-                self.buffers.input_appended(kept);
-                Ok(kept > 0)
-            }
-            Taken::Head(headers, bytes) => {
-                current::set_answer(headers);
-                self.buffers.append(&bytes);
-                Ok(true)
-            }
-        }
-    }
-}
-
-/// Whether sending failed as it does where the other side has closed the connection.
-fn is_closed(error: &io::Error) -> bool {
-    use io::ErrorKind as Io;
-    matches!(error.kind(), Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe)
 }
 
 impl ureq::unversioned::transport::Transport for Connection {
@@ -311,46 +299,27 @@ impl ureq::unversioned::transport::Transport for Connection {
         amount: usize,
         _: NextTimeout,
     ) -> std::result::Result<(), ureq::Error> {
-        if self.send_failure.is_some() {
-            return Ok(());
-        }
-        self.link.token().map_err(other)?.sending();
-        self.inbound.expect_head();
-        match self.send(amount) {
-            Err(error) if is_closed(&error) => {
-                self.send_failure = Some(error);
-                Ok(())
-            }
-            sent => sent.map_err(ureq::Error::from),
-        }
+        let output = self.buffers.output.get(..amount).unwrap_or_default();
+        self.pipe.lock().send(output).map_err(ureq::Error::Io)
     }
 
     fn await_input(&mut self, _: NextTimeout) -> std::result::Result<bool, ureq::Error> {
-        loop {
-            self.inbound.check().map_err(other)?;
-            match (self.link.receive(self.buffers.space()), self.send_failure.take()) {
-                (Ok(count @ 1..), failure) => {
-                    self.send_failure = failure;
-                    if self.take_up(count).map_err(other)? {
-                        return Ok(true);
-                    }
-                }
-                (Err(error), _) if ours(&error).is_some() => return Err(error.into()),
-                (_, Some(failure)) => return Err(failure.into()),
-                (Ok(_), None) => return self.inbound.ended().map(|()| false).map_err(other),
-                (Err(error), None) => return Err(error.into()),
-            }
-        }
+        self.buffers.sent();
+        let head = self.pipe.lock().head().map_err(ureq::Error::Io)?;
+        let Some(head) = head else { return Ok(false) };
+        self.buffers.append(head.for_ureq().as_bytes());
+        let body = head.has_body().then(|| self.pipe.clone());
+        current::set_answer(head.headers, body);
+        Ok(true)
     }
 
     /// Asked before a connection goes into the pool and when it comes out of it.
     fn is_open(&mut self) -> bool {
-        let is_reusable = self.link.is_reusable();
-        is_reusable && self.send_failure.is_none()
+        self.pipe.lock().is_reusable()
     }
 
     fn is_tls(&self) -> bool {
-        self.link.is_tls()
+        self.pipe.lock().is_tls()
     }
 }
 
@@ -364,19 +333,15 @@ struct SmallBuffers {
     progress: bool,
 }
 
-/// One record of TLS.
+/// How much of a request is sent at once: one record of TLS.
 const BUFFER_SIZE: usize = 16 * 1024;
 
 impl SmallBuffers {
-    /// Room for input. What has been sent makes room for it.
-    fn space(&mut self) -> &mut [u8] {
+    /// What has been sent is not needed any more, nor the room that ureq had for sending it.
+    fn sent(&mut self) {
         self.output = Vec::new();
-        self.input_append_buf()
-    }
-
-    /// What was just read into the space.
-    fn received(&mut self, count: usize) -> &mut [u8] {
-        self.input.get_mut(self.filled..self.filled + count).unwrap_or_default()
+        self.input.truncate(self.filled);
+        self.input.shrink_to_fit();
     }
 
     /// Adds input that was read elsewhere.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::agent::Incoming;
 use super::gzip::{self, Gunzip};
+use super::pipe::BeforeWaiting;
 use crate::cancel_token::CancelToken;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Headers;
@@ -70,13 +71,27 @@ impl Body {
     /// # Errors
     /// [`ErrorKind::Truncated`] when the connection ends before the body does.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let outcome = self.inflated(buffer);
+        self.read_with(buffer, &mut || Ok(()))
+    }
+
+    /// The same; `before_waiting` is called before a read that may have to wait for the
+    /// server, and where little that has come can be a lot to read.
+    pub(crate) fn read_with(
+        &mut self,
+        buffer: &mut [u8],
+        before_waiting: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<usize> {
+        let mut is_stopped = false;
+        let outcome =
+            self.inflated(buffer, &mut || before_waiting().inspect_err(|_| is_stopped = true));
         if let Some(track) = &mut self.track {
             match &outcome {
                 Ok(0) => track.end(self.token.is_whole())?,
                 Ok(count) => {
                     return track.bytes(buffer.get(..*count).unwrap_or_default()).and(outcome);
                 }
+                // That is not of the answer.
+                Err(_) if is_stopped => {}
                 // It says more than that the file is full.
                 Err(error) => drop(track.failed(error)),
             }
@@ -85,15 +100,16 @@ impl Body {
         outcome
     }
 
-    fn inflated(&mut self, buffer: &mut [u8]) -> Result<usize> {
+    fn inflated(&mut self, buffer: &mut [u8], before_waiting: BeforeWaiting<'_>) -> Result<usize> {
         loop {
             if let Coding::Gzip(gunzip) = &mut self.coding {
+                before_waiting()?;
                 let count = gunzip.read(buffer)?;
                 if count > 0 {
                     return Ok(count);
                 }
             }
-            let count = self.receive(buffer)?;
+            let count = self.receive(buffer, before_waiting)?;
             let bytes = buffer.get(..count).unwrap_or_default();
             if let (Coding::Unknown(unreadable), Some(first)) = (&self.coding, bytes.first()) {
                 self.coding = match (*first, unreadable) {
@@ -125,10 +141,13 @@ impl Body {
     }
 
     /// What the server sent, as it sent it.
-    fn receive(&mut self, buffer: &mut [u8]) -> Result<usize> {
+    fn receive(&mut self, buffer: &mut [u8], before_waiting: BeforeWaiting<'_>) -> Result<usize> {
         match &mut self.source {
-            Source::Server(incoming) => incoming.read(buffer),
-            Source::Recording(playback) => playback.read(buffer),
+            Source::Server(incoming) => incoming.read(buffer, before_waiting),
+            Source::Recording(playback) => {
+                before_waiting()?;
+                playback.read(buffer)
+            }
         }
     }
 
@@ -154,7 +173,7 @@ impl Body {
         self.token.linger();
         let mut buffer = [0; 4 * 1024];
         let mut left = MAX_LEFTOVER;
-        while let Ok(count @ 1..) = self.receive(&mut buffer) {
+        while let Ok(count @ 1..) = self.receive(&mut buffer, &mut || Ok(())) {
             match left.checked_sub(count) {
                 Some(rest) => left = rest,
                 None => return,

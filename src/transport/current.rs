@@ -3,9 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
+use super::pipe::SharedPipe;
 use crate::cancel_token::CancelToken;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Headers;
+
+/// The header lines of an answer, and where its body comes from if there is one.
+type Begun = (Headers, Option<SharedPipe>);
 
 thread_local! {
     static TOKEN: RefCell<Option<Arc<CancelToken>>> = const { RefCell::new(None) };
@@ -14,8 +18,8 @@ thread_local! {
     static SENT: Cell<bool> = const { Cell::new(false) };
     /// The longest line of the head of the request.
     static LONGEST_LINE: Cell<usize> = const { Cell::new(0) };
-    /// The header lines of the answer.
-    static ANSWER: RefCell<Option<Headers>> = const { RefCell::new(None) };
+    /// The header lines of the answer, and where its body comes from.
+    static ANSWER: RefCell<Option<Begun>> = const { RefCell::new(None) };
 }
 
 /// While it lives, connections that this thread makes or takes up obey one token.
@@ -41,8 +45,8 @@ impl Current {
         SENT.get()
     }
 
-    /// The header lines of the answer whose head has come.
-    pub(super) fn answer(&self) -> Headers {
+    /// The header lines of the answer whose head has come, and where its body comes from.
+    pub(super) fn answer(&self) -> Begun {
         ANSWER.take().unwrap_or_default()
     }
 }
@@ -75,7 +79,7 @@ pub(super) fn longest_line() -> usize {
     LONGEST_LINE.get()
 }
 
-/// The head of the answer has come.
-pub(super) fn set_answer(headers: Headers) {
-    ANSWER.set(Some(headers));
+/// The head of the answer has come; `body`: where its body comes from.
+pub(super) fn set_answer(headers: Headers, body: Option<SharedPipe>) {
+    ANSWER.set(Some((headers, body)));
 }

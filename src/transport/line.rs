@@ -68,6 +68,12 @@ impl Link {
         }
     }
 
+    /// Whether [`Link::receive`] gives something without asking the socket.
+    pub(super) fn holds_input(&mut self) -> bool {
+        let outermost = self.tls.as_mut().or(self.line.proxy_tls.as_mut());
+        outermost.is_some_and(|tls| tls.holds_input())
+    }
+
     /// Whether another request can be sent over it. It no longer belongs to the last call.
     pub(super) fn is_reusable(&mut self) -> bool {
         // First of all: a late cancellation of the last call must not hit the next one.

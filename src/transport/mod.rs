@@ -3,9 +3,9 @@
 //! A provider describes an [`HttpRequest`]; [`Transport::send`] returns when the head of
 //! the response is here; [`Body::read`] gives the body as it arrives. All of it runs on
 //! the calling thread and obeys its [`CancelToken`]: four deadlines and a cancellation. ureq
-//! frames requests and bodies and keeps the pool, and [`agent`] alone knows it; connecting
-//! and proxies ([`dial`]), TLS, the socket and the heads of responses ([`framing`]) are our
-//! own.
+//! writes requests and keeps the pool, and [`agent`] alone knows it; connecting and proxies
+//! ([`dial`]), TLS, the socket, and the heads and bodies of responses ([`framing`], [`pipe`])
+//! are our own.
 
 mod agent;
 mod body;
@@ -14,6 +14,7 @@ mod dial;
 mod framing;
 mod gzip;
 mod line;
+mod pipe;
 mod secure;
 mod socket;
 mod tls;

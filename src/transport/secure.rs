@@ -47,6 +47,11 @@ impl Secure {
         self.tls.process_new_packets()
     }
 
+    /// Whether there is something to read that has come already.
+    pub(super) fn holds_input(&mut self) -> bool {
+        self.tls.reader().into_first_chunk().is_ok_and(|bytes| !bytes.is_empty())
+    }
+
     /// Reads what the server said. An end without TLS's own is an
     /// [`io::ErrorKind::UnexpectedEof`].
     pub(super) fn read(

@@ -988,6 +988,104 @@ fn what_comes_over_tls_behind_an_answer_is_not_the_next_one() {
     }
 }
 
+/// How much of a body had been read whenever the server was about to be waited for. It sends
+/// the first 10,000 bytes in one piece, and ten more when it is waited for after them.
+fn read_before_waiting(tls: bool) -> Vec<usize> {
+    let (pem, _, config) = certificate();
+    let (wait, waited) = mpsc::channel();
+    let waited = Mutex::new(waited);
+    let play = move |stream: &mut dyn ReadWrite| {
+        let (mut reader, mut bytes) = (stream, String::from(CHUNKED));
+        head(&mut reader);
+        (0..10).for_each(|_| bytes.push_str(&format!("3e8\r\n{}\r\n", "x".repeat(1000))));
+        say(&mut reader, &bytes);
+        while waited.lock().unwrap().recv_timeout(LONG).unwrap() < 10_000 {}
+        say(&mut reader, "a\r\n0123456789\r\n0\r\n\r\n");
+        head(&mut reader);
+    };
+    let address = serve(move |_, mut stream| match tls {
+        true => play(&mut secured(&config, stream)),
+        false => play(&mut stream),
+    });
+    let options = TlsOptions { extra_ca_pem: vec![pem], ..tls_options() };
+    let transport = transport(ProxyChoice::Direct, options);
+    let url = format!("http{}://{address}/", if tls { "s" } else { "" });
+    let mut body = transport.send(&get(&url), &CancelToken::new(limits())).unwrap().body;
+    let (mut read, mut waits) = (0, Vec::new());
+    loop {
+        let count = body.read_with(&mut [0; 700], &mut || {
+            waits.push(read);
+            wait.send(read).unwrap();
+            Ok(())
+        });
+        match count.unwrap() {
+            0 => break,
+            count => read += count,
+        }
+    }
+    assert_eq!(read, 10_010);
+    waits
+}
+
+trait ReadWrite: Read + Write {}
+impl<T: Read + Write> ReadWrite for T {}
+
+#[test]
+fn what_is_here_is_read_before_the_server_is_waited_for() {
+    // What came with the head is here.
+    let waits = read_before_waiting(false);
+    assert!(waits[0] > 0 && waits.contains(&10_000), "{waits:?}");
+    // TLS holds its whole record.
+    assert_eq!(read_before_waiting(true)[0], 10_000);
+}
+
+#[test]
+fn read_that_is_stopped_before_it_waits_can_be_done_again() {
+    let (pause, paused) = mpsc::channel();
+    let paused = Mutex::new(paused);
+    let address = serve(move |_, mut stream| {
+        while !head(&mut stream).is_empty() {
+            say(&mut stream, CHUNKED);
+            for piece in ["2", "\r\no", "k", "\r", "\n0\r\n", "\r\n"] {
+                paused.lock().unwrap().recv_timeout(LONG).ok();
+                say(&mut stream, piece);
+            }
+        }
+    });
+    let transport = direct();
+    for _ in 0..2 {
+        let url = format!("http://{address}/");
+        let mut body = transport.send(&get(&url), &CancelToken::new(limits())).unwrap().body;
+        let (mut text, mut stops) = (Vec::new(), 0);
+        loop {
+            let mut buffer = [0; 64];
+            let (mut calls, stop) = (0, stops % 2 == 0);
+            let read = body.read_with(&mut buffer, &mut || {
+                calls += 1;
+                pause.send(()).unwrap();
+                match stop {
+                    true => Err(Error::new(ErrorKind::Connect, "stop")),
+                    false => Ok(()),
+                }
+            });
+            match read {
+                Err(error) => {
+                    assert_eq!((error.kind(), calls), (ErrorKind::Connect, 1), "{error}");
+                    stops += 1;
+                }
+                Ok(0) => break,
+                Ok(count) => {
+                    text.extend_from_slice(&buffer[..count]);
+                    stops += 1;
+                }
+            }
+        }
+        assert_eq!(text, b"ok");
+        assert!(stops > 2);
+        body.finish();
+    }
+}
+
 #[test]
 fn cancel_amid_the_body_over_tls() {
     let (pem, _, config) = certificate();
