@@ -3,10 +3,13 @@
 //! A job is handed to an idle thread where there is one. A mutex and condition variables
 //! do that: they leave nothing behind in the host's threads, as a channel would.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
+
+use once_cell::race::OnceBox;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::panics;
@@ -43,6 +46,14 @@ struct State {
 
 static CREW: PerProcess<Crew> = PerProcess::new();
 
+/// Gives back the unused part of the calling thread's stack; it needs code of the system.
+static GIVE_BACK: OnceBox<fn()> = OnceBox::new();
+
+thread_local! {
+    /// This thread is the library's own, and so is its stack.
+    static OWN: Cell<bool> = const { Cell::new(false) };
+}
+
 impl Crew {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -73,6 +84,7 @@ pub(crate) fn spawn(name: &str, job: impl FnOnce() + Send + 'static) -> Result<(
     let builder = Builder::new().name(name.to_owned()).stack_size(STACK_SIZE);
     let spawned = with_signals_blocked(|| {
         builder.spawn(move || {
+            OWN.set(true);
             run(Box::new(job));
             while let Some(job) = crew.next_job() {
                 run(job);
@@ -88,6 +100,20 @@ pub(crate) fn spawn(name: &str, job: impl FnOnce() + Send + 'static) -> Result<(
     state.threads.push(thread);
     state.alive += 1;
     Ok(())
+}
+
+/// From now on [`give_back_stack`] does its work by `give_back`.
+pub(crate) fn give_back_stacks_by(give_back: fn()) {
+    // Another client was first.
+    GIVE_BACK.set(Box::new(give_back)).ok();
+}
+
+/// Gives back the memory of the stack that is not in use any more, on a thread of the
+/// library's own: it may be going to wait for long.
+pub(crate) fn give_back_stack() {
+    if let Some(give_back) = GIVE_BACK.get().filter(|_| OWN.get()) {
+        give_back();
+    }
 }
 
 /// Runs `job` on a thread of the library's own, and waits for what comes of it.

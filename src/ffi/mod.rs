@@ -24,3 +24,4 @@ mod text;
 mod caller;
 mod cancellation;
 mod process;
+mod stack;

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::stack;
 use crate::{panics, process, session, thread};
 
 /// How long the end of a process may be held up by threads that are about to end.
@@ -20,9 +21,10 @@ impl Process {
     }
 }
 
-/// From now on forks are counted, and the library's idle threads end before the process
-/// does, so that leak checkers find none.
+/// From now on forks are counted, the library's idle threads end before the process does, so
+/// that leak checkers find none, and its threads can give back their stacks.
 pub(super) fn watch() {
+    thread::give_back_stacks_by(stack::give_back);
     #[cfg(unix)]
     {
         use std::ffi::c_int;
