@@ -20,6 +20,7 @@ use crate::json;
 use crate::log;
 use crate::memory;
 use crate::secret::{Secret, redact};
+use crate::thread;
 use crate::transport::{Body, Transport};
 use crate::wire::{Decoder, Event, Step};
 
@@ -101,11 +102,13 @@ pub(crate) struct Events {
     decoder: Decoder,
     /// They end with the body: no event marks the end.
     ends_with_body: bool,
+    /// How often the body was read.
+    reads: u64,
 }
 
 impl Events {
     fn new(response: Response, decoder: Decoder) -> Events {
-        Events { body: response.body, decoder, ends_with_body: false }
+        Events { body: response.body, decoder, ends_with_body: false, reads: 0 }
     }
 
     /// The event that [`Attempt::next`] found, until it is called again.
@@ -377,6 +380,12 @@ impl<'a> Attempt<'a> {
                 }
                 Step::End => return Ok(false),
                 Step::Starved => {
+                    events.reads += 1;
+                    // Before the first wait, for sending took much of it; after the first
+                    // event; and ever more seldom.
+                    if events.reads.is_power_of_two() {
+                        thread::give_back_stack();
+                    }
                     match events.body.read_with(events.decoder.space()?, &mut before_waiting)? {
                         0 => events.decoder.finish(),
                         count => events.decoder.filled(count),

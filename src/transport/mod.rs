@@ -32,7 +32,6 @@ use crate::http::Url;
 use crate::http::{Headers, HttpRequest};
 use crate::recording::{Asked, Recording, Track};
 use crate::secret::Secret;
-use crate::thread;
 
 pub(crate) use body::Body;
 pub(crate) use tls::TlsOptions;
@@ -138,8 +137,6 @@ impl Transport {
     ) -> Result<HttpResponse> {
         let agent = if request.is_foreign { &self.foreign } else { &self.agent };
         let answer = agent.ask(request, self.resend, token);
-        // Sending took much of it; reading the answer takes little, and may take long.
-        thread::give_back_stack();
         if let Some(track) = &mut track {
             match &answer {
                 Ok((status, headers, _)) => track.head(*status, headers)?,
