@@ -73,6 +73,7 @@ mod recording;
 mod request;
 mod secret;
 mod session;
+mod sync;
 mod thread;
 mod transport;
 mod wire;

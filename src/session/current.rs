@@ -3,13 +3,14 @@
 //! A poll only counts the chunk it gives out. The reply takes the chunks that were counted
 //! when the batch is done, or earlier where somebody asks for the reply.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::PoisonError;
 
 use super::reply::Reply;
 use crate::chunk::{Batch, Chunk};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Arc, Mutex};
 
 /// The batch whose chunks are being polled.
 pub(super) struct Current {

@@ -5,6 +5,8 @@ mod control;
 mod current;
 mod descriptor;
 mod interrupter;
+#[cfg(all(test, loom))]
+mod models;
 mod queue;
 mod readiness;
 mod reply;

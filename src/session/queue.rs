@@ -1,13 +1,14 @@
 //! The hand-over of chunks from the worker to the program: bounded in bytes, one wake-up
 //! for all chunks of a read, none while nothing happens.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use super::readiness::{Ready, Signal};
 use crate::answer::Sink;
 use crate::chunk::Batch;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 pub(crate) struct Queue {
     state: Mutex<State>,
@@ -153,6 +154,15 @@ impl Queue {
         if let Some(ready) = now {
             ready.call();
         }
+    }
+}
+
+#[cfg(all(test, loom))]
+impl Queue {
+    /// Whether the signal is raised, and whether there is something to poll for.
+    pub(super) fn signal(&self) -> (bool, bool) {
+        let state = self.lock();
+        (state.signal.is_raised(), state.is_ready())
     }
 }
 

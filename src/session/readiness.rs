@@ -50,6 +50,11 @@ impl Signal {
         }
     }
 
+    #[cfg(all(test, loom))]
+    pub(crate) fn is_raised(&self) -> bool {
+        self.raised
+    }
+
     /// The descriptor, made on the first call.
     pub(crate) fn fd(&mut self) -> Option<i32> {
         if self.descriptor.is_none() {
