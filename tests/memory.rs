@@ -12,8 +12,8 @@ mod support;
 use std::io::Write;
 use std::sync::mpsc;
 
-use serde_json::json;
-use support::server::{Exchange, Server};
+use serde_json::{Value, json};
+use support::server::{Exchange, Gate, Server};
 use support::{c, openai};
 
 #[test]
@@ -369,6 +369,37 @@ fn five_hundred_sessions_at_once_are_answered() {
     let server = Server::start(|exchange| exchange.stream(openai::stream(&["a", "b", "c"])));
     c::program("crowd").arg(server.url()).arg("500").run().passed();
     assert_eq!(server.requests().len(), 500);
+}
+
+#[test]
+fn waiting_session_holds_little_memory_and_goes_on() {
+    /// Of a debug build, whose frames are large: it would be 150 with the whole stack.
+    const MOST: i64 = 110;
+    let (gate, waited) = (Gate::default(), nested(100));
+    let theirs = gate.clone();
+    let server = Server::start(move |exchange| {
+        exchange.stream_head();
+        exchange.chunk(openai::text("one"));
+        theirs.wait();
+        // Reading it takes a deep stack again.
+        exchange.chunk(openai::event(&json!({"choices": [], "usage": waited})));
+        exchange.chunk(openai::text("two") + &openai::finish("stop") + openai::DONE);
+        exchange.end_chunks();
+    });
+    let mut program = c::program("waiting").arg(server.url()).arg("50").spawn();
+    let kib: i64 = program.line().parse().unwrap();
+    gate.open();
+    program.tell("go on");
+    program.finish().passed();
+    if kib < 0 || c::is_sanitized() {
+        return support::skip("memory of sessions", "this system or a sanitizer does not tell it");
+    }
+    assert!(kib < MOST, "{kib} KiB");
+}
+
+/// An array in an array, and so on.
+fn nested(depth: usize) -> Value {
+    (0..depth).fold(json!(1), |inner, _| json!([inner]))
 }
 
 #[test]
