@@ -37,6 +37,16 @@ impl Lines {
         Some(line)
     }
 
+    /// Takes the next line if it has come and is empty.
+    pub(super) fn skip_empty(&mut self, buffer: &mut Buffer) -> bool {
+        let bytes = buffer.line();
+        let skipped = usize::from(self.after_cr && bytes.first() == Some(&b'\n'));
+        let Some(end @ (b'\n' | b'\r')) = bytes.get(skipped) else { return false };
+        self.after_cr = *end == b'\r';
+        buffer.take_to(buffer.taken() + skipped + 1);
+        true
+    }
+
     /// Every line as an event, also the empty ones.
     pub(super) fn advance(&mut self, buffer: &mut Buffer) -> Step {
         buffer.drop_taken();

@@ -43,6 +43,17 @@ impl EventStream {
             self.forget(buffer);
         }
         while let Some(line) = self.lines.next_line(buffer) {
+            let bytes = buffer.get(&line);
+            if bytes.starts_with(b"data: ") {
+                // Nearly every event is one such line, and an empty one.
+                let ends = self.data.is_empty() && self.lines.skip_empty(buffer);
+                memory::push(&mut self.data, line.start + b"data: ".len()..line.end)?;
+                if ends {
+                    self.handed_out = Some(Payload::Line(0));
+                    return Ok(Some(Step::Event));
+                }
+                continue;
+            }
             if self.is_json_itself(buffer, &line) {
                 self.leave(buffer, &line);
                 return Ok(None);
@@ -154,11 +165,13 @@ impl EventStream {
 
     fn forget(&mut self, buffer: &mut Buffer) {
         buffer.drop_taken();
-        self.name.clear();
-        self.name.shrink_to(KEPT_CAPACITY);
         self.data.clear();
         self.handed_out = None;
-        self.joined.clear();
-        self.joined.shrink_to(KEPT_CAPACITY);
+        for bytes in [&mut self.name, &mut self.joined] {
+            bytes.clear();
+            if bytes.capacity() > KEPT_CAPACITY {
+                bytes.shrink_to(KEPT_CAPACITY);
+            }
+        }
     }
 }
