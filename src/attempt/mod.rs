@@ -348,15 +348,43 @@ impl<'a> Attempt<'a> {
     /// Whether there is a next event. What `answer` took so far is handed over before the
     /// server is waited for; what has come already is read first.
     pub(crate) fn next(&mut self, events: &mut Events, answer: &mut Answer<'_>) -> Result<bool> {
-        let found = self.advance(events, || answer.flush())?;
-        self.heard |= found;
-        if found && self.config.raw_chunks {
-            answer.raw(&memory::lossy(events.event().data)?);
+        let found = self.find(events, answer)?;
+        if found {
+            if !events.ends_with_body {
+                self.check(events.event())?;
+            }
+            self.show(events.event(), answer)?;
         }
         Ok(found)
     }
 
-    /// The same; `before_waiting` is called before each read that could block.
+    /// The same of an event that is not checked and not shown yet.
+    pub(crate) fn find(&mut self, events: &mut Events, answer: &mut Answer<'_>) -> Result<bool> {
+        let found = self.advance(events, || answer.flush())?;
+        self.heard |= found;
+        Ok(found)
+    }
+
+    /// Whether an event of JSON may be parsed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLarge`] where it is too deep or has too many values,
+    /// [`ErrorKind::NoMemory`].
+    pub(crate) fn check(&self, event: Event<'_>) -> Result<()> {
+        json::check_depth(event.data, self.config.max_json_depth)?;
+        json::check_size(event.data, self.config.max_event_bytes)
+    }
+
+    /// Gives the event itself, where the config asks for that.
+    pub(crate) fn show(&self, event: Event<'_>, answer: &mut Answer<'_>) -> Result<()> {
+        if self.config.raw_chunks {
+            answer.raw(&memory::lossy(event.data)?);
+        }
+        Ok(())
+    }
+
+    /// Whether there is a next event; `before_waiting` is called before each read that could
+    /// block.
     fn advance(
         &mut self,
         events: &mut Events,
@@ -365,13 +393,9 @@ impl<'a> Attempt<'a> {
         loop {
             match events.decoder.advance()? {
                 Step::Event => {
-                    let data = events.event().data;
                     if events.ends_with_body {
                         // Protocols of plain text copy it.
-                        memory::room_for(data.len().saturating_mul(2))?;
-                    } else {
-                        json::check_depth(data, self.config.max_json_depth)?;
-                        json::check_size(data, self.config.max_event_bytes)?;
+                        memory::room_for(events.event().data.len().saturating_mul(2))?;
                     }
                     return Ok(true);
                 }
@@ -421,6 +445,7 @@ impl<'a> Attempt<'a> {
         if !self.advance(&mut events, || Ok(()))? {
             return Err(self.protocol_error("answered with nothing"));
         }
+        self.check(events.event())?;
         let value = serde_json::from_slice(events.event().data).map_err(|error| {
             let kind = match () {
                 () if error.is_eof() => ErrorKind::Truncated,
@@ -433,7 +458,9 @@ impl<'a> Attempt<'a> {
             fault::room_for_error(memory::weight(&value))?;
             fault::in_event(&self.host, &value).map_or(Ok(()), Err)?;
         }
-        while self.advance(&mut events, || Ok(()))? {}
+        while self.advance(&mut events, || Ok(()))? {
+            self.check(events.event())?;
+        }
         self.end(events);
         Ok(value)
     }

@@ -18,6 +18,7 @@ use crate::attempt::{Attempt, Response};
 use crate::catalog;
 use crate::config::Config;
 use crate::error::Result;
+use crate::json::mould::{LONGEST_LEARNED, Moulds, Numbers, Places, Said};
 use crate::model::Model;
 use crate::request::Request;
 use crate::wire::Event;
@@ -62,6 +63,13 @@ pub(crate) trait Reader {
     /// Takes one event.
     fn read(&mut self, event: Event<'_>, answer: &mut Answer<'_>) -> Result<Flow>;
 
+    /// Takes what one event said, or one that differs from it in nothing but its text, its
+    /// numbers, and what has no effect. [`Reader::read`] takes such an event by this too.
+    fn piece(&mut self, piece: &Piece, said: &Said<'_>, answer: &mut Answer<'_>) -> Result<()> {
+        let _ = (piece, said, answer);
+        Ok(())
+    }
+
     /// No more events come: after [`Flow::Done`], or at the end of the body.
     ///
     /// # Errors
@@ -70,10 +78,68 @@ pub(crate) trait Reader {
 }
 
 /// Whether more events belong to the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Flow {
     More,
+    /// The event was one piece of the answer, and had no other effect: [`Reader::piece`] took
+    /// it.
+    Piece(Box<Lesson>),
     Done,
+}
+
+/// What an event means that is one piece of the answer. It says so whatever the state of the
+/// answer is, and whatever its text and its numbers are.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) kind: PieceKind,
+    /// Of the answer, of the tool call or block, and of the part of that.
+    pub(crate) choice: i32,
+    pub(crate) index: Option<i64>,
+    pub(crate) part: Option<i64>,
+    /// Of the item that it belongs to.
+    pub(crate) id: String,
+    /// Where the text and the numbers stand.
+    pub(crate) places: Places,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PieceKind {
+    Text,
+    /// And the field that it came in.
+    Reasoning(&'static str),
+    Refusal,
+    Arguments,
+}
+
+impl Piece {
+    /// A piece that says no more than its kind, to be filled in with struct update syntax.
+    fn new(kind: PieceKind, text: &'static str) -> Piece {
+        let places = Places { text, ..Places::default() };
+        Piece { kind, choice: 0, index: None, part: None, id: String::new(), places }
+    }
+
+    /// Has `reader` take it.
+    fn take(
+        self,
+        said: &Said<'_>,
+        reader: &mut dyn Reader,
+        answer: &mut Answer<'_>,
+    ) -> Result<Flow> {
+        reader.piece(&self, said, answer)?;
+        if said.text.len() > LONGEST_LEARNED {
+            return Ok(Flow::More);
+        }
+        let (text, numbers) = (said.text.to_owned(), said.numbers);
+        Ok(Flow::Piece(Box::new(Lesson { piece: self, text, numbers })))
+    }
+}
+
+/// What is to be learned of an event: what it means, and what it said.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Lesson {
+    piece: Piece,
+    text: String,
+    numbers: Numbers,
 }
 
 /// Has `reader` read `response` to its end.
@@ -85,12 +151,62 @@ pub(crate) fn read(
 ) -> Result<()> {
     answer.comes_from(attempt.host());
     let mut events = attempt.events(response);
-    while attempt.next(&mut events, answer)? {
-        if reader.read(events.event(), answer)? == Flow::Done {
-            break;
+    let mut moulds = Moulds::new();
+    while attempt.find(&mut events, answer)? {
+        let event = events.event();
+        let known = moulds.fit(event.name, event.data).filter(|_| quick::is_used());
+        if known.is_none() {
+            // What is like an event that was checked is as deep, and has as many values.
+            attempt.check(event)?;
+        }
+        attempt.show(event, answer)?;
+        if let Some((piece, said)) = known {
+            reader.piece(piece, &said, answer)?;
+            continue;
+        }
+        match reader.read(event, answer)? {
+            Flow::More => {}
+            Flow::Piece(lesson) => {
+                let Lesson { piece, text, numbers } = *lesson;
+                let (places, said) = (piece.places, Said { text: &text, numbers });
+                moulds.learn(event.name, event.data, &places, &said, piece);
+            }
+            Flow::Done => break,
         }
     }
     reader.end(answer)?;
     attempt.end(events);
     Ok(())
+}
+
+/// For tests, whether moulds are used, and how often they were.
+#[cfg(any(test, fuzzing))]
+pub mod quick {
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+    static IS_OFF: AtomicBool = AtomicBool::new(false);
+    static HITS: AtomicU64 = AtomicU64::new(0);
+
+    /// Whether events that are like one before them are parsed all the same.
+    pub fn turn_off(is_off: bool) {
+        IS_OFF.store(is_off, Ordering::SeqCst);
+    }
+
+    /// How many events were not parsed.
+    pub fn hits() -> u64 {
+        HITS.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn is_used() -> bool {
+        let is_used = !IS_OFF.load(Ordering::SeqCst);
+        HITS.fetch_add(u64::from(is_used), Ordering::SeqCst);
+        is_used
+    }
+}
+
+#[cfg(not(any(test, fuzzing)))]
+mod quick {
+    pub(super) const fn is_used() -> bool {
+        true
+    }
 }

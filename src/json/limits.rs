@@ -20,7 +20,7 @@ pub(crate) fn is_too_deep(data: &[u8]) -> bool {
 }
 
 /// So many values are always read: they take a few megabytes at most.
-const FREE_VALUES: usize = 64 * 1024;
+pub(super) const FREE_VALUES: usize = 64 * 1024;
 
 /// How many bytes of `max_event_bytes` there are for each value beyond.
 const BYTES_A_VALUE: usize = 128;

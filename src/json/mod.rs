@@ -1,12 +1,13 @@
 //! Reading JSON that providers send without ever failing on what was not expected.
 //!
 //! [`lenient`] has types that take whatever stands in their place, [`repair`] mends what
-//! is nearly JSON, [`limits`] says how much of it is read, and [`value`] looks into what
-//! was read.
+//! is nearly JSON, [`limits`] says how much of it is read, [`value`] looks into what was
+//! read, and [`mould`] reads again what is like something read before.
 
 pub(crate) mod halves;
 mod lenient;
 mod limits;
+pub(crate) mod mould;
 mod repair;
 mod value;
 

@@ -9,8 +9,9 @@ use serde_json::{Map, Value, json};
 use super::tags::{Files, Think};
 use crate::answer::Answer;
 use crate::answer::usage::usage_of;
-use crate::dialects::{Flow, Reader};
+use crate::dialects::{self, Flow, PieceKind, Reader};
 use crate::error::Result;
+use crate::json::mould::{Numbers, Said};
 use crate::json::{Content, Int, List, Maybe, Text, TextOrJson};
 use crate::media;
 use crate::memory;
@@ -159,6 +160,51 @@ impl Message<'_> {
             || self.function_call.0.is_some()
             || self.audio.0.is_some()
     }
+
+    /// The piece that it is, if it is nothing more.
+    fn piece(&self) -> Option<(dialects::Piece, &str)> {
+        let lists = [
+            self.content.parts.len(),
+            self.reasoning_details.len(),
+            self.thinking_blocks.len(),
+            self.images.len(),
+            self.annotations.len(),
+        ];
+        let is_more = lists.iter().any(|count| *count > 0)
+            || &*self.role == "function_in_progress"
+            || !self.functions_state_id.is_empty()
+            || self.function_call.0.is_some()
+            || self.audio.0.is_some();
+        if is_more {
+            return None;
+        }
+        let (reasoning, field) = self.reasoning();
+        let (call, index, id) = match &*self.tool_calls {
+            [] => ("", None, ""),
+            [piece] => (piece.more_of_call()?, piece.index.0, &*piece.id),
+            _ => return None,
+        };
+        let texts = [
+            (&*self.content.text, PieceKind::Text, "content"),
+            (reasoning, PieceKind::Reasoning(field), field),
+            (&*self.refusal, PieceKind::Refusal, "refusal"),
+            (call, PieceKind::Arguments, "arguments"),
+        ];
+        let mut said = texts.into_iter().filter(|(text, ..)| !text.is_empty());
+        let (Some((text, kind, key)), None) = (said.next(), said.next()) else { return None };
+        let mut piece = dialects::Piece::new(kind, key);
+        piece.places.free = if field == "reasoning_content" { UNREAD_BESIDE_IT } else { UNREAD };
+        (piece.index, piece.id) = (index, id.to_owned());
+        Some((piece, text))
+    }
+
+    /// The first of the names of reasoning that says something, and which it is.
+    fn reasoning(&self) -> (&str, &'static str) {
+        match self.reasoning_content.is_empty() {
+            true => (&self.reasoning, "reasoning"),
+            false => (&self.reasoning_content, "reasoning_content"),
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -247,6 +293,15 @@ struct Piece<'a> {
     /// Gemini's and LiteLLM's: the signature of the reasoning that led to the call.
     extra_content: Option<Box<Value>>,
     provider_specific_fields: Option<Box<Value>>,
+}
+
+impl Piece<'_> {
+    /// The arguments, where they go on with a call and there is nothing else.
+    fn more_of_call(&self) -> Option<&str> {
+        let is_more = self.extra_content.is_some() || self.provider_specific_fields.is_some();
+        let function = self.function.0.as_ref().filter(|function| function.name.is_empty())?;
+        Some(&*function.arguments.0).filter(|arguments| !arguments.is_empty() && !is_more)
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -339,6 +394,41 @@ impl Event<'_> {
             || [&self.object, &self.kind].iter().any(|kind| &***kind == "error")
             || self.choices.iter().any(|choice| choice.error.is_some())
     }
+
+    /// The piece that it is, if it is nothing more.
+    fn piece(&self) -> Option<(dialects::Piece, &str)> {
+        let more = [&self.usage, &self.x_groq, &self.citations, &self.conversation];
+        let [choice] = &*self.choices else { return None };
+        if more.iter().any(|field| field.is_some()) || !self.search_results.is_empty() {
+            return None;
+        }
+        let (piece, text) = choice.piece()?;
+        Some((dialects::Piece { choice: choice.number(), ..piece }, text))
+    }
+}
+
+/// Fields that change from event to event, and are not read in a piece: beside a delta, `text`
+/// repeats it.
+const UNREAD: &[&str] =
+    &["created", "obfuscation", "p", "service_tier", "system_fingerprint", "text"];
+
+/// Some servers give reasoning twice.
+const UNREAD_BESIDE_IT: &[&str] =
+    &["created", "obfuscation", "p", "reasoning", "service_tier", "system_fingerprint", "text"];
+
+impl Choice<'_> {
+    fn number(&self) -> i32 {
+        self.index.0.and_then(|index| i32::try_from(index).ok()).unwrap_or(0)
+    }
+
+    /// The piece that it is, if it is nothing more.
+    fn piece(&self) -> Option<(dialects::Piece, &str)> {
+        let is_more = self.message.0.is_some()
+            || !self.finish_reason.is_empty()
+            || self.logprobs.as_deref().is_some_and(says_anything)
+            || self.usage.is_some();
+        self.delta.0.as_ref().filter(|_| !is_more)?.piece()
+    }
 }
 
 impl ChatReader {
@@ -384,14 +474,19 @@ impl ChatReader {
     }
 
     /// Takes one event, or a whole answer, which has the same shape.
-    fn take(&mut self, data: &[u8], answer: &mut Answer<'_>) -> Result<()> {
+    fn take(&mut self, data: &[u8], answer: &mut Answer<'_>) -> Result<Flow> {
         if data.trim_ascii().is_empty() {
-            return Ok(());
+            return Ok(Flow::More);
         }
         if let Ok(Maybe(Some(event))) = serde_json::from_slice::<Maybe<Event<'_>>>(data) {
             if !event.may_be_error() {
+                if let Some((piece, text)) = event.piece() {
+                    answer.start(&event.id, &event.model);
+                    let said = Said { text, numbers: Numbers::default() };
+                    return piece.take(&said, self, answer);
+                }
                 self.take_event(&event, answer);
-                return Ok(());
+                return Ok(Flow::More);
             }
         }
         // An error, something that is no event, or JSON that has to be mended.
@@ -411,7 +506,7 @@ impl ChatReader {
         if let Ok(Maybe(Some(event))) = Maybe::<Event<'_>>::deserialize(&value) {
             self.take_event(&event, answer);
         }
-        Ok(())
+        Ok(Flow::More)
     }
 
     fn take_event(&mut self, event: &Event<'_>, answer: &mut Answer<'_>) {
@@ -439,7 +534,7 @@ impl ChatReader {
     }
 
     fn take_choice(&mut self, choice: &Choice<'_>, answer: &mut Answer<'_>) {
-        let number = choice.index.0.and_then(|index| i32::try_from(index).ok()).unwrap_or(0);
+        let number = choice.number();
         if !answer.open(number) {
             return;
         }
@@ -615,8 +710,27 @@ impl Reader for ChatReader {
             answer.done();
             return Ok(Flow::Done);
         }
-        self.take(event.data, answer)?;
-        Ok(Flow::More)
+        self.take(event.data, answer)
+    }
+
+    fn piece(
+        &mut self,
+        piece: &dialects::Piece,
+        said: &Said<'_>,
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
+        let (choice, text) = (piece.choice, said.text);
+        if !answer.open(choice) {
+            return Ok(());
+        }
+        self.in_pieces = true;
+        match piece.kind {
+            PieceKind::Text => self.take_text(choice, text, answer),
+            PieceKind::Reasoning(field) => answer.reasoning(choice, text, field),
+            PieceKind::Refusal => answer.refusal(choice, text),
+            PieceKind::Arguments => answer.tool_call(choice, piece.index, &piece.id, "", text),
+        }
+        Ok(())
     }
 
     fn end(&mut self, answer: &mut Answer<'_>) -> Result<()> {
@@ -652,11 +766,9 @@ fn thought_or_text(inside: bool, choice: i32, text: &str, answer: &mut Answer<'_
 
 /// The first of the names of reasoning that says something.
 fn take_reasoning(choice: i32, message: &Message<'_>, answer: &mut Answer<'_>) {
-    if !message.reasoning_content.is_empty() {
-        return answer.reasoning(choice, &message.reasoning_content, "reasoning_content");
-    }
-    if !message.reasoning.is_empty() {
-        return answer.reasoning(choice, &message.reasoning, "reasoning");
+    let (text, field) = message.reasoning();
+    if !text.is_empty() {
+        return answer.reasoning(choice, text, field);
     }
     let text = |block: &Map<String, Value>, name| {
         block.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
