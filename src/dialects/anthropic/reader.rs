@@ -5,8 +5,9 @@ use serde_json::{Map, Value, json};
 use super::CONTAINER;
 use crate::answer::Answer;
 use crate::chunk::Usage;
-use crate::dialects::{Flow, Reader};
+use crate::dialects::{Flow, Piece, PieceKind, Reader};
 use crate::error::Result;
+use crate::json::mould::{Numbers, Said};
 use crate::memory;
 use crate::wire::Event;
 
@@ -176,49 +177,17 @@ impl Messages {
     }
 
     fn delta(&mut self, index: i64, delta: &Value, answer: &mut Answer<'_>) -> Result<()> {
-        let text = |name: &str| delta.get(name).and_then(Value::as_str).unwrap_or_default();
-        let kind = text("type");
-        if !self.open.iter().any(|block| block.index == index) {
-            // Some servers begin no block.
-            match kind {
-                "text_delta" => self.start(index, &json!({"type": "text", "text": ""}), answer)?,
-                "thinking_delta" => {
-                    self.start(index, &json!({"type": "thinking", "thinking": ""}), answer)?;
-                }
-                _ => return Ok(()),
-            }
+        let kind = delta.get("type").and_then(Value::as_str).unwrap_or_default();
+        if let Some((kind, text)) = piece_of(kind, delta) {
+            return self.take_piece(index, kind, text, answer);
         }
-        let is_held = self.parts.is_some();
         let Some(block) = self.open.iter_mut().find(|block| block.index == index) else {
             return Ok(());
         };
         match kind {
-            "text_delta" => {
-                answer.text(0, text("text"));
-                if is_held {
-                    block.append("text", text("text"), &mut self.room)?;
-                }
-            }
-            "thinking_delta" => {
-                answer.reasoning(0, text("thinking"), "thinking");
-                block.append("thinking", text("thinking"), &mut self.room)?;
-            }
             "signature_delta" => {
                 answer.goes_on();
                 block.put("signature", delta.get("signature"), &mut self.room)?;
-            }
-            "input_json_delta" => {
-                let piece = text("partial_json");
-                block.has_input |= !piece.is_empty();
-                if block.kind == Kind::ToolUse {
-                    answer.tool_call(0, Some(self.offset + index), "", "", piece);
-                } else {
-                    answer.goes_on();
-                }
-                let is_kept = is_held || block.kind != Kind::ToolUse;
-                if is_kept && block.take_room(piece.len(), &mut self.room) {
-                    memory::push_str(&mut block.input, piece)?;
-                }
             }
             "citations_delta" => {
                 answer.goes_on();
@@ -241,6 +210,57 @@ impl Messages {
                 }
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// Takes a piece of the text, of the thinking or of the input of the block at `index`.
+    fn take_piece(
+        &mut self,
+        index: i64,
+        kind: PieceKind,
+        text: &str,
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
+        if !self.open.iter().any(|block| block.index == index) {
+            // Some servers begin no block.
+            match kind {
+                PieceKind::Text => {
+                    self.start(index, &json!({"type": "text", "text": ""}), answer)?;
+                }
+                PieceKind::Reasoning(_) => {
+                    self.start(index, &json!({"type": "thinking", "thinking": ""}), answer)?;
+                }
+                _ => return Ok(()),
+            }
+        }
+        let is_held = self.parts.is_some();
+        let Some(block) = self.open.iter_mut().find(|block| block.index == index) else {
+            return Ok(());
+        };
+        match kind {
+            PieceKind::Text => {
+                answer.text(0, text);
+                if is_held {
+                    block.append("text", text, &mut self.room)?;
+                }
+            }
+            PieceKind::Reasoning(field) => {
+                answer.reasoning(0, text, field);
+                block.append(field, text, &mut self.room)?;
+            }
+            _ => {
+                block.has_input |= !text.is_empty();
+                if block.kind == Kind::ToolUse {
+                    answer.tool_call(0, Some(self.offset + index), "", "", text);
+                } else {
+                    answer.goes_on();
+                }
+                let is_kept = is_held || block.kind != Kind::ToolUse;
+                if is_kept && block.take_room(text.len(), &mut self.room) {
+                    memory::push_str(&mut block.input, text)?;
+                }
+            }
         }
         Ok(())
     }
@@ -388,7 +408,17 @@ impl Reader for Messages {
                 self.start(index, value.get("content_block").unwrap_or(&Value::Null), answer)?;
             }
             b"content_block_delta" => {
-                self.delta(index, value.get("delta").unwrap_or(&Value::Null), answer)?;
+                let delta = value.get("delta").unwrap_or(&Value::Null);
+                let kind = delta.get("type").and_then(Value::as_str).unwrap_or_default();
+                match piece_of(kind, delta) {
+                    Some((kind, text)) if !text.is_empty() => {
+                        let index = Some(index);
+                        let piece = Piece { index, ..Piece::new(kind, key_of(kind)) };
+                        let said = Said { text, numbers: Numbers::default() };
+                        return piece.take(&said, self, answer);
+                    }
+                    _ => self.delta(index, delta, answer)?,
+                }
             }
             b"content_block_stop" => self.stop(index, answer)?,
             b"message_delta" => {
@@ -408,6 +438,10 @@ impl Reader for Messages {
             _ => {}
         }
         Ok(Flow::More)
+    }
+
+    fn piece(&mut self, piece: &Piece, said: &Said<'_>, answer: &mut Answer<'_>) -> Result<()> {
+        self.take_piece(piece.index.unwrap_or_default(), piece.kind, said.text, answer)
     }
 
     fn end(&mut self, answer: &mut Answer<'_>) -> Result<()> {
@@ -500,6 +534,26 @@ impl Counts {
             reasoning: self.thinking.unwrap_or(-1),
             ..Usage::default()
         }
+    }
+}
+
+/// What a delta of that kind is a piece of, and its text.
+fn piece_of<'v>(kind: &str, delta: &'v Value) -> Option<(PieceKind, &'v str)> {
+    let kind = match kind {
+        "text_delta" => PieceKind::Text,
+        "thinking_delta" => PieceKind::Reasoning("thinking"),
+        "input_json_delta" => PieceKind::Arguments,
+        _ => return None,
+    };
+    Some((kind, delta.get(key_of(kind)).and_then(Value::as_str).unwrap_or_default()))
+}
+
+/// Where the text of such a delta stands.
+fn key_of(kind: PieceKind) -> &'static str {
+    match kind {
+        PieceKind::Text => "text",
+        PieceKind::Reasoning(field) => field,
+        _ => "partial_json",
     }
 }
 

@@ -6,8 +6,9 @@ use serde_json::{Map, Value, json};
 
 use crate::answer::Answer;
 use crate::chunk::Usage;
-use crate::dialects::{Flow, Reader};
+use crate::dialects::{Flow, Piece, PieceKind, Reader};
 use crate::error::Result;
+use crate::json::mould::{Numbers, Places, Said};
 use crate::log;
 use crate::media;
 use crate::memory;
@@ -71,18 +72,37 @@ struct Counts {
     total: Option<i64>,
 }
 
+/// The names of these numbers, in the order of [`Counts::take`].
+const COUNTS: &[&str] = &[
+    "promptTokenCount",
+    "toolUsePromptTokenCount",
+    "cachedContentTokenCount",
+    "candidatesTokenCount",
+    "thoughtsTokenCount",
+    "totalTokenCount",
+];
+
+/// The numbers of usageMetadata that are there.
+fn counts_of(metadata: &Value) -> Numbers {
+    let mut counts = Numbers::default();
+    for (count, name) in counts.iter_mut().zip(COUNTS) {
+        *count = metadata.get(*name).and_then(Value::as_i64);
+    }
+    counts
+}
+
 impl Counts {
-    fn take(&mut self, metadata: &Value) {
-        for (count, name) in [
-            (&mut self.prompt, "promptTokenCount"),
-            (&mut self.tool_prompt, "toolUsePromptTokenCount"),
-            (&mut self.cached, "cachedContentTokenCount"),
-            (&mut self.candidates, "candidatesTokenCount"),
-            (&mut self.thoughts, "thoughtsTokenCount"),
-            (&mut self.total, "totalTokenCount"),
-        ] {
-            let said = metadata.get(name).and_then(Value::as_i64);
-            *count = said.map(|said| said.max(0)).or(*count);
+    fn take(&mut self, counts: &Numbers) {
+        let known = [
+            &mut self.prompt,
+            &mut self.tool_prompt,
+            &mut self.cached,
+            &mut self.candidates,
+            &mut self.thoughts,
+            &mut self.total,
+        ];
+        for (known, said) in known.into_iter().zip(counts) {
+            *known = said.map(|said| said.max(0)).or(*known);
         }
     }
 
@@ -120,9 +140,33 @@ impl Reader for GeminiReader {
                     self.response(response, answer)?;
                 }
             }
-            response => self.response(&response, answer)?,
+            response => {
+                if let Some((piece, said)) = piece_of(&response) {
+                    begin(&response, answer);
+                    return piece.take(&said, self, answer);
+                }
+                self.response(&response, answer)?;
+            }
         }
         Ok(Flow::More)
+    }
+
+    fn piece(&mut self, piece: &Piece, said: &Said<'_>, answer: &mut Answer<'_>) -> Result<()> {
+        if let Some(at) = self.candidate_of(piece.choice, answer) {
+            let is_thought = piece.kind != PieceKind::Text;
+            self.opens_text(at, !is_thought);
+            // Only pieces of its arguments go on with a call.
+            self.close_call(false, answer);
+            match is_thought {
+                true => answer.reasoning(piece.choice, said.text, "thought"),
+                false => answer.text(piece.choice, said.text),
+            }
+        }
+        if said.numbers.iter().any(Option::is_some) {
+            self.usage.take(&said.numbers);
+            answer.usage(self.usage.usage());
+        }
+        Ok(())
     }
 
     fn end(&mut self, answer: &mut Answer<'_>) -> Result<()> {
@@ -165,10 +209,7 @@ impl GeminiReader {
     }
 
     fn response(&mut self, response: &Value, answer: &mut Answer<'_>) -> Result<()> {
-        const MARKS: &[&str] = &["candidates", "promptFeedback", "usageMetadata", "responseId"];
-        if MARKS.iter().any(|mark| response.get(mark).is_some_and(|value| !value.is_null())) {
-            answer.start(text(response, "responseId"), text(response, "modelVersion"));
-        }
+        begin(response, answer);
         for candidate in list(response, "candidates") {
             self.candidate(candidate, answer);
         }
@@ -177,7 +218,7 @@ impl GeminiReader {
             self.blocked = reason.map(str::to_owned).or(self.blocked.take());
         }
         if let Some(metadata) = response.get("usageMetadata") {
-            self.usage.take(metadata);
+            self.usage.take(&counts_of(metadata));
             answer.usage(self.usage.usage());
         }
         if let Some(status) = response.get("modelStatus").filter(|status| status.is_object()) {
@@ -198,17 +239,28 @@ impl GeminiReader {
         }
     }
 
-    fn candidate(&mut self, candidate: &Value, answer: &mut Answer<'_>) {
-        let choice = candidate.get("index").and_then(Value::as_i64);
-        let choice = choice.and_then(|index| i32::try_from(index).ok()).unwrap_or(0).max(0);
-        let at = self.candidates.iter().position(|known| known.choice == choice);
-        let at = at.unwrap_or(self.candidates.len());
-        if at == self.candidates.len() {
+    /// Which candidate a choice is; none where there are too many.
+    fn candidate_of(&mut self, choice: i32, answer: &mut Answer<'_>) -> Option<usize> {
+        let known = self.candidates.iter().position(|known| known.choice == choice);
+        if known.is_none() {
             if !answer.open(choice) {
-                return;
+                return None;
             }
             self.candidates.push(Candidate::of(choice));
         }
+        Some(known.unwrap_or(self.candidates.len() - 1))
+    }
+
+    /// The latest part of a candidate is text that more may follow, or is not. Whether the one
+    /// before it was.
+    fn opens_text(&mut self, at: usize, is_open: bool) -> bool {
+        let candidate = self.candidates.get_mut(at);
+        candidate.is_some_and(|known| std::mem::replace(&mut known.has_open_text, is_open))
+    }
+
+    fn candidate(&mut self, candidate: &Value, answer: &mut Answer<'_>) {
+        let choice = choice_of(candidate);
+        let Some(at) = self.candidate_of(choice, answer) else { return };
         let content = candidate.get("content").unwrap_or(&Value::Null);
         for part in list(content, "parts") {
             self.part(at, choice, part, answer);
@@ -220,10 +272,8 @@ impl GeminiReader {
             answer.logprobs(choice, &json!({"avgLogprobs": average}));
         }
         take_sources(choice, candidate, answer);
-        let is_blocked = list(candidate, "safetyRatings")
-            .any(|rating| rating.get("blocked") == Some(&Value::Bool(true)));
         let Some(known) = self.candidates.get_mut(at) else { return };
-        known.is_blocked |= is_blocked;
+        known.is_blocked |= is_blocked(candidate);
         let reason = text(candidate, "finishReason");
         if is_unspecified(reason) {
             return;
@@ -245,11 +295,9 @@ impl GeminiReader {
         let Some(part) = whole.as_object() else { return };
         let said = part.get("text").and_then(Value::as_str);
         let is_thought = part.get("thought") == Some(&Value::Bool(true));
-        let had_open_text = self.candidates.get_mut(at).is_some_and(|candidate| {
-            let is_plain = said.is_some() && !is_thought && more_than_text(part).is_empty();
-            let is_open = is_plain && (said != Some("") || candidate.has_open_text);
-            std::mem::replace(&mut candidate.has_open_text, is_open)
-        });
+        let is_plain = said.is_some() && !is_thought && more_than_text(part).is_empty();
+        let was_open = self.candidates.get(at).is_some_and(|candidate| candidate.has_open_text);
+        let had_open_text = self.opens_text(at, is_plain && (said != Some("") || was_open));
         if let Some(call) = part.get("functionCall").and_then(Value::as_object) {
             return self.function_call(choice, part, call, answer);
         }
@@ -358,6 +406,66 @@ impl OpenCall {
             let kept = call.iter().filter(|(name, _)| !OWN.contains(&name.as_str()));
             fields.extend(kept.map(|(name, value)| (name.clone(), value.clone())));
         }
+    }
+}
+
+/// The piece that a response is, if it is nothing more.
+fn piece_of(response: &Value) -> Option<(Piece, Said<'_>)> {
+    /// What is looked into, beside the candidates and the counts.
+    const MORE: &[&str] = &["promptFeedback", "modelStatus"];
+    /// The same of a candidate, beside its content.
+    const MORE_OF_CANDIDATE: &[&str] = &[
+        "logprobsResult",
+        "avgLogprobs",
+        "groundingMetadata",
+        "citationMetadata",
+        "urlContextMetadata",
+    ];
+    const UNREAD: &[&str] = &["createTime", "tokenCount"];
+    let only = |items: &'_ Value| items.as_array().is_some_and(|items| items.len() == 1);
+    let is_in = |value: &Value, names: &[&str]| names.iter().any(|name| value.get(name).is_some());
+    let candidate = response.get("candidates").filter(|list| only(list))?.get(0)?;
+    let parts = candidate.get("content")?.get("parts").filter(|list| only(list))?;
+    let part = parts.get(0)?.as_object()?;
+    let text = part.get("text").and_then(Value::as_str).filter(|text| !text.is_empty())?;
+    let is_more = is_in(response, MORE)
+        || is_in(candidate, MORE_OF_CANDIDATE)
+        || is_blocked(candidate)
+        || !is_unspecified(self::text(candidate, "finishReason"))
+        || !more_than_text(part).is_empty();
+    let numbers = match response.get("usageMetadata") {
+        Some(metadata) => counts_of(metadata),
+        None => Numbers::default(),
+    };
+    // Counts of which none is known still are counts.
+    let has_counts = numbers.iter().any(Option::is_some);
+    if is_more || has_counts != response.get("usageMetadata").is_some() {
+        return None;
+    }
+    let kind = match part.get("thought") == Some(&Value::Bool(true)) {
+        true => PieceKind::Reasoning("thought"),
+        false => PieceKind::Text,
+    };
+    let places = Places { text: "text", free: UNREAD, numbers: COUNTS };
+    let piece = Piece { choice: choice_of(candidate), places, ..Piece::new(kind, "text") };
+    Some((piece, Said { text, numbers }))
+}
+
+fn is_blocked(candidate: &Value) -> bool {
+    list(candidate, "safetyRatings").any(|rating| rating.get("blocked") == Some(&Value::Bool(true)))
+}
+
+/// Which choice a candidate is.
+fn choice_of(candidate: &Value) -> i32 {
+    let choice = candidate.get("index").and_then(Value::as_i64);
+    choice.and_then(|index| i32::try_from(index).ok()).unwrap_or(0).max(0)
+}
+
+/// The answer begins with the first response that is one.
+fn begin(response: &Value, answer: &mut Answer<'_>) {
+    const MARKS: &[&str] = &["candidates", "promptFeedback", "usageMetadata", "responseId"];
+    if MARKS.iter().any(|mark| response.get(mark).is_some_and(|value| !value.is_null())) {
+        answer.start(text(response, "responseId"), text(response, "modelVersion"));
     }
 }
 

@@ -5,8 +5,9 @@ use serde_json::{Map, Value, json};
 use super::v1::content_of;
 use crate::answer::Answer;
 use crate::answer::usage::usage_of;
-use crate::dialects::{Flow, Reader};
+use crate::dialects::{Flow, Piece, PieceKind, Reader};
 use crate::error::Result;
+use crate::json::mould::{Numbers, Places, Said};
 use crate::prompt::role_of;
 use crate::request::Request;
 use crate::wire::Event;
@@ -112,6 +113,10 @@ impl Reader for AnswerReader {
             return Ok(Flow::More);
         }
         let event = answer.json(event.data)?;
+        if let Some((piece, text)) = piece_of(&event) {
+            begin(&event, answer);
+            return piece.take(&Said { text, numbers: Numbers::default() }, self, answer);
+        }
         self.take(&event, answer);
         if self.files.len() > answer.max_tool_calls() {
             return Err(answer.too_many_calls());
@@ -127,6 +132,14 @@ impl Reader for AnswerReader {
         Ok(Flow::Done)
     }
 
+    fn piece(&mut self, piece: &Piece, said: &Said<'_>, answer: &mut Answer<'_>) -> Result<()> {
+        match piece.kind {
+            PieceKind::Reasoning(field) => answer.reasoning(0, said.text, field),
+            _ => answer.text(0, said.text),
+        }
+        Ok(())
+    }
+
     fn end(&mut self, answer: &mut Answer<'_>) -> Result<()> {
         match self.finished {
             true => Ok(()),
@@ -135,12 +148,40 @@ impl Reader for AnswerReader {
     }
 }
 
+fn begin(event: &Value, answer: &mut Answer<'_>) {
+    answer.start("", event.get("model").and_then(Value::as_str).unwrap_or_default());
+}
+
+/// The piece that an event is, if it is nothing more, and its text.
+fn piece_of(event: &Value) -> Option<(Piece, &str)> {
+    let only = |items: &'_ Value| items.as_array().is_some_and(|items| items.len() == 1);
+    let message = event.get("messages").filter(|messages| only(messages))?.get(0)?;
+    let is_more = event.get("finish_reason").is_some_and(Value::is_string)
+        || event.get("tool_execution").is_some();
+    let (said, key) = match message.get("content")? {
+        said @ Value::String(_) => (Some(said), "content"),
+        parts if only(parts) => {
+            let part = parts.get(0)?;
+            let is_text = part.get("function_call").or(part.get("files")).is_none();
+            (part.get("text").filter(|_| is_text), "text")
+        }
+        _ => return None,
+    };
+    let text = said?.as_str().filter(|text| !text.is_empty() && !is_more)?;
+    let kind = match role_of(message) {
+        "reasoning" => PieceKind::Reasoning("reasoning"),
+        _ => PieceKind::Text,
+    };
+    let places = Places { text: key, free: &["created_at"], numbers: &[] };
+    Some((Piece { places, ..Piece::new(kind, key) }, text))
+}
+
 impl AnswerReader {
     fn take(&mut self, event: &Value, answer: &mut Answer<'_>) {
         let text = |value: &Value, key: &str| {
             value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
-        answer.start("", &text(event, "model"));
+        begin(event, answer);
         if let Some(tool) = event.get("tool_execution") {
             answer.progress(&format!("{} {}", text(tool, "name"), text(tool, "status")));
         }

@@ -6,8 +6,9 @@ use serde_json::{Map, Value, json};
 
 use crate::answer::Answer;
 use crate::answer::usage::usage_of;
-use crate::dialects::{Flow, Reader};
+use crate::dialects::{Flow, Piece, PieceKind, Reader};
 use crate::error::{Error, ErrorKind, Result};
+use crate::json::mould::{Numbers, Places, Said};
 use crate::media;
 use crate::memory;
 use crate::wire::Event;
@@ -114,21 +115,15 @@ impl ResponseReader {
                 return self.take_end(kind.strip_prefix("response."), response, answer);
             }
             "response.output_text.delta" => {
-                self.speaks(event, answer)?;
+                self.speaks(number("output_index"), text("item_id"), answer)?;
                 answer.text(0, delta);
                 give_logprobs(event, answer);
             }
-            "response.refusal.delta" => {
-                self.speaks(event, answer)?;
-                answer.refusal(0, delta);
-            }
-            "response.reasoning_summary_text.delta" => {
-                self.speaks(event, answer)?;
-                self.think(event, "summary", number("summary_index"), delta, answer);
-            }
-            "response.reasoning_text.delta" => {
-                self.speaks(event, answer)?;
-                self.think(event, "reasoning_text", number("content_index"), delta, answer);
+            "response.refusal.delta"
+            | "response.reasoning_summary_text.delta"
+            | "response.reasoning_text.delta" => {
+                // Without text: else it is a piece.
+                self.speaks(number("output_index"), text("item_id"), answer)?;
             }
             "response.output_text.annotation.added" => {
                 self.begin(answer);
@@ -150,12 +145,7 @@ impl ResponseReader {
                 }
             }
             "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
-                let at = self.call_at(number("output_index"), text("item_id"), "", answer)?;
-                if let Some(call) = self.calls.get_mut(at).filter(|call| !call.given) {
-                    memory::push_str(&mut call.arguments, delta)?;
-                    self.hold(delta.len())?;
-                }
-                answer.goes_on();
+                self.take_arguments(number("output_index"), text("item_id"), delta, answer)?;
             }
             "response.function_call_arguments.done" | "response.custom_tool_call_input.done" => {
                 let at = self.call_at(number("output_index"), text("item_id"), "", answer)?;
@@ -218,6 +208,14 @@ impl ResponseReader {
         }
     }
 
+    /// Whether an event of that number was taken before: only what was asked for after the
+    /// last event can have been. Else it is the last now.
+    fn was_taken(&mut self, number: Option<i64>) -> bool {
+        let was_taken = self.resumed && number.is_some() && number <= self.last;
+        self.last = self.last.max(number);
+        was_taken
+    }
+
     /// Remembers what the answer is called.
     fn note(&mut self, response: &Value) -> Result<()> {
         for (name, known) in [("id", &mut self.id), ("model", &mut self.model)] {
@@ -238,11 +236,27 @@ impl ResponseReader {
     }
 
     /// The text of an item comes in pieces.
-    fn speaks(&mut self, event: &Value, answer: &mut Answer<'_>) -> Result<()> {
+    fn speaks(&mut self, place: Option<i64>, id: &str, answer: &mut Answer<'_>) -> Result<()> {
         self.begin(answer);
         self.in_pieces = true;
-        let place = event.get("output_index").and_then(Value::as_i64);
-        self.speak(place, text_of(event, "item_id"), answer).map(drop)
+        self.speak(place, id, answer).map(drop)
+    }
+
+    /// The arguments of a call come in pieces.
+    fn take_arguments(
+        &mut self,
+        place: Option<i64>,
+        id: &str,
+        text: &str,
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
+        let at = self.call_at(place, id, "", answer)?;
+        if let Some(call) = self.calls.get_mut(at).filter(|call| !call.given) {
+            memory::push_str(&mut call.arguments, text)?;
+            self.hold(text.len())?;
+        }
+        answer.goes_on();
+        Ok(())
     }
 
     /// The text of an item comes, in pieces or as a whole. Whether it is the first of it.
@@ -262,18 +276,6 @@ impl ResponseReader {
     }
 
     /// A piece of reasoning, with an empty line between its parts.
-    fn think(
-        &mut self,
-        event: &Value,
-        field: &'static str,
-        part: Option<i64>,
-        text: &str,
-        answer: &mut Answer<'_>,
-    ) {
-        let place = event.get("output_index").and_then(Value::as_i64).unwrap_or(-1);
-        self.think_part((place, field, part.unwrap_or(0)), text, answer);
-    }
-
     fn think_part(&mut self, part: (i64, &'static str, i64), text: &str, answer: &mut Answer<'_>) {
         if text.is_empty() {
             return;
@@ -605,12 +607,17 @@ impl Reader for ResponseReader {
         }
         let value = answer.json(event.data)?;
         let number = value.get("sequence_number").and_then(Value::as_i64);
-        if self.resumed && number.is_some() && number <= self.last {
+        let name = std::str::from_utf8(event.name).unwrap_or_default();
+        let kind = value.get("type").and_then(Value::as_str).unwrap_or(name);
+        if let Some((piece, text)) = piece_of(kind, &value) {
+            let mut numbers = Numbers::default();
+            numbers[0] = number;
+            return piece.take(&Said { text, numbers }, self, answer);
+        }
+        if self.was_taken(number) {
             return Ok(Flow::More);
         }
-        self.last = self.last.max(number);
-        let name = std::str::from_utf8(event.name).unwrap_or_default();
-        match value.get("type").and_then(Value::as_str).unwrap_or(name) {
+        match kind {
             "" if self.resumed && self.started => {
                 Err(answer.protocol_error("answered with a document where a stream was to go on"))
             }
@@ -619,9 +626,62 @@ impl Reader for ResponseReader {
         }
     }
 
+    fn piece(&mut self, piece: &Piece, said: &Said<'_>, answer: &mut Answer<'_>) -> Result<()> {
+        let [number, ..] = said.numbers;
+        if self.was_taken(number) {
+            return Ok(());
+        }
+        let (place, text) = (piece.index, said.text);
+        if piece.kind == PieceKind::Arguments {
+            self.take_arguments(place, &piece.id, text, answer)?;
+        } else {
+            self.speaks(place, &piece.id, answer)?;
+        }
+        match piece.kind {
+            PieceKind::Text => answer.text(0, text),
+            PieceKind::Refusal => answer.refusal(0, text),
+            PieceKind::Reasoning(field) => {
+                let part = (place.unwrap_or(-1), field, piece.part.unwrap_or(0));
+                self.think_part(part, text, answer);
+            }
+            PieceKind::Arguments => {}
+        }
+        self.said = self.said.saturating_add(1);
+        Ok(())
+    }
+
     fn end(&mut self, answer: &mut Answer<'_>) -> Result<()> {
         if self.finished { Ok(()) } else { Err(answer.truncated()) }
     }
+}
+
+/// The piece that an event is, if it is nothing more, and its text.
+fn piece_of<'v>(kind: &str, event: &'v Value) -> Option<(Piece, &'v str)> {
+    let text = event.get("delta").and_then(Value::as_str).filter(|text| !text.is_empty())?;
+    let number = |name: &str| event.get(name).and_then(Value::as_i64);
+    let (kind, part) = match kind {
+        "response.output_text.delta" if logprobs_of(event).is_none() => (PieceKind::Text, None),
+        "response.refusal.delta" => (PieceKind::Refusal, None),
+        "response.reasoning_summary_text.delta" => {
+            (PieceKind::Reasoning("summary"), number("summary_index"))
+        }
+        "response.reasoning_text.delta" => {
+            (PieceKind::Reasoning("reasoning_text"), number("content_index"))
+        }
+        "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
+            (PieceKind::Arguments, None)
+        }
+        _ => return None,
+    };
+    let index = number("output_index");
+    // A text is told by its place, and some servers give its item another id in each event.
+    let is_told_by_id = index.is_none() || kind == PieceKind::Arguments;
+    let (id, free): (_, &[&str]) = match is_told_by_id {
+        true => (text_of(event, "item_id").to_owned(), &["obfuscation"]),
+        false => (String::new(), &["obfuscation", "item_id"]),
+    };
+    let places = Places { text: "delta", free, numbers: &["sequence_number"] };
+    Some((Piece { index, part, id, places, ..Piece::new(kind, "delta") }, text))
 }
 
 /// Whether a document is a response of this API, and not just any JSON.
@@ -683,11 +743,13 @@ fn own_call(kind: &str, item: &Value) -> Option<&'static str> {
 
 /// The log probabilities of a piece of text, as chat's choice has them.
 fn give_logprobs(part: &Value, answer: &mut Answer<'_>) {
-    if let Some(Value::Array(content)) = part.get("logprobs") {
-        if !content.is_empty() {
-            answer.logprobs(0, &json!({"content": content}));
-        }
+    if let Some(content) = logprobs_of(part) {
+        answer.logprobs(0, &json!({"content": content}));
     }
+}
+
+fn logprobs_of(part: &Value) -> Option<&Vec<Value>> {
+    part.get("logprobs").and_then(Value::as_array).filter(|content| !content.is_empty())
 }
 
 /// Where a citation points to: a URL, or a file of the provider's by its id.
