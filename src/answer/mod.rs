@@ -54,6 +54,8 @@ pub(crate) struct Answer<'a> {
     halves: Option<Halves<Stream>>,
     /// A chunk was taken: the request is not sent again.
     answered: bool,
+    /// Something came since the last flush that made no chunk.
+    went_on: bool,
     /// Why a chunk could not be taken: the answer ends there.
     failure: Option<Error>,
     /// How many images and sources each choice has had.
@@ -115,6 +117,7 @@ impl<'a> Answer<'a> {
             started: false,
             halves: None,
             answered: false,
+            went_on: false,
             failure: None,
             counts: HashMap::new(),
             sources: HashSet::new(),
@@ -513,9 +516,10 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// Something of the answer arrived that makes no chunk yet: the idle limit counts anew.
-    pub(crate) fn goes_on(&self) {
-        self.token.progress();
+    /// Something of the answer arrived that makes no chunk yet: the idle limit counts anew
+    /// with the next read.
+    pub(crate) fn goes_on(&mut self) {
+        self.went_on = true;
     }
 
     /// Whether a chunk was taken.
@@ -528,9 +532,12 @@ impl<'a> Answer<'a> {
     /// # Errors
     /// Why a chunk could not be taken.
     pub(crate) fn flush(&mut self) -> Result<()> {
+        // Keep-alives are no progress: they cannot hide a stall.
+        let went_on = std::mem::take(&mut self.went_on) || !self.batch.is_empty();
         if !self.batch.is_empty() {
             self.sink.deliver(&mut self.batch)?;
-            // Only chunks are progress: keep-alives cannot hide a stall.
+        }
+        if went_on {
             self.token.progress();
         }
         self.failure.clone().map_or(Ok(()), Err)

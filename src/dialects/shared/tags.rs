@@ -18,6 +18,9 @@ pub(super) struct Think {
 impl Think {
     /// Gives the pieces of `text`, and whether each is reasoning.
     pub(super) fn take(&mut self, text: &str, mut give: impl FnMut(bool, &str)) {
+        if self.held.is_empty() && !text.contains('<') {
+            return self.give(text, &mut give);
+        }
         self.held.push_str(text);
         let held = std::mem::take(&mut self.held);
         let mut rest = held.as_str();
@@ -80,6 +83,10 @@ const LONGEST_TAG: usize = 1024;
 impl Files {
     /// Gives the pieces of `text` that are text; returns the ids of the files shown.
     pub(super) fn take(&mut self, text: &str, mut give: impl FnMut(&str)) -> Vec<String> {
+        if self.held.is_empty() && !text.contains('<') {
+            give(text);
+            return Vec::new();
+        }
         self.held.push_str(text);
         let held = std::mem::take(&mut self.held);
         let mut rest = held.as_str();

@@ -72,7 +72,7 @@ impl AiChats {
         let mut said = Trimmed::default();
         let mut other = String::new();
         while attempt.next(&mut events, answer)? {
-            let line = String::from_utf8_lossy(events.event().data).into_owned();
+            let line = String::from_utf8_lossy(events.event().data);
             match line.strip_prefix("data: ") {
                 Some("[DONE]") => break,
                 Some(text) => said.take(text, answer),
@@ -157,12 +157,13 @@ impl Trimmed {
         let text = if self.began { &*self.held } else { self.held.trim_start() };
         // White space without end is no end's.
         let end = if text.len() > LONGEST_SPACE { text.len() } else { text.trim_end().len() };
-        let (now, later) = text.split_at(end);
+        let now = text.get(..end).unwrap_or_default();
         if !self.began && !now.is_empty() {
             self.began = true;
             answer.start("", "");
         }
         answer.text(0, now);
-        self.held = later.to_owned();
+        let given = self.held.len() - text.len() + end;
+        self.held.drain(..given);
     }
 }
