@@ -289,6 +289,17 @@ typedef int32_t tolmach_status;
  */
 TOLMACH_API const char *tolmach_status_name(tolmach_status status);
 
+/**
+ * Whether the same call may succeed later, or from another place: no connection, a timeout, too
+ * many requests, a provider that failed, an answer that was cut. The library has already tried
+ * again as often as the config's max_retries says where nothing had been answered.
+ *
+ * Returns: 1 if so; 0 if not, and for a status that is no error.
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API
+int32_t tolmach_status_is_transient(tolmach_status status);
+
 /* ---- 2. text ---- */
 
 /**
@@ -812,9 +823,11 @@ TOLMACH_API void tolmach_models_free(tolmach_models *models);
  * What to ask: OpenAI's chat request, which is translated for every provider. A session
  * copies it, so it may be changed or freed afterwards.
  *
- * Functions: tolmach_request_new(), tolmach_request_from_json(), tolmach_request_message(),
- * tolmach_request_attach(), tolmach_request_attach_url(), tolmach_request_tool_result(),
- * tolmach_request_reply(), tolmach_request_set(), tolmach_request_json(),
+ * Functions: tolmach_request_new(), tolmach_request_from_json(), tolmach_request_clone(),
+ * tolmach_request_message(), tolmach_request_attach(), tolmach_request_attach_url(),
+ * tolmach_request_tool(), tolmach_request_tool_result(), tolmach_request_reply(),
+ * tolmach_request_count(), tolmach_request_truncate(), tolmach_request_set(),
+ * tolmach_request_set_string(), tolmach_request_option(), tolmach_request_json(),
  * tolmach_request_free().
  */
 typedef struct tolmach_request tolmach_request;
@@ -846,6 +859,39 @@ tolmach_status tolmach_request_from_json(const char *json,
                                          size_t len,
                                          tolmach_request **out_request,
                                          tolmach_error **error);
+
+/**
+ * Makes a copy of a request, with its options. Neither of the two changes the other.
+ *
+ * `out_request`: receives the copy to free.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL; TOLMACH_E_NO_MEMORY.
+ * Blocks: no. Threads: any thread, while none changes `request`. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_request_clone(const tolmach_request *request,
+                                     tolmach_request **out_request,
+                                     tolmach_error **error);
+
+/**
+ * How many messages a request has.
+ *
+ * Returns: their number; 0 for NULL.
+ * Blocks: no. Threads: any thread, while none changes it. Since: 0.1.
+ */
+TOLMACH_API size_t tolmach_request_count(const tolmach_request *request);
+
+/**
+ * Removes the last messages, so that at most `count` remain. A program that notes
+ * tolmach_request_count() before a turn can undo the turn with it.
+ *
+ * `count`: 0 removes all messages; where there are not more than `count`, nothing happens.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL.
+ * Blocks: no. Threads: one thread at a time per request. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_request_truncate(tolmach_request *request,
+                                        size_t count,
+                                        tolmach_error **error);
 
 /**
  * Appends a message.
@@ -896,6 +942,26 @@ tolmach_status tolmach_request_attach_url(tolmach_request *request,
                                           tolmach_error **error);
 
 /**
+ * Adds a tool that the model may call. A tool of the same name is replaced.
+ *
+ * `name`: NUL-terminated; 1 to 128 of the letters a to z and A to Z, digits, "_", "-", "." and
+ * ":" (most providers take 64, and no "." or ":"). `description`: when and how to use it,
+ * NUL-terminated; NULL for none. `schema`, `len`: the JSON schema of its arguments, an
+ * object; `len` in bytes, or TOLMACH_NUL_TERMINATED; NULL for a tool without arguments.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for a NULL request or name, another name, bad UTF-8,
+ * bad JSON, or where "tools" was set to something that is no array. On failure the request
+ * is as it was.
+ * Blocks: no. Threads: one thread at a time per request. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_request_tool(tolmach_request *request,
+                                    const char *name,
+                                    const char *description,
+                                    const char *schema,
+                                    size_t len,
+                                    tolmach_error **error);
+
+/**
  * Appends the result of a tool call.
  *
  * `call_id`: the id that came with the call. `text`, `len`: the result, as text or JSON;
@@ -927,6 +993,44 @@ tolmach_status tolmach_request_set(tolmach_request *request,
                                    const char *json,
                                    size_t len,
                                    tolmach_error **error);
+
+/**
+ * Sets a field of the request to a string, without quotes and escapes: "tool_choice" to
+ * "auto", "reasoning_effort" to "low". The last writer wins.
+ *
+ * `name`: NUL-terminated. `text`, `len`: UTF-8; `len` in bytes, or TOLMACH_NUL_TERMINATED;
+ * may be empty.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL (also with a length of 0), bad UTF-8, an
+ * empty name, or a field that is no string ("messages", "stream"). On failure the request is
+ * as it was.
+ * Blocks: no. Threads: one thread at a time per request. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_request_set_string(tolmach_request *request,
+                                          const char *name,
+                                          const char *text,
+                                          size_t len,
+                                          tolmach_error **error);
+
+/**
+ * Gives a key of the config another value for this request alone. It is never sent to the
+ * provider, and is not part of tolmach_request_json().
+ *
+ * `key`: connect_timeout_ms, first_byte_timeout_ms, idle_timeout_ms, total_timeout_ms,
+ * max_retries, headers (added to those of the config), max_reply_bytes, queue_bytes,
+ * raw_chunks or estimate_usage; the other keys are the same for all requests of a client.
+ * `value`: as for tolmach_config_set(); NULL takes the key back to the config's value. Both
+ * are NUL-terminated and copied.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, another key (the message lists
+ * these) or a wrong value (the message says what is right). On failure the request is as it
+ * was.
+ * Blocks: no. Threads: one thread at a time per request. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_request_option(tolmach_request *request,
+                                      const char *key,
+                                      const char *value,
+                                      tolmach_error **error);
 
 /**
  * The request as it stands, in OpenAI's chat format.

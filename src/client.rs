@@ -47,7 +47,6 @@ impl Client {
             proxy: config.proxy.clone(),
             tls: tls_options(config)?,
             max_header_bytes: config.max_header_bytes,
-            resend: config.max_retries > 0,
             recording: config.recording.clone(),
             foreign_private: config.fetch_private_urls,
         })?;
@@ -75,26 +74,37 @@ impl Client {
             let list =
                 |attempt: &mut Attempt<'_>, _: &mut Answer<'_>| client.0.dialect.models(attempt);
             let facts = Facts::default();
-            let (models, attempt) = client.attempt(&token, &Nobody, &facts, list);
+            let (models, attempt) = client.attempt(client.config(), &token, &Nobody, &facts, list);
             attempt.linger();
             models
         })
+    }
+
+    /// The config of one request, where it has options of its own.
+    pub(crate) fn config_for(&self, request: &Request) -> Result<Option<Config>> {
+        let own = self.0.config.for_request(request)?;
+        for secret in own.iter().flat_map(Config::secrets) {
+            self.0.transport.hide(&secret);
+        }
+        Ok(own)
     }
 
     pub(crate) fn config(&self) -> &Config {
         &self.0.config
     }
 
-    /// Answers `request` into `sink`. What is returned beside the outcome is to be called
-    /// once the outcome is known to whoever waits for it.
+    /// Answers `request` into `sink`, by `config`: the client's, but for the options of the
+    /// request. What is returned beside the outcome is to be called once the outcome is known
+    /// to whoever waits for it.
     pub(crate) fn run<'a>(
         &'a self,
         request: &Request,
+        config: &'a Config,
         token: &'a Arc<CancelToken>,
         sink: &'a dyn Sink,
         facts: &'a Facts,
     ) -> (Result<()>, Attempt<'a>) {
-        self.attempt(token, sink, facts, |attempt, answer| {
+        self.attempt(config, token, sink, facts, |attempt, answer| {
             // Every provider copies the request to translate it, and writes it as JSON.
             memory::room_for(request.size().saturating_mul(2))?;
             let outcome = self.0.dialect.run(request, attempt, answer);
@@ -108,6 +118,7 @@ impl Client {
     /// what can heal, as often as the config says.
     fn attempt<'a, T>(
         &'a self,
+        config: &'a Config,
         token: &'a Arc<CancelToken>,
         sink: &'a dyn Sink,
         facts: &'a Facts,
@@ -115,14 +126,14 @@ impl Client {
     ) -> (Result<T>, Attempt<'a>) {
         let mut tries = 0;
         loop {
-            let mut attempt = Attempt::new(&self.0.config, &self.0.transport, token, facts);
-            let mut answer = Answer::new(&self.0.config, token, sink);
+            let mut attempt = Attempt::new(config, &self.0.transport, token, facts);
+            let mut answer = Answer::new(config, token, sink);
             let error = match work(&mut attempt, &mut answer) {
                 Ok(done) => return (Ok(done), attempt),
                 Err(error) => attempt.told(error),
             };
             let delay = match retry_delay(&error, tries) {
-                Some(delay) if !answer.answered() && tries < self.0.config.max_retries => delay,
+                Some(delay) if !answer.answered() && tries < config.max_retries => delay,
                 _ => return (Err(error), attempt),
             };
             tries += 1;

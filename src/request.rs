@@ -3,11 +3,13 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 use crate::kept;
 use crate::media;
 use crate::memory;
+use crate::secret::Secret;
 
 /// The field of a session's reply that says that it is not the whole answer. It is not part
 /// of the message.
@@ -16,11 +18,13 @@ pub(crate) const INCOMPLETE: &str = "incomplete";
 /// A chat request, built piece by piece or taken from JSON.
 ///
 /// Holds any field of OpenAI's chat request and whatever else a provider understands.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Request {
     messages: Vec<Value>,
     /// Every field but `messages`, in the order in which they were set.
     fields: Map<String, Value>,
+    /// Keys of the config that have another value for this request. They are never sent.
+    options: Vec<(&'static str, Secret)>,
 }
 
 impl Request {
@@ -96,6 +100,84 @@ impl Request {
         self.attach_part(media::part_of_url(url)?)
     }
 
+    /// How many messages it has.
+    pub fn count(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Removes the last messages, so that at most `count` remain: undoes a turn that failed.
+    pub fn truncate(&mut self, count: usize) {
+        self.messages.truncate(count);
+    }
+
+    /// Adds a tool that the model may call; one of the same name is replaced. `schema`: the
+    /// JSON schema of its arguments; `None` for a tool without arguments.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`] when `name` is not one that providers take, `schema` is not a
+    /// JSON object, or the field "tools" was set to something that is no array.
+    pub fn tool(
+        &mut self,
+        name: &str,
+        description: Option<&str>,
+        schema: Option<&str>,
+    ) -> Result<()> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte);
+        if name.is_empty() || name.len() > 128 || !name.bytes().all(is_plain) {
+            return Err(argument(format!(
+                "{name:?} is not the name of a tool: 1 to 128 letters, digits, _, -, . or :"
+            )));
+        }
+        let schema = match schema {
+            None => json!({"type": "object", "properties": {}}),
+            Some(schema) => match parse("the schema", schema)? {
+                Value::Object(schema) => Value::Object(schema),
+                other => return Err(wrong_type("schema", "a JSON object", &other)),
+            },
+        };
+        let mut function = Map::new();
+        function.insert("name".to_owned(), name.into());
+        if let Some(description) = description {
+            function.insert("description".to_owned(), Value::String(memory::text(description)?));
+        }
+        function.insert("parameters".to_owned(), schema);
+        let tool = json!({"type": "function", "function": function});
+        match self.fields.get_mut("tools") {
+            None => {
+                self.fields.insert("tools".to_owned(), Value::Array(vec![tool]));
+            }
+            Some(Value::Array(tools)) => {
+                let is_same = |known: &&mut Value| {
+                    known.pointer("/function/name").and_then(Value::as_str) == Some(name)
+                };
+                match tools.iter_mut().find(is_same) {
+                    Some(known) => *known = tool,
+                    None => memory::push(tools, tool)?,
+                }
+            }
+            Some(other) => return Err(wrong_type("tools", "an array", other)),
+        }
+        Ok(())
+    }
+
+    /// Gives a key of the config another value for this request alone; `None` takes that back.
+    /// "headers" are added to those of the config. Options are not part of the JSON.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`] when the key cannot differ between requests, which lists those
+    /// that can, or the value is wrong, which says what would be right.
+    pub fn option(&mut self, key: &str, value: Option<&str>) -> Result<()> {
+        let key = config::check_option(key, value)?;
+        self.options.retain(|(known, _)| *known != key);
+        self.options.extend(value.map(|value| (key, Secret::new(value))));
+        Ok(())
+    }
+
+    /// The options and their values, in the order in which they were set.
+    pub(crate) fn options(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.options.iter().map(|(key, value)| (*key, value.expose()))
+    }
+
     fn attach_part(&mut self, part: Value) -> Result<()> {
         let message = self.messages.iter_mut().rev().find(|message| role(message) == "user");
         let Some(content) = message.and_then(|message| message.get_mut("content")) else {
@@ -155,6 +237,14 @@ impl Request {
         self.set_value(name, value)
     }
 
+    /// Sets a field of the request to a string, which needs no quotes and no escapes here.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`] when the field is not one for a string.
+    pub fn set_string(&mut self, name: &str, text: &str) -> Result<()> {
+        self.set_value(name, Value::String(memory::text(text)?))
+    }
+
     fn set_value(&mut self, name: &str, value: Value) -> Result<()> {
         match (name, value) {
             ("", _) => return Err(argument("a field of the request has a name")),
@@ -188,9 +278,13 @@ impl Request {
     }
 
     /// A copy of this request.
-    pub(crate) fn copy(&self) -> Result<Request> {
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoMemory`] when there is not enough for it.
+    pub fn copy(&self) -> Result<Request> {
         let messages = memory::values(&self.messages)?;
-        Ok(Request { messages, fields: memory::object(&self.fields)? })
+        let fields = memory::object(&self.fields)?;
+        Ok(Request { messages, fields, options: self.options.clone() })
     }
 
     fn into_object(self) -> Map<String, Value> {

@@ -201,6 +201,7 @@ impl<'a> Attempt<'a> {
                 request.headers.set(name, value)?;
             }
         }
+        request.resend = self.config.max_retries > 0;
         self.exchange(&request)
     }
 

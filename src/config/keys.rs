@@ -17,6 +17,8 @@ pub(super) struct Key {
     set: fn(&mut Settings, Option<Value<'_>>) -> Result<()>,
     /// What must not be seen of what is set.
     pub(super) secrets: fn(&Settings) -> Vec<Secret>,
+    /// A request may have a value of its own for it.
+    pub(super) is_option: bool,
 }
 
 /// What a key is set to until it is set.
@@ -47,8 +49,19 @@ impl Key {
         (self.set)(settings, value)
     }
 
+    /// Whether `text` is a value of it.
+    pub(super) fn check(&self, text: &str) -> Result<()> {
+        (self.set)(&mut Settings::default(), Some(Value { key: self.name, text }))
+    }
+
     const fn hiding(self, secrets: fn(&Settings) -> Vec<Secret>) -> Key {
         Key { secrets, ..self }
+    }
+
+    /// A request may have a value of its own. Such a key is read in the course of a request,
+    /// and not when the client is made.
+    const fn option(self) -> Key {
+        Key { is_option: true, ..self }
     }
 }
 
@@ -59,7 +72,7 @@ const fn key(
     default: Initial,
     set: fn(&mut Settings, Option<Value<'_>>) -> Result<()>,
 ) -> Key {
-    Key { name, default, set, secrets: |_| Vec::new() }
+    Key { name, default, set, secrets: |_| Vec::new(), is_option: false }
 }
 
 /// Puts what `read` makes of `value` into `field`, which stays as it is where it is wrong.
@@ -78,7 +91,8 @@ pub(super) const COMMON: &[Key] = &[
         .hiding(|s| secrets::of_url(&s.base_url)),
     key("model", Empty, |s, v| put(&mut s.model, v, Value::text)),
     key("headers", Empty, |s, v| put(&mut s.headers, v, Value::headers))
-        .hiding(|s| secrets::of_headers(&s.headers)),
+        .hiding(|s| secrets::of_headers(&s.headers))
+        .option(),
     // What is secret of it, the transport knows, which also asks the environment.
     key("proxy", Text("environment"), |s, v| put(&mut s.proxy, v, Value::proxy)),
     key("ca_file", Empty, |s, v| put(&mut s.ca_file, v, Value::some_text)),
@@ -89,13 +103,17 @@ pub(super) const COMMON: &[Key] = &[
     key("client_cert", Empty, |s, v| put(&mut s.client_cert, v, Value::some_text)),
     // It is sent nowhere, and no error shows it.
     key("client_key", Empty, |s, v| put(&mut s.client_key, v, Value::some_secret)),
-    key("connect_timeout_ms", Text("15000"), |s, v| put(&mut s.limits.connect, v, Value::timeout)),
+    key("connect_timeout_ms", Text("15000"), |s, v| put(&mut s.limits.connect, v, Value::timeout))
+        .option(),
     key("first_byte_timeout_ms", Text("300000"), |s, v| {
         put(&mut s.limits.first_byte, v, Value::timeout)
-    }),
-    key("idle_timeout_ms", Text("120000"), |s, v| put(&mut s.limits.idle, v, Value::timeout)),
-    key("total_timeout_ms", Text("-1"), |s, v| put(&mut s.limits.total, v, Value::timeout)),
-    key("max_retries", Text("2"), |s, v| put(&mut s.max_retries, v, |v| v.number(0, 100))),
+    })
+    .option(),
+    key("idle_timeout_ms", Text("120000"), |s, v| put(&mut s.limits.idle, v, Value::timeout))
+        .option(),
+    key("total_timeout_ms", Text("-1"), |s, v| put(&mut s.limits.total, v, Value::timeout))
+        .option(),
+    key("max_retries", Text("2"), |s, v| put(&mut s.max_retries, v, |v| v.number(0, 100))).option(),
     key("max_event_bytes", Text("67108864"), |s, v| {
         put(&mut s.max_event_bytes, v, |v| v.number(1024, 1 << 30))
     }),
@@ -112,14 +130,17 @@ pub(super) const COMMON: &[Key] = &[
     }),
     key("max_reply_bytes", Text("67108864"), |s, v| {
         put(&mut s.max_reply_bytes, v, |v| v.number(0, 1 << 30))
-    }),
+    })
+    .option(),
     key("queue_bytes", Text("1048576"), |s, v| {
         put(&mut s.queue_bytes, v, |v| v.number(1024, 1 << 30))
-    }),
+    })
+    .option(),
     key("user_agent", Empty, |s, v| put(&mut s.user_agent, v, Value::user_agent)),
-    key("raw_chunks", Text("false"), |s, v| put(&mut s.raw_chunks, v, Value::boolean)),
+    key("raw_chunks", Text("false"), |s, v| put(&mut s.raw_chunks, v, Value::boolean)).option(),
     key("model_aliases", Empty, |s, v| put(&mut s.model_aliases, v, Value::aliases)),
-    key("estimate_usage", Text("false"), |s, v| put(&mut s.estimate_usage, v, Value::boolean)),
+    key("estimate_usage", Text("false"), |s, v| put(&mut s.estimate_usage, v, Value::boolean))
+        .option(),
     key("heal", Text("true"), |s, v| put(&mut s.heal, v, Value::boolean)),
     key("fetch_urls", Text("false"), |s, v| put(&mut s.fetch_urls, v, Value::boolean)),
     key("fetch_private_urls", Text("false"), |s, v| {

@@ -94,6 +94,22 @@ impl Config {
         )))
     }
 
+    /// What it is for `request`, where that has options of its own.
+    pub(crate) fn for_request(&self, request: &Request) -> Result<Option<Config>> {
+        let mut own = None;
+        for (name, value) in request.options() {
+            let own = own.get_or_insert_with(|| self.clone());
+            if let Some(key) = keys::common_key(name) {
+                key.set(&mut own.settings, self.provider, Some(value))?;
+            }
+        }
+        if let Some(own) = &mut own {
+            let added = std::mem::replace(&mut own.settings.headers, self.headers.clone());
+            added.iter().for_each(|(name, value)| own.settings.headers.put(name, value));
+        }
+        Ok(own)
+    }
+
     pub(crate) fn user_agent(&self) -> &str {
         self.user_agent.as_deref().unwrap_or(concat!("tolmach/", env!("CARGO_PKG_VERSION")))
     }
@@ -165,6 +181,25 @@ impl Config {
         let own = own.flat_map(|(key, value)| (key.secrets)(value));
         common.chain(own).flat_map(|secret| secret.forms()).collect()
     }
+}
+
+/// Whether a request may have a value of its own for `key`, and whether `value` is right.
+///
+/// # Errors
+/// [`ErrorKind::Argument`] otherwise; it says what would be right.
+pub(crate) fn check_option(key: &str, value: Option<&str>) -> Result<&'static str> {
+    let options = || keys::COMMON.iter().filter(|known| known.is_option);
+    let Some(known) = options().find(|known| known.name == key) else {
+        let names: Vec<&str> = options().map(|known| known.name).collect();
+        let why = match keys::common_key(key).is_some() {
+            true => "is the same for all requests of a client",
+            false => "is not an option of a request",
+        };
+        let names = names.join(", ");
+        return Err(argument(format!("{key:?} {why}; the options of a request are {names}")));
+    };
+    value.map_or(Ok(()), |value| known.check(value))?;
+    Ok(known.name)
 }
 
 #[cfg(test)]

@@ -11,9 +11,11 @@ use crate::request::Request;
 /// What to ask: OpenAI's chat request, which is translated for every provider. A session
 /// copies it, so it may be changed or freed afterwards.
 ///
-/// Functions: tolmach_request_new(), tolmach_request_from_json(), tolmach_request_message(),
-/// tolmach_request_attach(), tolmach_request_attach_url(), tolmach_request_tool_result(),
-/// tolmach_request_reply(), tolmach_request_set(), tolmach_request_json(),
+/// Functions: tolmach_request_new(), tolmach_request_from_json(), tolmach_request_clone(),
+/// tolmach_request_message(), tolmach_request_attach(), tolmach_request_attach_url(),
+/// tolmach_request_tool(), tolmach_request_tool_result(), tolmach_request_reply(),
+/// tolmach_request_count(), tolmach_request_truncate(), tolmach_request_set(),
+/// tolmach_request_set_string(), tolmach_request_option(), tolmach_request_json(),
 /// tolmach_request_free().
 pub struct tolmach_request {
     pub(super) request: Request,
@@ -78,6 +80,60 @@ pub unsafe extern "C" fn tolmach_request_from_json(
         let request = Request::from_json(caller.text("json", json, len)?)?;
         out_request.give(&caller, tolmach_request::new(request));
         Ok(TOLMACH_OK)
+    })
+}
+
+/// Makes a copy of a request, with its options. Neither of the two changes the other.
+///
+/// `out_request`: receives the copy to free.
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL; TOLMACH_E_NO_MEMORY.
+/// Blocks: no. Threads: any thread, while none changes `request`. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_request_clone(
+    request: *const tolmach_request,
+    out_request: *mut *mut tolmach_request,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let out_request = caller.output("out_request", out_request, std::ptr::null_mut())?;
+        let copy = caller.shared("request", request)?.request.copy()?;
+        out_request.give(&caller, tolmach_request::new(copy));
+        Ok(TOLMACH_OK)
+    })
+}
+
+/// How many messages a request has.
+///
+/// Returns: their number; 0 for NULL.
+/// Blocks: no. Threads: any thread, while none changes it. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_request_count(request: *const tolmach_request) -> usize {
+    // SAFETY: `request` keeps the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.value(0, || Some(caller.shared("request", request).ok()?.request.count()))
+}
+
+/// Removes the last messages, so that at most `count` remain. A program that notes
+/// tolmach_request_count() before a turn can undo the turn with it.
+///
+/// `count`: 0 removes all messages; where there are not more than `count`, nothing happens.
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL.
+/// Blocks: no. Threads: one thread at a time per request. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_request_truncate(
+    request: *mut tolmach_request,
+    count: usize,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        caller.exclusive("request", request)?.change(|request| {
+            request.truncate(count);
+            Ok(())
+        })
     })
 }
 
@@ -154,6 +210,39 @@ pub unsafe extern "C" fn tolmach_request_attach_url(
     })
 }
 
+/// Adds a tool that the model may call. A tool of the same name is replaced.
+///
+/// `name`: NUL-terminated; 1 to 128 of the letters a to z and A to Z, digits, "_", "-", "." and
+/// ":" (most providers take 64, and no "." or ":"). `description`: when and how to use it,
+/// NUL-terminated; NULL for none. `schema`, `len`: the JSON schema of its arguments, an
+/// object; `len` in bytes, or TOLMACH_NUL_TERMINATED; NULL for a tool without arguments.
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for a NULL request or name, another name, bad UTF-8,
+/// bad JSON, or where "tools" was set to something that is no array. On failure the request
+/// is as it was.
+/// Blocks: no. Threads: one thread at a time per request. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_request_tool(
+    request: *mut tolmach_request,
+    name: *const c_char,
+    description: *const c_char,
+    schema: *const c_char,
+    len: usize,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let request = caller.exclusive("request", request)?;
+        let name = caller.string("name", name)?;
+        let description = caller.optional_string("description", description)?;
+        let schema = match schema.is_null() {
+            true => None,
+            false => Some(caller.text("schema", schema, len)?),
+        };
+        request.change(|request| request.tool(name, description, schema))
+    })
+}
+
 /// Appends the result of a tool call.
 ///
 /// `call_id`: the id that came with the call. `text`, `len`: the result, as text or JSON;
@@ -201,6 +290,61 @@ pub unsafe extern "C" fn tolmach_request_set(
         let request = caller.exclusive("request", request)?;
         let (name, json) = (caller.string("name", name)?, caller.text("json", json, len)?);
         request.change(|request| request.set(name, json))
+    })
+}
+
+/// Sets a field of the request to a string, without quotes and escapes: "tool_choice" to
+/// "auto", "reasoning_effort" to "low". The last writer wins.
+///
+/// `name`: NUL-terminated. `text`, `len`: UTF-8; `len` in bytes, or TOLMACH_NUL_TERMINATED;
+/// may be empty.
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL (also with a length of 0), bad UTF-8, an
+/// empty name, or a field that is no string ("messages", "stream"). On failure the request is
+/// as it was.
+/// Blocks: no. Threads: one thread at a time per request. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_request_set_string(
+    request: *mut tolmach_request,
+    name: *const c_char,
+    text: *const c_char,
+    len: usize,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let request = caller.exclusive("request", request)?;
+        let (name, text) = (caller.string("name", name)?, caller.text("text", text, len)?);
+        request.change(|request| request.set_string(name, text))
+    })
+}
+
+/// Gives a key of the config another value for this request alone. It is never sent to the
+/// provider, and is not part of tolmach_request_json().
+///
+/// `key`: connect_timeout_ms, first_byte_timeout_ms, idle_timeout_ms, total_timeout_ms,
+/// max_retries, headers (added to those of the config), max_reply_bytes, queue_bytes,
+/// raw_chunks or estimate_usage; the other keys are the same for all requests of a client.
+/// `value`: as for tolmach_config_set(); NULL takes the key back to the config's value. Both
+/// are NUL-terminated and copied.
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, another key (the message lists
+/// these) or a wrong value (the message says what is right). On failure the request is as it
+/// was.
+/// Blocks: no. Threads: one thread at a time per request. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_request_option(
+    request: *mut tolmach_request,
+    key: *const c_char,
+    value: *const c_char,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let request = caller.exclusive("request", request)?;
+        let key = caller.string("key", key)?;
+        let value = caller.optional_string("value", value)?;
+        request.change(|request| request.option(key, value))
     })
 }
 

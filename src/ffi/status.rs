@@ -64,6 +64,27 @@ pub extern "C" fn tolmach_status_name(status: tolmach_status) -> *const c_char {
     name(status).as_ptr()
 }
 
+/// Whether the same call may succeed later, or from another place: no connection, a timeout, too
+/// many requests, a provider that failed, an answer that was cut. The library has already tried
+/// again as often as the config's max_retries says where nothing had been answered.
+///
+/// Returns: 1 if so; 0 if not, and for a status that is no error.
+/// Blocks: no. Threads: any thread. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn tolmach_status_is_transient(status: tolmach_status) -> i32 {
+    i32::from(matches!(
+        status,
+        TOLMACH_E_BUSY
+            | TOLMACH_E_TIMEOUT
+            | TOLMACH_E_DNS
+            | TOLMACH_E_CONNECT
+            | TOLMACH_E_RATE_LIMITED
+            | TOLMACH_E_SERVER
+            | TOLMACH_E_TRUNCATED
+            | TOLMACH_E_NO_MEMORY
+    ))
+}
+
 fn name(status: tolmach_status) -> &'static CStr {
     match status {
         TOLMACH_OK => c"TOLMACH_OK",

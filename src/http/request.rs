@@ -33,6 +33,8 @@ pub(crate) struct HttpRequest {
     pub(crate) is_foreign: bool,
     /// The server that named its URL, where one did.
     pub(crate) named_by: Option<String>,
+    /// It may be sent again where it may have reached the server.
+    pub(crate) resend: bool,
 }
 
 impl HttpRequest {
@@ -51,6 +53,7 @@ impl HttpRequest {
             is_credential: false,
             is_foreign: false,
             named_by: None,
+            resend: true,
         }
     }
 

@@ -18,6 +18,7 @@ use crate::attempt::Facts;
 use crate::cancel_token::CancelToken;
 use crate::chunk::{Chunk, ChunkKind};
 use crate::client::Client;
+use crate::config::Config;
 use crate::error::Result;
 use crate::panics;
 use crate::request::Request;
@@ -60,26 +61,24 @@ impl Session {
     /// [`ErrorKind::NoMemory`](crate::ErrorKind::NoMemory) when there is not enough to copy the
     /// request, or the system gives no thread or file descriptor.
     pub fn open(client: &Client, request: &Request) -> Result<Session> {
+        let own = client.config_for(request)?;
+        let config = own.as_ref().unwrap_or(client.config());
         let control = Control {
-            queue: Arc::new(Queue::new(client.config().queue_bytes)),
-            token: CancelToken::new(client.config().limits),
+            queue: Arc::new(Queue::new(config.queue_bytes)),
+            token: CancelToken::new(config.limits),
         };
+        let current = Current::new(config.max_reply_bytes);
         let place = interrupter::enter(&control)?;
         let facts = Facts::default();
         let worker = Worker {
             client: client.clone(),
             request: request.copy()?,
+            config: own,
             control: control.clone(),
             facts: facts.clone(),
         };
         thread::spawn("tolmach", move || worker.work())?;
-        Ok(Session {
-            control,
-            facts,
-            current: Current::new(client.config().max_reply_bytes),
-            over: None,
-            _place: place,
-        })
+        Ok(Session { control, facts, current, over: None, _place: place })
     }
 
     /// The next chunk, waited for up to `timeout`, or for ever without one.
@@ -154,6 +153,8 @@ impl Drop for Session {
 struct Worker {
     client: Client,
     request: Request,
+    /// Where it differs from that of the client.
+    config: Option<Config>,
     control: Control,
     facts: Facts,
 }
@@ -162,7 +163,9 @@ impl Worker {
     fn work(self) {
         let Control { queue, token, .. } = &self.control;
         let worked = panics::caught(|| {
-            let (outcome, call) = self.client.run(&self.request, token, &**queue, &self.facts);
+            let config = self.config.as_ref().unwrap_or(self.client.config());
+            let (outcome, call) =
+                self.client.run(&self.request, config, token, &**queue, &self.facts);
             // The program hears of the end first; the connection is put away after it.
             queue.finish(outcome);
             call.linger();

@@ -43,12 +43,10 @@ impl Agent {
         Agent(ureq::Agent::with_parts(config, connector, NoResolver))
     }
 
-    /// Sends `request` and waits for the head of its answer. `resend`: a request that may have
-    /// reached the server can be sent again.
+    /// Sends `request` and waits for the head of its answer.
     pub(super) fn ask(
         &self,
         request: &HttpRequest,
-        resend: bool,
         token: &Arc<CancelToken>,
     ) -> Result<(u16, Headers, Incoming)> {
         let mut message = http::Request::builder()
@@ -74,7 +72,7 @@ impl Agent {
             Err(error)
                 if current.used_kept_connection()
                     && is_lost(&error)
-                    && (resend || request.method == Method::Get || !current.has_sent()) =>
+                    && (request.resend || request.method == Method::Get || !current.has_sent()) =>
             {
                 self.run(message, request, false)
             }

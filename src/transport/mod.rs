@@ -41,8 +41,6 @@ pub(crate) struct Options {
     pub(crate) proxy: ProxyChoice,
     pub(crate) tls: TlsOptions,
     pub(crate) max_header_bytes: usize,
-    /// A request that may have reached the server can be sent again.
-    pub(crate) resend: bool,
     pub(crate) recording: RecordingChoice,
     /// Foreign requests may go to addresses that are not public.
     pub(crate) foreign_private: bool,
@@ -59,8 +57,6 @@ pub(crate) struct Transport {
     agent: Agent,
     /// For foreign requests.
     foreign: Agent,
-    /// A request that may have reached the server can be sent again.
-    resend: bool,
     recording: Recording,
     /// Of the proxies.
     secrets: Vec<Secret>,
@@ -81,7 +77,6 @@ impl Transport {
         Ok(Transport {
             agent: agent(tls.own, Reach::Any),
             foreign: agent(tls.anonymous, foreign),
-            resend: options.resend,
             recording: Recording::open(&options.recording)?,
             secrets,
         })
@@ -136,7 +131,7 @@ impl Transport {
         token: &Arc<CancelToken>,
     ) -> Result<HttpResponse> {
         let agent = if request.is_foreign { &self.foreign } else { &self.agent };
-        let answer = agent.ask(request, self.resend, token);
+        let answer = agent.ask(request, token);
         if let Some(track) = &mut track {
             match &answer {
                 Ok((status, headers, _)) => track.head(*status, headers)?,

@@ -48,7 +48,6 @@ fn options(proxy: ProxyChoice, tls: TlsOptions) -> Options {
         max_header_bytes: 64 * 1024,
         recording: RecordingChoice::default(),
         foreign_private: false,
-        resend: true,
     }
 }
 
@@ -446,10 +445,10 @@ fn a_request_that_may_have_been_processed_is_sent_again_only_where_that_is_allow
                 say(&mut stream, OK);
             }
         });
-        let options = Options { resend, ..options(ProxyChoice::Direct, tls_options()) };
-        let transport = Transport::new(options).unwrap();
+        let transport = direct();
         let url = format!("http://{address}/");
-        let request = HttpRequest { method, ..HttpRequest::post(&url, Headers::default(), vec![]) };
+        let request =
+            HttpRequest { method, resend, ..HttpRequest::post(&url, Headers::default(), vec![]) };
         assert_eq!(text(transport.send(&request, &CancelToken::new(limits())).unwrap()), "ok");
         let second = transport.send(&request, &CancelToken::new(limits()));
         assert_eq!(
@@ -474,9 +473,10 @@ fn a_kept_connection_that_closed_before_anything_was_sent_is_always_replaced() {
             close.send(()).unwrap();
         }
     });
-    let options = Options { resend: false, ..options(ProxyChoice::Direct, tls_options()) };
-    let transport = Transport::new(options).unwrap();
-    let request = HttpRequest::post(&format!("http://{address}/"), Headers::default(), vec![b'x']);
+    let transport = direct();
+    let url = format!("http://{address}/");
+    let request = HttpRequest::post(&url, Headers::default(), vec![b'x']);
+    let request = HttpRequest { resend: false, ..request };
     let ask = || text(transport.send(&request, &CancelToken::new(limits())).unwrap());
     assert_eq!(ask(), "ok");
     closed.recv_timeout(LONG).unwrap();
