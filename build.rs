@@ -27,6 +27,7 @@ fn main() {
         println!("cargo:rerun-if-changed={source}");
     }
     write_header(root);
+    write_help(root);
     name_the_abi();
 }
 
@@ -63,6 +64,43 @@ fn write_header(root: &Path) {
     {
         println!("cargo:warning=include/tolmach.h is out of date and cannot be written: {error}");
     }
+}
+
+/// What the header says of each key of a config, as a table for the library itself: the
+/// provider (none for all of them), the key, and the text.
+fn write_help(root: &Path) {
+    let source = fs::read_to_string(root.join("src/ffi/config.rs")).expect("src/ffi/config.rs");
+    let docs = source.lines().map_while(|line| match line.starts_with("pub struct") {
+        true => None,
+        false => Some(line.strip_prefix("///").map(|text| text.strip_prefix(' ').unwrap_or(text))),
+    });
+    let mut places: Vec<String> = Vec::new();
+    let mut items: Vec<(Vec<String>, Vec<String>, String)> = Vec::new();
+    for line in docs.flatten() {
+        if line.starts_with("Keys of ") || line.starts_with("Key of ") {
+            places = line.split('"').skip(1).step_by(2).map(str::to_owned).collect();
+            if places.is_empty() {
+                places.push(String::new());
+            }
+        } else if let Some((keys, text)) =
+            line.strip_prefix("- ").and_then(|line| line.split_once(": "))
+        {
+            let keys = keys.split(", ").map(str::to_owned).collect();
+            items.push((places.clone(), keys, text.to_owned()));
+        } else if let (Some(more), Some((_, _, text))) = (line.strip_prefix("  "), items.last_mut())
+        {
+            text.push(' ');
+            text.push_str(more);
+        }
+    }
+    let rows = items.iter().flat_map(|(places, keys, text)| {
+        let pairs = places.iter().flat_map(|place| keys.iter().map(move |key| (place, key)));
+        pairs.map(move |(place, key)| format!("    ({place:?}, {key:?}, {text:?}),\n"))
+    });
+    let table = rows.collect::<String>();
+    let out = Path::new(&env::var("OUT_DIR").expect("cargo sets it")).join("help.rs");
+    fs::write(out, format!("const HELP: &[(&str, &str, &str)] = &[\n{table}];\n"))
+        .expect("OUT_DIR can be written");
 }
 
 /// `program` as lines of the essay, which is a comment itself.

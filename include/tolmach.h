@@ -672,9 +672,93 @@ TOLMACH_API const tolmach_provider *tolmach_provider_find(const char *name);
  *
  * - cookie: sent as it is; none by default
  *
- * Functions: tolmach_config_new(), tolmach_config_set(), tolmach_config_free().
+ * Functions: tolmach_config_new(), tolmach_config_from_json(), tolmach_config_set(),
+ * tolmach_config_header(), tolmach_config_key_count(), tolmach_config_key_get(),
+ * tolmach_config_free().
  */
 typedef struct tolmach_config tolmach_config;
+
+/**
+ * What the values of a key are. The set is open: take a number you do not know for
+ * TOLMACH_KEY_TEXT.
+ */
+typedef int32_t tolmach_key_kind;
+
+/**
+ * A key that a config has, for settings pages, completion and checks. Belongs to the config
+ * it was asked of. May grow at its end in later versions.
+ */
+typedef struct tolmach_config_key {
+  /**
+   * Its name.
+   */
+  tolmach_str name;
+  /**
+   * What it is set to until it is set; empty for nothing.
+   */
+  tolmach_str default_value;
+  /**
+   * The values there are, with commas between, for TOLMACH_KEY_CHOICE; else empty.
+   */
+  tolmach_str choices;
+  /**
+   * What it means, in English: what this header says of it.
+   */
+  tolmach_str help;
+  /**
+   * What its values are.
+   */
+  tolmach_key_kind kind;
+  /**
+   * 1 where tolmach_request_option() can give it another value for one request, else 0.
+   */
+  int32_t is_option;
+} tolmach_config_key;
+
+/**
+ * Any text.
+ */
+#define TOLMACH_KEY_TEXT 1
+
+/**
+ * Text that is not to be shown, such as an API key.
+ */
+#define TOLMACH_KEY_SECRET 2
+
+/**
+ * An http or https URL.
+ */
+#define TOLMACH_KEY_URL 3
+
+/**
+ * The path of a file.
+ */
+#define TOLMACH_KEY_FILE 4
+
+/**
+ * A whole number, 0 or more.
+ */
+#define TOLMACH_KEY_NUMBER 5
+
+/**
+ * A number of milliseconds; -1 is no limit.
+ */
+#define TOLMACH_KEY_MILLISECONDS 6
+
+/**
+ * "true" or "false".
+ */
+#define TOLMACH_KEY_BOOLEAN 7
+
+/**
+ * A JSON object.
+ */
+#define TOLMACH_KEY_JSON 8
+
+/**
+ * One of the names in choices.
+ */
+#define TOLMACH_KEY_CHOICE 9
 
 /**
  * Makes a config with a provider's defaults.
@@ -690,6 +774,24 @@ tolmach_status tolmach_config_new(const char *provider,
                                   tolmach_error **error);
 
 /**
+ * Makes a config of JSON, such as a part of a program's own settings file.
+ *
+ * `json`, `len`: an object with "provider" and any keys of that provider; `len` in bytes, or
+ * TOLMACH_NUL_TERMINATED. Values are strings, as tolmach_config_set() takes them, or numbers,
+ * booleans and objects: {"provider":"openai","max_retries":3,"headers":{"X-Name":"value"}}.
+ * null is the default. `out_config`: receives the config to free.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, bad JSON, an unknown provider
+ * (the message lists those there are), or a wrong key or value (the message says what is
+ * right).
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_config_from_json(const char *json,
+                                        size_t len,
+                                        tolmach_config **out_config,
+                                        tolmach_error **error);
+
+/**
  * Sets a key.
  *
  * `key`, `value`: NUL-terminated, copied; a NULL value takes the key back to its default.
@@ -703,6 +805,40 @@ tolmach_status tolmach_config_set(tolmach_config *config,
                                   const char *key,
                                   const char *value,
                                   tolmach_error **error);
+
+/**
+ * Sets one header that is sent with every request, beside those of the key "headers". Setting
+ * that key afterwards replaces them all.
+ *
+ * `name`, `value`: NUL-terminated, copied; a NULL value removes the header.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, an invalid name or value, or a
+ * header that says how a request is sent (Content-Length and the like). On failure the config
+ * is as it was.
+ * Blocks: no. Threads: one thread at a time per config. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_config_header(tolmach_config *config,
+                                     const char *name,
+                                     const char *value,
+                                     tolmach_error **error);
+
+/**
+ * How many keys a config has: those of its provider, and those of every provider.
+ *
+ * Returns: their number; 0 for NULL.
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API size_t tolmach_config_key_count(const tolmach_config *config);
+
+/**
+ * The key at `index`, counted from 0. Those of the provider come first.
+ *
+ * Returns: the key, which lives as long as the config; NULL past the end, and for NULL.
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API
+const tolmach_config_key *tolmach_config_key_get(const tolmach_config *config,
+                                                        size_t index);
 
 /**
  * Frees a config. NULL is none. Clients made of it live on.

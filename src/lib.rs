@@ -82,7 +82,7 @@ pub use capabilities::Capabilities;
 pub use catalog::{Provider, all as providers, find as find_provider};
 pub use chunk::{Chunk, ChunkKind, Usage};
 pub use client::Client;
-pub use config::Config;
+pub use config::{Config, KeyInfo, KeyKind};
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub use dialects::quick;

@@ -73,3 +73,17 @@ fn requests_lose_no_memory() {
         program.run().passed();
     }
 }
+
+#[test]
+fn configs_come_from_json_with_single_headers_and_tell_their_keys() {
+    let outcome = c::program("settings").arg(Server::start(obey).url()).run().passed();
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
+    assert_eq!(lines, ["none of-json none", "added of-header none", "added none none"]);
+}
+
+#[test]
+fn configs_lose_no_memory() {
+    if let Some(program) = c::program("settings").under_valgrind() {
+        program.arg(Server::start(obey).url()).run().passed();
+    }
+}

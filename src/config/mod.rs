@@ -2,6 +2,7 @@
 //!
 //! [`keys`] says which keys there are.
 
+mod described;
 mod keys;
 mod limits;
 mod proxy;
@@ -26,6 +27,7 @@ use crate::secret::Secret;
 use settings::Settings;
 use values::argument;
 
+pub use described::{KeyInfo, KeyKind};
 pub(crate) use limits::Limits;
 pub(crate) use proxy::{Proxy, ProxyChoice, ProxyScheme};
 pub(crate) use recording::RecordingChoice;
@@ -92,6 +94,55 @@ impl Config {
             self.provider.name,
             keys.join(", ")
         )))
+    }
+
+    /// A config of JSON: an object with a "provider" and any of its keys. Their values are
+    /// strings as [`Config::set`] takes them, or numbers, booleans and objects; null is the
+    /// default.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`] when it is not JSON, names no provider, or has a wrong key or
+    /// value.
+    pub fn from_json(json: &str) -> Result<Config> {
+        const OBJECT: &str = "a config is a JSON object, such as {\"provider\":\"openai\"}";
+        crate::json::room_to_parse(json.as_bytes())?;
+        let fields = match serde_json::from_str(json) {
+            Ok(Value::Object(fields)) => fields,
+            Ok(_) => return Err(argument(OBJECT)),
+            Err(error) => return Err(argument(format!("{OBJECT}; this is not JSON: {error}"))),
+        };
+        let Some(provider) = fields.get("provider").and_then(Value::as_str) else {
+            return Err(argument("a config names its \"provider\", which is a string"));
+        };
+        let mut config = Config::new(provider)?;
+        for (key, value) in fields.iter().filter(|(key, _)| *key != "provider") {
+            let written = match value {
+                Value::String(text) => Some(text.clone()),
+                Value::Null => None,
+                value => Some(value.to_string()),
+            };
+            let written = written.map(Zeroizing::new);
+            config.set(key, written.as_ref().map(|text| text.as_str()))?;
+        }
+        Ok(config)
+    }
+
+    /// Sets one header that is sent with every request; `None` removes it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`] for an invalid name or value, or a header that the library
+    /// alone sets.
+    pub fn header(&mut self, name: &str, value: Option<&str>) -> Result<()> {
+        match value {
+            Some(value) => self.settings.headers.set(name, value)?,
+            None => self.settings.headers.remove(name),
+        }
+        Ok(())
+    }
+
+    /// The keys that it has, the provider's own first.
+    pub fn keys(&self) -> Vec<KeyInfo> {
+        described::all(self.provider)
     }
 
     /// What it is for `request`, where that has options of its own.
@@ -310,6 +361,17 @@ mod tests {
             let is_listed = catalog::all().iter().any(|it| it.keys.contains(&key.name));
             assert!(is_listed, "nobody has {}", key.name);
         }
+    }
+
+    #[test]
+    fn options_of_a_request_are_documented_with_it() {
+        let text = include_str!("../ffi/request.rs");
+        let (_, text) = text.split_once("Gives a key of the config another value").unwrap();
+        let (text, _) = text.split_once("unsafe").unwrap();
+        for key in keys::COMMON.iter().filter(|key| key.is_option) {
+            assert!(text.contains(key.name), "{}", key.name);
+        }
+        assert!(!text.contains("max_event_bytes"));
     }
 
     #[test]

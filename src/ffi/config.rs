@@ -1,8 +1,10 @@
 use std::ffi::c_char;
+use std::sync::OnceLock;
 
 use super::caller::Caller;
 use super::error::tolmach_error;
 use super::status::{TOLMACH_OK, tolmach_status};
+use super::text::{Text, tolmach_str};
 use crate::config::Config;
 use crate::memory;
 
@@ -120,9 +122,18 @@ use crate::memory;
 ///
 /// - cookie: sent as it is; none by default
 ///
-/// Functions: tolmach_config_new(), tolmach_config_set(), tolmach_config_free().
+/// Functions: tolmach_config_new(), tolmach_config_from_json(), tolmach_config_set(),
+/// tolmach_config_header(), tolmach_config_key_count(), tolmach_config_key_get(),
+/// tolmach_config_free().
 pub struct tolmach_config {
     pub(super) config: Config,
+    keys: OnceLock<Keys>,
+}
+
+impl tolmach_config {
+    fn new(config: Config) -> tolmach_config {
+        tolmach_config { config, keys: OnceLock::new() }
+    }
 }
 
 /// Makes a config with a provider's defaults.
@@ -142,7 +153,34 @@ pub unsafe extern "C" fn tolmach_config_new(
     caller.call(error, || {
         let out_config = caller.output("out_config", out_config, std::ptr::null_mut())?;
         let config = Config::new(caller.string("provider", provider)?)?;
-        out_config.give(&caller, tolmach_config { config });
+        out_config.give(&caller, tolmach_config::new(config));
+        Ok(TOLMACH_OK)
+    })
+}
+
+/// Makes a config of JSON, such as a part of a program's own settings file.
+///
+/// `json`, `len`: an object with "provider" and any keys of that provider; `len` in bytes, or
+/// TOLMACH_NUL_TERMINATED. Values are strings, as tolmach_config_set() takes them, or numbers,
+/// booleans and objects: {"provider":"openai","max_retries":3,"headers":{"X-Name":"value"}}.
+/// null is the default. `out_config`: receives the config to free.
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, bad JSON, an unknown provider
+/// (the message lists those there are), or a wrong key or value (the message says what is
+/// right).
+/// Blocks: no. Threads: any thread. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_config_from_json(
+    json: *const c_char,
+    len: usize,
+    out_config: *mut *mut tolmach_config,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let out_config = caller.output("out_config", out_config, std::ptr::null_mut())?;
+        let config = Config::from_json(caller.text("json", json, len)?)?;
+        out_config.give(&caller, tolmach_config::new(config));
         Ok(TOLMACH_OK)
     })
 }
@@ -171,6 +209,136 @@ pub unsafe extern "C" fn tolmach_config_set(
         memory::room_for(value.map_or(0, str::len).saturating_mul(4))?;
         config.config.set(key, value)?;
         Ok(TOLMACH_OK)
+    })
+}
+
+/// Sets one header that is sent with every request, beside those of the key "headers". Setting
+/// that key afterwards replaces them all.
+///
+/// `name`, `value`: NUL-terminated, copied; a NULL value removes the header.
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, an invalid name or value, or a
+/// header that says how a request is sent (Content-Length and the like). On failure the config
+/// is as it was.
+/// Blocks: no. Threads: one thread at a time per config. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_config_header(
+    config: *mut tolmach_config,
+    name: *const c_char,
+    value: *const c_char,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let config = caller.exclusive("config", config)?;
+        let name = caller.string("name", name)?;
+        config.config.header(name, caller.optional_string("value", value)?)?;
+        Ok(TOLMACH_OK)
+    })
+}
+
+/// What the values of a key are. The set is open: take a number you do not know for
+/// TOLMACH_KEY_TEXT.
+pub type tolmach_key_kind = i32;
+
+/// Any text.
+pub const TOLMACH_KEY_TEXT: tolmach_key_kind = 1;
+/// Text that is not to be shown, such as an API key.
+pub const TOLMACH_KEY_SECRET: tolmach_key_kind = 2;
+/// An http or https URL.
+pub const TOLMACH_KEY_URL: tolmach_key_kind = 3;
+/// The path of a file.
+pub const TOLMACH_KEY_FILE: tolmach_key_kind = 4;
+/// A whole number, 0 or more.
+pub const TOLMACH_KEY_NUMBER: tolmach_key_kind = 5;
+/// A number of milliseconds; -1 is no limit.
+pub const TOLMACH_KEY_MILLISECONDS: tolmach_key_kind = 6;
+/// "true" or "false".
+pub const TOLMACH_KEY_BOOLEAN: tolmach_key_kind = 7;
+/// A JSON object.
+pub const TOLMACH_KEY_JSON: tolmach_key_kind = 8;
+/// One of the names in choices.
+pub const TOLMACH_KEY_CHOICE: tolmach_key_kind = 9;
+
+/// A key that a config has, for settings pages, completion and checks. Belongs to the config
+/// it was asked of. May grow at its end in later versions.
+#[repr(C)]
+pub struct tolmach_config_key {
+    /// Its name.
+    pub name: tolmach_str,
+    /// What it is set to until it is set; empty for nothing.
+    pub default_value: tolmach_str,
+    /// The values there are, with commas between, for TOLMACH_KEY_CHOICE; else empty.
+    pub choices: tolmach_str,
+    /// What it means, in English: what this header says of it.
+    pub help: tolmach_str,
+    /// What its values are.
+    pub kind: tolmach_key_kind,
+    /// 1 where tolmach_request_option() can give it another value for one request, else 0.
+    pub is_option: i32,
+}
+
+/// What the keys of a config point to.
+struct Keys {
+    views: Vec<tolmach_config_key>,
+    _texts: Vec<Text>,
+}
+
+// SAFETY: the views point into the texts beside them, and neither ever changes.
+unsafe impl Send for Keys {}
+// SAFETY: as above.
+unsafe impl Sync for Keys {}
+
+impl Keys {
+    fn of(config: &Config) -> Keys {
+        let mut texts = Vec::new();
+        let mut keep = |text: &str| {
+            let text = Text::new(text);
+            let view = text.as_str();
+            texts.push(text);
+            view
+        };
+        let views = config.keys().into_iter().map(|key| tolmach_config_key {
+            name: keep(key.name),
+            default_value: keep(key.default),
+            choices: keep(&key.choices.join(",")),
+            help: keep(key.help),
+            kind: key.kind as tolmach_key_kind,
+            is_option: i32::from(key.is_option),
+        });
+        Keys { views: views.collect(), _texts: texts }
+    }
+}
+
+/// How many keys a config has: those of its provider, and those of every provider.
+///
+/// Returns: their number; 0 for NULL.
+/// Blocks: no. Threads: any thread. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_config_key_count(config: *const tolmach_config) -> usize {
+    // SAFETY: `config` keeps the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.value(0, || {
+        let config = caller.shared("config", config).ok()?;
+        Some(config.keys.get_or_init(|| Keys::of(&config.config)).views.len())
+    })
+}
+
+/// The key at `index`, counted from 0. Those of the provider come first.
+///
+/// Returns: the key, which lives as long as the config; NULL past the end, and for NULL.
+/// Blocks: no. Threads: any thread. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_config_key_get(
+    config: *const tolmach_config,
+    index: usize,
+) -> *const tolmach_config_key {
+    // SAFETY: `config` keeps the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.value(std::ptr::null(), || {
+        let config = caller.shared("config", config).ok()?;
+        let keys = config.keys.get_or_init(|| Keys::of(&config.config));
+        keys.views.get(index).map(std::ptr::from_ref)
     })
 }
 

@@ -69,6 +69,11 @@ impl Headers {
         }
     }
 
+    /// Removes a header of that name, in any case.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.0.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+    }
+
     /// Adds a line as it came.
     pub(crate) fn push(&mut self, name: &str, value: &str) {
         self.0.push((name.to_owned(), Zeroizing::new(value.to_owned())));
