@@ -25,3 +25,47 @@ mod caller;
 mod cancellation;
 mod process;
 mod stack;
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use std::mem::offset_of;
+
+    use super::chunk::{tolmach_chunk, tolmach_usage};
+    use super::client::tolmach_model;
+    use super::config::tolmach_config_key;
+    use super::provider::tolmach_provider;
+    use super::session::tolmach_session_info;
+    use super::text::tolmach_str;
+
+    /// The lines of `abi/` that are about a struct, as the Rust compiler lays it out.
+    macro_rules! layout {
+        ($lines:ident, $name:ident: $($field:ident)*) => {
+            $lines.push(format!("size {} {}", stringify!($name), size_of::<$name>()));
+            $($lines.push(format!(
+                "field {}.{} at {} of ", stringify!($name), stringify!($field), offset_of!($name, $field)
+            ));)*
+        };
+    }
+
+    #[test]
+    fn structs_have_the_layout_that_c_programs_see() {
+        let mut lines: Vec<String> = Vec::new();
+        layout!(lines, tolmach_str: ptr len);
+        layout!(lines, tolmach_usage: input output total cached_input reasoning cache_write);
+        layout!(lines, tolmach_chunk: kind choice index flags text id name mime bytes bytes_len usage);
+        layout!(lines, tolmach_session_info: attempts changed request_id model);
+        layout!(lines, tolmach_model: id owner json context_length capabilities);
+        layout!(lines, tolmach_config_key: name default_value choices help kind is_option);
+        layout!(
+            lines,
+            tolmach_provider: name label url base_url default_model api_key_env capabilities
+        );
+        let recorded = include_str!(concat!("../../abi/", env!("CARGO_PKG_VERSION"), ".txt"));
+        let seen = |line: &&str| line.starts_with("size ") || line.starts_with("field ");
+        let recorded: Vec<&str> = recorded.lines().filter(seen).collect();
+        assert_eq!(recorded.len(), lines.len());
+        for line in &lines {
+            assert!(recorded.iter().any(|known| known.starts_with(line)), "{line}");
+        }
+    }
+}
