@@ -109,16 +109,14 @@ impl Inbound {
         }
         // The rest may take hours.
         (*early, *taken) = (Vec::new(), 0);
-        while let Some(most) = framing.left() {
+        while !framing.is_over() {
             framing.check().map_err(|wrong| io::Error::other(wrong.at(&self.place)))?;
-            let most = buffer.len().min(most);
-            let space = buffer.get_mut(..most).unwrap_or_default();
-            let count = receive(space)?;
+            let count = receive(buffer)?;
             if count == 0 {
                 framing.connection_ended()?;
                 break;
             }
-            let fresh = space.get_mut(..count).unwrap_or_default();
+            let fresh = buffer.get_mut(..count).unwrap_or_default();
             let kept = framing.strip(fresh, self.max_header_bytes);
             if kept > 0 {
                 return Ok(kept);
@@ -131,22 +129,15 @@ impl Inbound {
     pub(super) fn is_whole(&self) -> bool {
         match &self.state {
             State::Head { .. } | State::Body { framing: Body::Exceeded, .. } => false,
-            State::Body { framing, early, taken } => {
-                framing.left().is_none() && early.len() == *taken
-            }
+            State::Body { framing, early, taken } => framing.is_over() && early.len() == *taken,
         }
     }
 }
 
 impl Body {
-    /// How much may be read at once; `None` at its end. What comes after a length is not to be
-    /// taken for a part of it.
-    fn left(&self) -> Option<usize> {
-        match self {
-            Body::Length(0) | Body::Chunks(Chunks { at: At::Over, .. }) | Body::Exceeded => None,
-            Body::Length(left) => Some(usize::try_from(*left).unwrap_or(usize::MAX)),
-            Body::Chunks(_) | Body::Rest => Some(usize::MAX),
-        }
+    fn is_over(&self) -> bool {
+        matches!(self, Body::Length(0) | Body::Exceeded)
+            || matches!(self, Body::Chunks(chunks) if chunks.at == At::Over)
     }
 
     /// What is wrong with it, once all that came before that has been taken.
@@ -169,7 +160,7 @@ impl Body {
             Body::Rest => (bytes.len(), bytes.len()),
             Body::Exceeded => (0, 0),
         };
-        if taken < bytes.len() && self.left().is_none() {
+        if taken < bytes.len() && self.is_over() {
             *self = Body::Exceeded;
         }
         kept

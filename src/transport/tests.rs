@@ -1087,6 +1087,40 @@ fn read_that_is_stopped_before_it_waits_can_be_done_again() {
 }
 
 #[test]
+fn read_that_is_stopped_before_it_waits_is_not_recorded_as_a_failure_of_the_server() {
+    let (closed, _closing) = mpsc::channel();
+    let address = serve(move |_, mut stream| {
+        head(&mut stream);
+        say(&mut stream, &format!("{CHUNKED}2\r\nok\r\n"));
+        hold(&mut stream, &closed);
+    });
+    let name = format!("tolmach-stopped-{}", std::process::id());
+    let file = std::env::temp_dir().join(name);
+    let recording = RecordingChoice { record: Some(file.clone()), ..RecordingChoice::default() };
+    let options = Options { recording, ..options(ProxyChoice::Direct, tls_options()) };
+    let transport = Transport::new(options).unwrap();
+    let url = format!("http://{address}/");
+    let mut body = transport.send(&get(&url), &CancelToken::new(limits())).unwrap().body;
+    let mut text = Vec::new();
+    let stopped = loop {
+        let mut buffer = [0; 64];
+        let read = body.read_with(&mut buffer, &mut || match &*text {
+            b"ok" => Err(Error::new(ErrorKind::NoMemory, "no memory")),
+            _ => Ok(()),
+        });
+        match read {
+            Ok(count) => text.extend_from_slice(&buffer[..count]),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(stopped.kind(), ErrorKind::NoMemory);
+    drop((body, transport));
+    let recorded = std::fs::read_to_string(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert!(recorded.contains("ok") && !recorded.contains("failed"), "{recorded}");
+}
+
+#[test]
 fn cancel_amid_the_body_over_tls() {
     let (pem, _, config) = certificate();
     let (closed, _closing) = mpsc::channel();
