@@ -89,7 +89,8 @@ fn bounds() -> Option<(usize, usize)> {
 #[cfg(not(target_os = "linux"))]
 pub(super) fn give_back() {}
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::hint::black_box;
 
