@@ -17,7 +17,7 @@ pub const CJSON: &str = "libcurl + cJSON";
 /// A program that reads an answer: it is told how, and from which URL.
 pub struct Program {
     pub name: &'static str,
-    /// How it is called; why not, if it is missing.
+    /// The program and its first arguments; why there is none, if it is missing.
     pub call: Result<Vec<PathBuf>, String>,
     /// A flood of a million chunks is this many times shorter for it.
     pub slower: usize,
@@ -27,8 +27,8 @@ pub struct Programs {
     pub all: Vec<Program>,
     pub target: PathBuf,
     pub server: Server,
-    // Its standard input ends with this program, and so does it.
-    _serving: Child,
+    /// Its standard input ends with this program, and so does it.
+    serving: Child,
 }
 
 /// What a program says of its run: numbers by name.
@@ -54,24 +54,24 @@ fn target() -> PathBuf {
     here.ancestors().nth(3).unwrap().join("peers")
 }
 
-/// Runs a command to its end; its last words if it fails.
-fn run<S: AsRef<OsStr>>(command: &[S]) -> Result<(), String> {
-    run_in(command, root())
-}
-
-fn run_in<S: AsRef<OsStr>>(command: &[S], folder: &Path) -> Result<(), String> {
-    let program = command[0].as_ref();
-    let out = Command::new(program)
+/// Runs a command in a folder to its end; its standard output, or what went wrong.
+fn run<S: AsRef<OsStr>>(command: &[S], folder: &Path) -> Result<String, String> {
+    let program = Path::new(&command[0]).display();
+    let out = Command::new(&command[0])
         .args(&command[1..])
         .current_dir(folder)
         .output()
-        .map_err(|error| format!("{}: {error}", program.display()))?;
+        .map_err(|error| format!("{program}: {error}"))?;
     if out.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&out.stdout).into_owned());
     }
     let words = String::from_utf8_lossy(&out.stderr);
     let line = words.lines().find(|line| line.contains("error")).unwrap_or("").trim();
-    Err(format!("{} failed: {line}", Path::new(program).display()))
+    Err(format!("{program} failed: {line}"))
+}
+
+fn cargo() -> String {
+    std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
 }
 
 /// Compiles a program in C or C++.
@@ -86,25 +86,27 @@ fn compile(
     let mut command = vec![compiler, "-O3", "-Wall", "-Wextra", "-o"];
     command.extend([out.to_str().unwrap(), source.to_str().unwrap()]);
     command.extend(flags);
-    run(&command)?;
+    run(&command, root())?;
     Ok(vec![out])
 }
 
 /// Builds the optimised shared library, and gives it its names.
 fn library(target: &Path) -> Result<PathBuf, String> {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let release = target.parent().unwrap();
     eprintln!("building the shared library");
-    run(&[
-        cargo.as_str(),
-        "rustc",
-        "--release",
-        "--lib",
-        "--crate-type",
-        "cdylib",
-        "--target-dir",
-        release.to_str().unwrap(),
-    ])?;
+    run(
+        &[
+            cargo().as_str(),
+            "rustc",
+            "--release",
+            "--lib",
+            "--crate-type",
+            "cdylib",
+            "--target-dir",
+            release.to_str().unwrap(),
+        ],
+        root(),
+    )?;
     let folder = target.join("lib");
     fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     let library = folder.join("libtolmach.so");
@@ -175,7 +177,7 @@ impl Programs {
         }
         let (serving, server) = serve();
         fs::write(target.join("certificate.pem"), &server.certificate).unwrap();
-        Programs { all, target, server, _serving: serving }
+        Programs { all, target, server, serving }
     }
 
     pub fn named(&self, name: &str) -> Option<&Program> {
@@ -189,6 +191,9 @@ impl Program {
         let call = self.call.as_ref().ok()?;
         let mut command = Command::new(&call[0]);
         command.args(&call[1..]).args(args);
+        if self.name == TOLMACH && args.len() == 2 {
+            command.args(["openai", "api_key=key"]);
+        }
         if let Some(preload) = preload {
             command.env("LD_PRELOAD", preload);
         }
@@ -208,7 +213,7 @@ pub fn sample(command: &mut Command) -> Result<Sample, String> {
     let report = String::from_utf8_lossy(&out.stdout);
     if !out.status.success() {
         let words = String::from_utf8_lossy(&out.stderr);
-        return Err(format!("{}: {}", out.status, words.lines().last().unwrap_or("")));
+        return Err(format!("{}: {}", out.status, words.lines().last().unwrap_or_default()));
     }
     let numbers = report.split_whitespace().filter_map(|pair| {
         let (name, number) = pair.split_once('=')?;
@@ -246,14 +251,123 @@ fn serve() -> (Child, Server) {
 
 impl Drop for Programs {
     fn drop(&mut self) {
-        drop(self._serving.stdin.take());
-        let _ = self._serving.wait();
+        drop(self.serving.stdin.take());
+        let _ = self.serving.wait();
     }
 }
 
-/// The peers that have to be fetched first: what `install` has built, or that it is missing.
-fn installed(_target: &Path) -> Vec<Program> {
-    Vec::new()
+/// The peers that `install` fetches and builds, and what runs each.
+fn installed(target: &Path) -> Vec<Program> {
+    let missing = || "not installed: cargo bench --bench peers -- --install".to_owned();
+    let present = |call: Vec<PathBuf>| {
+        if call.iter().all(|part| part.exists()) { Ok(call) } else { Err(missing()) }
+    };
+    let node = target.join("openai-node");
+    let python = target.join("openai-python");
+    let rust = target.join("build/release");
+    let library = |name: &str, library: &str| {
+        let headers = target.join(format!("{name}.headers"));
+        if !headers.exists() {
+            return Err(missing());
+        }
+        let include = format!("-I{}", fs::read_to_string(headers).unwrap_or_default());
+        let folder = rust.to_str().unwrap();
+        let (search, path) = (format!("-L{folder}"), format!("-Wl,-rpath,{folder}"));
+        compile(
+            "cc",
+            &format!("{name}/main.c"),
+            name,
+            &[&include, &search, &path, library, "-lcjson"],
+        )
+    };
+    let program = |name, slower, call| Program { name, call, slower };
+    vec![
+        program("async-openai", 4, present(vec![rust.join("peer-async-openai")])),
+        program("openai-go", 8, present(vec![target.join("openai-go")])),
+        program(
+            "openai-node",
+            20,
+            present(vec![node.join("node_modules/openai"), node.join("main.js")])
+                .map(|call| vec!["node".into(), call[1].clone()]),
+        ),
+        program(
+            "openai-python",
+            50,
+            present(vec![python.join("bin/python"), here().join("openai-python/main.py")]),
+        ),
+        program("aimux-ffi", 8, library("aimux-ffi", "-lpeer_aimux_ffi")),
+        program("liter-llm-ffi", 8, library("liter-llm-ffi", "-lpeer_liter_llm_ffi")),
+    ]
 }
 
-pub fn install() {}
+type Step = fn(&Path) -> Result<(), String>;
+
+/// Fetches the peers from their registries, and builds them.
+pub fn install() {
+    let target = target();
+    fs::create_dir_all(&target).unwrap();
+    let steps: [(&str, Step); 4] = [
+        ("async-openai, aimux-ffi, liter-llm-ffi", install_crates),
+        ("openai-go", install_go),
+        ("openai-node", install_node),
+        ("openai-python", install_python),
+    ];
+    for (name, step) in steps {
+        eprintln!("installing {name}");
+        if let Err(error) = step(&target) {
+            eprintln!("{name}: {error}");
+        }
+    }
+}
+
+fn install_crates(target: &Path) -> Result<(), String> {
+    let build = target.join("build");
+    for name in ["async-openai", "aimux-ffi", "liter-llm-ffi"] {
+        let folder = here().join(name);
+        let cargo = cargo();
+        let build = build.to_str().unwrap();
+        run(&[&cargo, "build", "--release", "--locked", "--target-dir", build], &folder)?;
+        if name == "async-openai" {
+            continue;
+        }
+        // Where the crate's header is.
+        let metadata = run(&[&cargo, "metadata", "--locked", "--format-version", "1"], &folder)?;
+        let metadata: serde_json::Value =
+            serde_json::from_str(&metadata).map_err(|error| error.to_string())?;
+        let packages = metadata["packages"].as_array().into_iter().flatten();
+        let manifest = packages
+            .filter(|package| package["name"] == name)
+            .find_map(|package| package["manifest_path"].as_str())
+            .ok_or("the crate is not among the packages")?;
+        let package = Path::new(manifest).parent().unwrap();
+        let include = package.join("include");
+        let headers = if include.exists() { include } else { package.to_owned() };
+        fs::write(target.join(format!("{name}.headers")), headers.to_str().unwrap())
+            .map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+fn install_go(target: &Path) -> Result<(), String> {
+    let out = target.join("openai-go");
+    run(&["go", "build", "-o", out.to_str().unwrap(), "."], &here().join("openai-go")).map(drop)
+}
+
+fn install_node(target: &Path) -> Result<(), String> {
+    let folder = target.join("openai-node");
+    fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    for file in ["package.json", "package-lock.json", "main.js"] {
+        fs::copy(here().join("openai-node").join(file), folder.join(file))
+            .map_err(|error| format!("{file}: {error}"))?;
+    }
+    run(&["npm", "ci", "--no-audit", "--no-fund"], &folder).map(drop)
+}
+
+fn install_python(target: &Path) -> Result<(), String> {
+    let folder = target.join("openai-python");
+    run(&["python3", "-m", "venv", folder.to_str().unwrap()], target)?;
+    let pip = folder.join("bin/pip");
+    let requirements = here().join("openai-python/requirements.txt");
+    run(&[pip.as_os_str(), "install".as_ref(), "-r".as_ref(), requirements.as_os_str()], target)
+        .map(drop)
+}

@@ -16,6 +16,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::time::{ClockId, clock_gettime};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::PrivatePkcs8KeyDer;
@@ -24,7 +25,6 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use crate::streams::{self, BLOCK, Stream};
 
 /// The server's addresses, and the certificate of the one with TLS.
-#[derive(Clone)]
 pub struct Server {
     pub plain: String,
     pub tls: String,
@@ -33,6 +33,8 @@ pub struct Server {
 
 /// Serves until standard input ends. Prints the ports and the certificate first.
 pub fn run() {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
     let plain = TcpListener::bind("127.0.0.1:0").unwrap();
     let tls = TcpListener::bind("127.0.0.1:0").unwrap();
     let key = KeyPair::generate().unwrap();

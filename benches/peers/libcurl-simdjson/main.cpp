@@ -1,9 +1,12 @@
 // flood|paced URL: reads an answer by libcurl and simdjson.
-#include "../measure.h"
+// idle|rate URL SESSIONS: reads many at once, by libcurl's multi interface. idle: what a
+// session holds after its first text. rate: reads all to their ends.
+#include "../many.h"
 
 #include <curl/curl.h>
 #include <simdjson.h>
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,14 +18,15 @@ namespace {
 
 struct Reader {
   measure *m;
-  CURL *curl = nullptr;
-  simdjson::ondemand::parser parser;
+  simdjson::ondemand::parser &parser;
   // The bytes that are not read yet: data[begin..end), with room for simdjson behind them.
-  std::vector<char> data = std::vector<char>(64 * 1024);
+  std::vector<char> data;
   size_t begin = 0, end = 0;
   size_t reasoning = 0, arguments = 0;
   bool done = false, finished = false;
   std::string error;
+
+  Reader(measure *m, simdjson::ondemand::parser &parser, size_t room) : m(m), parser(parser), data(room) {}
 
   void failed(std::string_view why) {
     if (error.empty()) error = why;
@@ -119,32 +123,81 @@ size_t on_body(char *bytes, size_t, size_t len, void *user) {
   return reader->error.empty() ? len : 0;
 }
 
-}  // namespace
-
-int main(int argc, char **argv) {
-  if (argc < 3) fail("usage: libcurl-simdjson flood|paced URL");
-  measure m;
-  measure_start(&m, argv[1]);
-  curl_global_init(CURL_GLOBAL_DEFAULT);
-  Reader reader;
-  reader.m = &m;
+// A request for the answer at `url` that `reader` reads.
+CURL *request(const std::string &url, const curl_slist *headers, Reader *reader) {
   CURL *curl = curl_easy_init();
-  std::string url = std::string(argv[2]) + "/chat/completions";
-  curl_slist *headers = curl_slist_append(nullptr, "Content-Type: application/json");
-  headers = curl_slist_append(headers, "Accept: text/event-stream");
-  headers = curl_slist_append(headers, "Authorization: Bearer key");
-  curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
+  curl_easy_setopt(curl, CURLOPT_URL, (url + "/chat/completions").c_str());
   curl_easy_setopt(curl, CURLOPT_PROXY, "");
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
   curl_easy_setopt(curl, CURLOPT_POSTFIELDS,
                    R"({"model":"m","messages":[{"role":"user","content":"Hello"}],"stream":true})");
   curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
-  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reader);
-  CURLcode code = curl_easy_perform(curl);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, reader);
+  return curl;
+}
+
+void finish(CURLcode code, const Reader &reader) {
   if (!reader.error.empty()) fail(reader.error.c_str());
   if (code != CURLE_OK) fail(curl_easy_strerror(code));
   if (!reader.done || !reader.finished) fail("the answer stopped before its end");
+}
+
+void many(bool idle, const std::string &url, int count, const curl_slist *headers) {
+  measure m;
+  simdjson::ondemand::parser parser;
+  std::vector<std::unique_ptr<Reader>> readers;
+  CURLM *multi = curl_multi_init();
+  auto add = [&] {
+    readers.push_back(std::make_unique<Reader>(&m, parser, 0));
+    curl_multi_add_handle(multi, request(url, headers, readers.back().get()));
+  };
+  // Runs until there are so many chunks, or no more answers.
+  auto run = [&](uint64_t chunks) {
+    int running = 1;
+    while (running > 0 && m.chunks < chunks) {
+      if (curl_multi_perform(multi, &running) != CURLM_OK) fail("curl_multi_perform");
+      if (running > 0 && m.chunks < chunks) curl_multi_poll(multi, nullptr, 0, 1000, nullptr);
+    }
+  };
+  measure_start(&m, idle ? "flood" : "paced");
+  if (idle) {
+    // What the first request of a process costs is no request's own. An answer begins with
+    // a chunk without text.
+    add();
+    run(2);
+    held before = held_now();
+    for (int i = 0; i < count; i++) add();
+    run(2 * (static_cast<uint64_t>(count) + 1));
+    held_report(before, count);
+    return;
+  }
+  for (int i = 0; i < count; i++) add();
+  run(UINT64_MAX);
+  for (const auto &reader : readers) finish(CURLE_OK, *reader);
+  measure_end(&m);
+}
+
+}  // namespace
+
+int main(int argc, char **argv) {
+  if (argc < 3) fail("usage: libcurl-simdjson flood|paced URL | idle|rate URL SESSIONS");
+  std::string mode = argv[1];
+  measure m;
+  measure_start(&m, argv[1]);
+  curl_global_init(CURL_GLOBAL_DEFAULT);
+  curl_slist *headers = curl_slist_append(nullptr, "Content-Type: application/json");
+  headers = curl_slist_append(headers, "Accept: text/event-stream");
+  headers = curl_slist_append(headers, "Authorization: Bearer key");
+  if (argc > 3) {
+    more_descriptors();
+    many(mode == "idle", argv[2], atoi(argv[3]), headers);
+    return 0;
+  }
+  simdjson::ondemand::parser parser;
+  Reader reader(&m, parser, 64 * 1024);
+  CURL *curl = request(argv[2], headers, &reader);
+  finish(curl_easy_perform(curl), reader);
   curl_slist_free_all(headers);
   curl_easy_cleanup(curl);
   measure_end(&m);

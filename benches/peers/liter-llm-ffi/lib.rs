@@ -1,0 +1,1 @@
+pub use liter_llm_ffi::*;
