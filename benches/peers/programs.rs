@@ -93,6 +93,15 @@ fn compile(
 /// Builds the optimised shared library, and gives it its names.
 fn library(target: &Path) -> Result<PathBuf, String> {
     let release = target.parent().unwrap();
+    let folder = target.join("lib");
+    fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    let library = folder.join("libtolmach.so");
+    // Cargo builds the library for this program as well, with all its crate types and so
+    // without LTO, under the same name. It notices a file that is gone, not one replaced.
+    let built = release.join("release/deps/libtolmach.so");
+    if fs::read(&built).ok() != fs::read(&library).ok() {
+        let _ = fs::remove_file(&built);
+    }
     eprintln!("building the shared library");
     run(
         &[
@@ -107,11 +116,8 @@ fn library(target: &Path) -> Result<PathBuf, String> {
         ],
         root(),
     )?;
-    let folder = target.join("lib");
-    fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    let library = folder.join("libtolmach.so");
     for path in [&library, &folder.join("libtolmach.so.0")] {
-        fs::copy(release.join("release/libtolmach.so"), path).map_err(|error| error.to_string())?;
+        fs::copy(&built, path).map_err(|error| error.to_string())?;
     }
     Ok(library)
 }
