@@ -149,3 +149,12 @@ fn many_sessions_at_once_do_not_meet_and_log_no_secrets() {
     c::program("crowd").arg(server.url()).arg("50").run().passed();
     assert_eq!(server.requests().len(), 50);
 }
+
+#[test]
+fn reply_asked_for_during_polls_is_what_was_polled() {
+    const TEXTS: usize = 1000;
+    let texts: Vec<String> = (0..TEXTS).map(|number| format!("{number},")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let server = Server::answering("text/event-stream", openai::stream(&texts));
+    c::program("meanwhile").arg(server.url()).arg(TEXTS.to_string()).run().passed();
+}

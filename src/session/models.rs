@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use loom::model::Builder;
+use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 use serde_json::Value;
@@ -163,29 +164,35 @@ fn reply_asked_for_during_polls_is_what_was_polled() {
         let mut both = batch("a");
         both.push(&Chunk { text: "b", ..Chunk::new(ChunkKind::Text) }).unwrap();
         queue.deliver(&mut both).unwrap();
-        queue.deliver(&mut batch("")).unwrap();
         let mut current = Current::new(1000);
         let replies = current.replies().clone();
-        let asker = thread::spawn(move || {
-            let said = [replies.to_json().unwrap(), replies.to_json().unwrap()];
-            said.map(|said| content(&said))
-        });
+        // How many polls have begun.
+        let begun = Arc::new(AtomicUsize::new(0));
+        let asker = {
+            let begun = Arc::clone(&begun);
+            thread::spawn(move || {
+                let said = content(&replies.to_json().unwrap());
+                assert!(said.len() <= begun.load(Ordering::SeqCst), "{said:?} is too early");
+                said
+            })
+        };
         let mut seen = String::new();
-        for text in ["c", "d", ""] {
+        for more in ["c", "d", ""] {
             let taken = current.exchange(|batch| queue.take(batch, Some(Instant::now()))).unwrap();
-            while matches!(taken, Taken::Chunks) && !current.is_done() {
+            assert!(matches!(taken, Taken::Chunks));
+            while !current.is_done() {
+                begun.fetch_add(1, Ordering::SeqCst);
                 current.advance();
                 seen.push_str(current.chunk().unwrap().text);
-                // No less than what this thread has polled.
-                assert_eq!(content(&current.replies().to_json().unwrap()), seen);
             }
-            queue.deliver(&mut batch(text)).unwrap();
+            queue.deliver(&mut batch(more)).unwrap();
         }
-        let [first, second] = asker.join().unwrap();
-        assert!(seen.starts_with(&second) && second.starts_with(&first), "{first} {second} {seen}");
+        assert_eq!(seen, "abcd");
+        let said = asker.join().unwrap();
+        assert!(seen.starts_with(&said), "{said:?}");
+        assert_eq!(content(&current.replies().to_json().unwrap()), seen);
         current.release();
         assert_eq!(content(&current.replies().to_json().unwrap()), seen);
-        assert_eq!(seen, "abcd");
     });
 }
 
