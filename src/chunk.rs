@@ -180,36 +180,31 @@ impl Batch {
     }
 
     /// The chunk at `index`. Every string of it that is not empty has a NUL byte after its end.
-    #[inline]
+    ///
+    /// Inlined, so that a caller reads the few fields it wants and no whole chunk is copied.
+    #[inline(always)]
     pub(crate) fn get(&self, index: usize) -> Option<Chunk<'_>> {
         let record = self.records.get(index)?;
+        let (id, mime, bytes, usage) = match record.rare {
+            NOT_RARE => ("", "", [].as_slice(), Usage::default()),
+            at => self.rare(at),
+        };
         let name = match record.name == record.text {
             true => "",
             false => self.string(record.text + 1..record.name),
         };
-        let chunk = Chunk {
-            choice: record.choice,
-            index: record.index,
-            text: self.string(record.start..record.text),
-            name,
-            ..Chunk::new(record.kind)
-        };
-        match record.rare {
-            NOT_RARE => Some(chunk),
-            rare => self.with_rare(rare, chunk),
-        }
+        let text = self.string(record.start..record.text);
+        let Record { kind, choice, index, .. } = *record;
+        Some(Chunk { kind, choice, index, text, id, name, mime, bytes, usage })
     }
 
     #[cold]
-    fn with_rare<'a>(&'a self, at: u32, chunk: Chunk<'a>) -> Option<Chunk<'a>> {
-        let rare = self.rares.get(usize::try_from(at).ok()?)?;
-        Some(Chunk {
-            id: self.string(rare.id.clone()),
-            mime: self.string(rare.mime.clone()),
-            bytes: self.bytes.get(rare.bytes.clone())?,
-            usage: rare.usage,
-            ..chunk
-        })
+    #[inline(never)]
+    fn rare(&self, at: u32) -> (&str, &str, &[u8], Usage) {
+        let rare = usize::try_from(at).ok().and_then(|at| self.rares.get(at));
+        let Some(rare) = rare else { return ("", "", &[], Usage::default()) };
+        let bytes = self.bytes.get(rare.bytes.clone()).unwrap_or_default();
+        (self.string(rare.id.clone()), self.string(rare.mime.clone()), bytes, rare.usage)
     }
 
     #[inline]

@@ -87,6 +87,7 @@ pub struct tolmach_chunk {
 
 impl tolmach_chunk {
     /// `chunk` as C sees it. In its batch, each string that is not empty has a NUL after it.
+    #[inline]
     pub(super) fn view(chunk: &Chunk<'_>) -> tolmach_chunk {
         let Usage { input, output, total, cached_input, reasoning, cache_write } = chunk.usage;
         tolmach_chunk {

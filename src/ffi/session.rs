@@ -12,8 +12,9 @@ use super::request::tolmach_request;
 use super::status::{TOLMACH_END, TOLMACH_OK, TOLMACH_PENDING, tolmach_status};
 use super::text::{Text, tolmach_str};
 use crate::attempt::Facts;
+use crate::chunk::{Chunk, ChunkKind};
 use crate::error::{Error, ErrorKind, Result};
-use crate::session::{Control, Polled, Ready, Replies, Session};
+use crate::session::{Control, Ready, Replies, Session, Step};
 
 /// One answer on its way, and the worker thread behind it.
 ///
@@ -70,7 +71,7 @@ impl Texts {
 /// What belongs to whoever polls.
 struct Poll {
     session: Session,
-    chunk: Option<tolmach_chunk>,
+    chunk: tolmach_chunk,
 }
 
 // SAFETY: the chunk points into the session beside it, which moves with it.
@@ -100,7 +101,10 @@ pub unsafe extern "C" fn tolmach_session_open(
             control: session.control().clone(),
             replies: session.replies().clone(),
             facts: session.facts().clone(),
-            poll: Mutex::new(Poll { session, chunk: None }),
+            poll: Mutex::new(Poll {
+                session,
+                chunk: tolmach_chunk::view(&Chunk::new(ChunkKind::Raw)),
+            }),
             texts: Texts::default(),
             process: Process::current(),
         };
@@ -142,13 +146,15 @@ pub unsafe extern "C" fn tolmach_session_poll(
         };
         let Poll { session, chunk } = &mut *poll;
         handle.texts.clear();
-        match session.poll(timeout)? {
-            Polled::Chunk(next) => {
-                out_chunk.write(&caller, chunk.insert(tolmach_chunk::view(&next)));
+        match session.advance(timeout)? {
+            Step::Chunk => {
+                let Some(next) = session.chunk() else { return Ok(TOLMACH_PENDING) };
+                *chunk = tolmach_chunk::view(&next);
+                out_chunk.write(&caller, chunk);
                 Ok(TOLMACH_OK)
             }
-            Polled::Pending => Ok(TOLMACH_PENDING),
-            Polled::End => Ok(TOLMACH_END),
+            Step::Pending => Ok(TOLMACH_PENDING),
+            Step::End => Ok(TOLMACH_END),
         }
     })
 }

@@ -6,7 +6,7 @@
 use std::sync::PoisonError;
 
 use super::reply::Reply;
-use crate::chunk::{Batch, Chunk};
+use crate::chunk::{Batch, Chunk, ChunkKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log;
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -67,6 +67,12 @@ impl Current {
     #[inline]
     pub(super) fn chunk(&self) -> Option<Chunk<'_>> {
         self.batch.get(self.polled.checked_sub(1)?)
+    }
+
+    /// The model that answers, where the chunk that was polled last is the answer's start.
+    #[inline]
+    pub(super) fn started(&self) -> Option<&str> {
+        self.chunk().filter(|chunk| chunk.kind == ChunkKind::Start).map(|start| start.name)
     }
 
     /// Drops the chunks, lets `fill` put others into the empty batch, and returns what it does.
@@ -146,7 +152,9 @@ impl Gathered {
     fn take(&mut self, polled: usize) {
         let Some(batch) = &self.batch else { return };
         let missing = std::mem::replace(&mut self.count, polled)..polled;
-        let chunks = missing.map_while(|index| batch.get(index));
-        chunks.for_each(|chunk| self.reply.take(&chunk));
+        for index in missing {
+            let Some(chunk) = batch.get(index) else { return };
+            self.reply.take(&chunk);
+        }
     }
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::attempt::Facts;
 use crate::cancel_token::CancelToken;
-use crate::chunk::{Chunk, ChunkKind};
+use crate::chunk::Chunk;
 use crate::client::Client;
 use crate::config::Config;
 use crate::error::Result;
@@ -39,6 +39,13 @@ pub enum Polled<'s> {
     /// Nothing within the time given; the session runs on.
     Pending,
     /// Everything has been delivered.
+    End,
+}
+
+/// What a poll found, without the chunk.
+pub(crate) enum Step {
+    Chunk,
+    Pending,
     End,
 }
 
@@ -85,26 +92,42 @@ impl Session {
     ///
     /// # Errors
     /// What the answer ended with; repeated by later polls.
-    #[inline]
     pub fn poll(&mut self, timeout: Option<Duration>) -> Result<Polled<'_>> {
+        Ok(match self.advance(timeout)? {
+            Step::Chunk => self.chunk().map_or(Polled::Pending, Polled::Chunk),
+            Step::Pending => Polled::Pending,
+            Step::End => Polled::End,
+        })
+    }
+
+    /// As [`Session::poll`], but for the chunk: that is [`Session::chunk`] then.
+    #[inline]
+    pub(crate) fn advance(&mut self, timeout: Option<Duration>) -> Result<Step> {
         if self.current.is_done() || self.control.token.is_cancelled() {
-            if let Some(polled) = self.refill(timeout)? {
-                return Ok(polled);
+            match self.refill(timeout)? {
+                Step::Chunk => {}
+                other => return Ok(other),
             }
         }
         self.current.advance();
         if self.current.is_done() {
             self.control.queue.settle();
         }
-        let Some(chunk) = self.current.chunk() else { return Ok(Polled::Pending) };
-        if chunk.kind == ChunkKind::Start {
-            self.facts.answers(chunk.name);
+        if let Some(model) = self.current.started() {
+            self.facts.answers(model);
         }
-        Ok(Polled::Chunk(chunk))
+        Ok(Step::Chunk)
     }
 
-    /// Takes more chunks from the queue. Returns what else there is to say, if anything.
-    fn refill(&mut self, timeout: Option<Duration>) -> Result<Option<Polled<'static>>> {
+    /// The chunk that was polled last.
+    #[inline]
+    pub(crate) fn chunk(&self) -> Option<Chunk<'_>> {
+        self.current.chunk()
+    }
+
+    /// Takes more chunks from the queue.
+    #[cold]
+    fn refill(&mut self, timeout: Option<Duration>) -> Result<Step> {
         if self.over.is_none() {
             let taken = match self.control.token.is_cancelled() {
                 true => Taken::Over(Err(queue::cancelled())),
@@ -115,15 +138,15 @@ impl Session {
                 }
             };
             match taken {
-                Taken::Chunks => return Ok(None),
-                Taken::Nothing => return Ok(Some(Polled::Pending)),
+                Taken::Chunks => return Ok(Step::Chunk),
+                Taken::Nothing => return Ok(Step::Pending),
                 Taken::Over(outcome) => {
                     self.current.release();
                     self.over = Some(outcome);
                 }
             }
         }
-        self.over.clone().unwrap_or(Ok(())).map(|()| Some(Polled::End))
+        self.over.clone().unwrap_or(Ok(())).map(|()| Step::End)
     }
 
     /// The handle by which other threads cancel and watch this session.

@@ -67,14 +67,22 @@ impl Reply {
             ChunkKind::Finish => (0, false),
             _ => return,
         };
-        let fits = size <= self.room;
-        let added = match is_text && !fits {
-            true => self.add(&Chunk { text: up_to(self.room, chunk.text), ..*chunk }),
-            false if fits => self.add(chunk),
-            false => Ok(()),
-        };
-        self.room = self.room.saturating_sub(size);
-        self.is_incomplete = !fits || added.is_err();
+        if size > self.room {
+            return self.cut(chunk, is_text);
+        }
+        self.room -= size;
+        self.is_incomplete = self.add(chunk).is_err();
+    }
+
+    /// Ends the reply with a chunk that it has no room for.
+    #[cold]
+    fn cut(&mut self, chunk: &Chunk<'_>, is_text: bool) {
+        if is_text {
+            // It is incomplete in any case.
+            self.add(&Chunk { text: up_to(self.room, chunk.text), ..*chunk }).ok();
+        }
+        self.room = 0;
+        self.is_incomplete = true;
     }
 
     /// Whether there was no room for all of the answer.
