@@ -96,8 +96,8 @@ fn library(target: &Path) -> Result<PathBuf, String> {
     let folder = target.join("lib");
     fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     let library = folder.join("libtolmach.so");
-    // Cargo builds the library for this program as well, with all its crate types and so
-    // without LTO, under the same name. It notices a file that is gone, not one replaced.
+    // Cargo builds the library for this program as well, with all its crate types and under
+    // the same name. That one is never to be measured.
     let built = release.join("release/deps/libtolmach.so");
     if fs::read(&built).ok() != fs::read(&library).ok() {
         let _ = fs::remove_file(&built);
