@@ -1,6 +1,8 @@
 //! What the fuzz targets share: answers of arbitrary bytes, played to the library as
 //! recordings, so that nothing of it is bypassed and no network is there.
 
+pub mod near;
+
 use std::fs;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -131,7 +133,7 @@ pub fn hear(provider: &str, settings: &[(&str, &str)], answer: &Answer, size: us
 }
 
 /// Ids that are made up are random, wherever they stand.
-fn made_up_ids_are_one(text: &str) -> String {
+pub fn made_up_ids_are_one(text: &str) -> String {
     let mut pieces = text.split("call_");
     let mut same = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {

@@ -11,6 +11,8 @@ mod openai;
 mod openai_chat;
 mod openai_responses;
 mod shared;
+#[cfg(test)]
+mod tests;
 mod web;
 
 use crate::answer::Answer;
