@@ -74,14 +74,12 @@ pub extern "C" fn tolmach_status_name(status: tolmach_status) -> *const c_char {
 pub extern "C" fn tolmach_status_is_transient(status: tolmach_status) -> i32 {
     i32::from(matches!(
         status,
-        TOLMACH_E_BUSY
-            | TOLMACH_E_TIMEOUT
+        TOLMACH_E_TIMEOUT
             | TOLMACH_E_DNS
             | TOLMACH_E_CONNECT
             | TOLMACH_E_RATE_LIMITED
             | TOLMACH_E_SERVER
             | TOLMACH_E_TRUNCATED
-            | TOLMACH_E_NO_MEMORY
     ))
 }
 

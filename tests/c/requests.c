@@ -126,6 +126,7 @@ static void transient_statuses_are_told(void) {
   CHECK(tolmach_status_is_transient(TOLMACH_E_TRUNCATED) && tolmach_status_is_transient(TOLMACH_E_SERVER));
   CHECK(!tolmach_status_is_transient(TOLMACH_OK) && !tolmach_status_is_transient(TOLMACH_PENDING));
   CHECK(!tolmach_status_is_transient(TOLMACH_E_AUTH) && !tolmach_status_is_transient(TOLMACH_E_ARGUMENT));
+  CHECK(!tolmach_status_is_transient(TOLMACH_E_BUSY) && !tolmach_status_is_transient(TOLMACH_E_NO_MEMORY));
   CHECK(!tolmach_status_is_transient(TOLMACH_E_CANCELLED) && !tolmach_status_is_transient(-1000));
 }
 
