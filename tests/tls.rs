@@ -25,7 +25,6 @@ use rustls::{
     ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion,
     server::ParsedCertificate,
 };
-use support::server::Server;
 use support::tls::{self, End, Identity};
 use support::{c, openai};
 
@@ -86,22 +85,6 @@ fn authority_of_the_platform_is_trusted_where_the_platforms_are() {
     };
     assert_answered(&ask("tls_roots=platform"));
     assert_refused(&ask("tls_roots=bundled"), "UnknownIssuer");
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn plain_request_does_not_wait_for_the_certificates_of_the_platform() {
-    let pipe = c::workshop().join("certificates");
-    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let server = Server::answering("text/event-stream", openai::stream(&["Hi"]));
-    let program = c::program("stream").arg(server.url()).arg("tls_roots=platform");
-    // Who opens it waits for ever.
-    let program = program.env("SSL_CERT_FILE", pipe.to_str());
-    assert_answered(&program.run().passed().stdout);
-    // What is wrong is still told at once.
-    let program = c::program("stream").arg(server.url()).arg("tls_roots=platform");
-    let said = program.arg("ca_pem=nonsense").run().stdout;
-    assert!(said.contains("ca_pem"), "{said}");
 }
 
 #[test]

@@ -3,10 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use once_cell::sync::OnceCell;
 use ring::digest::{Context, SHA256};
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
@@ -40,8 +39,12 @@ pub(super) fn configs(options: &TlsOptions) -> Result<Configs> {
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::new(ErrorKind::Internal, format!("TLS: {error}")))?;
-    let check = Arc::new(Check::new(options, provider)?);
-    let builder = builder.dangerous().with_custom_certificate_verifier(check);
+    let builder = if options.verify && options.pins.is_empty() {
+        builder.with_root_certificates(roots(options)?)
+    } else {
+        let check = Check::new(options, provider)?;
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(check))
+    };
     let anonymous = finished(builder.clone().with_no_client_auth());
     let own = match &options.client_identity {
         None => Arc::clone(&anonymous),
@@ -63,10 +66,12 @@ fn finished(mut config: ClientConfig) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-/// The trusted roots, but for the system's.
 fn roots(options: &TlsOptions) -> Result<RootCertStore> {
     let mut store = RootCertStore::empty();
-    if options.roots == Roots::Bundled {
+    if options.roots == Roots::Platform {
+        store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    if options.roots == Roots::Bundled || (options.roots == Roots::Platform && store.is_empty()) {
         store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
     for pem in &options.extra_ca_pem {
@@ -76,19 +81,10 @@ fn roots(options: &TlsOptions) -> Result<RootCertStore> {
             })?;
         }
     }
-    if store.is_empty() && options.roots == Roots::OnlyCa {
+    if store.is_empty() {
         return Err(wrong("tls_roots", "is \"only_ca\", which wants \"ca_file\" or \"ca_pem\""));
     }
     Ok(store)
-}
-
-/// Adds the system's roots to `store`; Mozilla's where it has none.
-fn add_platform(store: &mut RootCertStore) {
-    let (added, _) =
-        store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if added == 0 {
-        store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
 }
 
 fn certificates(key: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
@@ -105,21 +101,13 @@ fn wrong(key: &str, what: &str) -> Error {
     Error::new(ErrorKind::Argument, format!("{key:?} {what}"))
 }
 
-/// What is asked of a server's certificate.
+/// What is asked of a server's certificate where it is not just to be trusted.
 struct Check {
     /// `None` is what `tls_verify` "false" asks for: any certificate will do.
-    trust: Option<Trust>,
+    trusted: Option<Trusted>,
     /// Hashes of public keys, one of which the server has to prove (RFC 7469, 2.6).
     pins: Vec<[u8; 32]>,
     provider: Arc<CryptoProvider>,
-}
-
-/// Whom to trust. The system's roots are read when they are first needed: that takes
-/// milliseconds, which a program that speaks no TLS does not have to wait for.
-struct Trust {
-    roots: RootCertStore,
-    with_platform: bool,
-    trusted: OnceCell<Trusted>,
 }
 
 struct Trusted {
@@ -127,47 +115,22 @@ struct Trusted {
     verifier: Arc<WebPkiServerVerifier>,
 }
 
-impl Trust {
-    fn trusted(
-        &self,
-        provider: &Arc<CryptoProvider>,
-    ) -> std::result::Result<&Trusted, VerifierBuilderError> {
-        self.trusted.get_or_try_init(|| {
-            let mut roots = self.roots.clone();
-            if self.with_platform {
-                add_platform(&mut roots);
-            }
-            let roots = Arc::new(roots);
-            let builder = WebPkiServerVerifier::builder_with_provider(
-                Arc::clone(&roots),
-                Arc::clone(provider),
-            );
-            Ok(Trusted { roots, verifier: builder.build()? })
-        })
-    }
-}
-
 impl Check {
     fn new(options: &TlsOptions, provider: Arc<CryptoProvider>) -> Result<Check> {
-        let trust = if options.verify {
-            let with_platform = options.roots == Roots::Platform;
-            let trust = Trust { roots: roots(options)?, with_platform, trusted: OnceCell::new() };
-            if !with_platform {
-                trust
-                    .trusted(&provider)
-                    .map_err(|error| wrong("tls_roots", &format!("cannot be used: {error}")))?;
-            }
-            Some(trust)
+        let trusted = if options.verify {
+            let roots = Arc::new(roots(options)?);
+            let verifier = WebPkiServerVerifier::builder_with_provider(
+                Arc::clone(&roots),
+                Arc::clone(&provider),
+            );
+            let verifier = verifier
+                .build()
+                .map_err(|error| wrong("tls_roots", &format!("cannot be used: {error}")))?;
+            Some(Trusted { roots, verifier })
         } else {
             None
         };
-        Ok(Check { trust, pins: options.pins.clone(), provider })
-    }
-
-    /// What is trusted; `None` where any certificate will do.
-    fn trusted(&self) -> std::result::Result<Option<&Trusted>, rustls::Error> {
-        let trusted = self.trust.as_ref().map(|trust| trust.trusted(&self.provider)).transpose();
-        trusted.map_err(|error| rustls::Error::General(error.to_string()))
+        Ok(Check { trusted, pins: options.pins.clone(), provider })
     }
 
     /// Whether the server proves a pinned key. A certificate counts only if it is part of
@@ -178,7 +141,6 @@ impl Check {
     /// such path.
     fn is_pinned(
         &self,
-        trusted: Option<&Trusted>,
         certificate: &CertificateDer<'_>,
         chain: &[CertificateDer<'_>],
         now: UnixTime,
@@ -187,7 +149,7 @@ impl Check {
         if self.has(&[&leaf.subject_public_key_info()]) {
             return true;
         }
-        let Some(trusted) = trusted else { return false };
+        let Some(trusted) = &self.trusted else { return false };
         // Of several paths to a root, one with a pinned key is looked for.
         let has_pin = |path: &VerifiedPath<'_>| {
             let anchor = &path.anchor().subject_public_key_info;
@@ -246,11 +208,10 @@ impl ServerCertVerifier for Check {
         ocsp: &[u8],
         now: UnixTime,
     ) -> std::result::Result<ServerCertVerified, rustls::Error> {
-        let trusted = self.trusted()?;
-        if let Some(trusted) = trusted {
+        if let Some(trusted) = &self.trusted {
             trusted.verifier.verify_server_cert(certificate, chain, name, ocsp, now)?;
         }
-        if self.pins.is_empty() || self.is_pinned(trusted, certificate, chain, now) {
+        if self.pins.is_empty() || self.is_pinned(certificate, chain, now) {
             return Ok(ServerCertVerified::assertion());
         }
         Err(rustls::Error::General(
