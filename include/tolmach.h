@@ -290,8 +290,7 @@ typedef int32_t tolmach_status;
 TOLMACH_API const char *tolmach_status_name(tolmach_status status);
 
 /**
- * Whether the same call may succeed later, or from another place: no connection, a timeout, too
- * many requests, a provider that failed, an answer that was cut. The library has already tried
+ * Whether the same call may succeed later: no connection, a timeout, too many requests, a provider that failed, an answer that was cut. The library has already tried
  * again as often as the config's max_retries says where nothing had been answered.
  *
  * Returns: 1 if so; 0 if not, and for a status that is no error.
@@ -777,8 +776,8 @@ tolmach_status tolmach_config_new(const char *provider,
  * Makes a config of JSON, such as a part of a program's own settings file.
  *
  * `json`, `len`: an object with "provider" and any keys of that provider; `len` in bytes, or
- * TOLMACH_NUL_TERMINATED. Values are strings, as tolmach_config_set() takes them, or numbers,
- * booleans and objects: {"provider":"openai","max_retries":3,"headers":{"X-Name":"value"}}.
+ * TOLMACH_NUL_TERMINATED. Values are strings, as tolmach_config_set() takes them, or numbers and
+ * booleans; those of TOLMACH_KEY_JSON may be objects: {"provider":"openai","max_retries":3,"headers":{"X-Name":"value"}}.
  * null is the default. `out_config`: receives the config to free.
  * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, bad JSON, an unknown provider
  * (the message lists those there are), or a wrong key or value (the message says what is
@@ -1084,8 +1083,8 @@ tolmach_status tolmach_request_attach_url(tolmach_request *request,
  * ":" (most providers take 64, and no "." or ":"). `description`: when and how to use it,
  * NUL-terminated; NULL for none. `schema`, `len`: the JSON schema of its arguments, an
  * object; `len` in bytes, or TOLMACH_NUL_TERMINATED; NULL for a tool without arguments.
- * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for a NULL request or name, another name, bad UTF-8,
- * bad JSON, or where "tools" was set to something that is no array. On failure the request
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for a NULL request or name, an invalid name, bad UTF-8,
+ * a schema that is not a JSON object, or where "tools" was set to something that is no array. On failure the request
  * is as it was.
  * Blocks: no. Threads: one thread at a time per request. Since: 0.1.
  */

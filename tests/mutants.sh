@@ -106,8 +106,8 @@ mutant 'a key that comes twice tells the text' src/json/mould.rs \
   's/count\(self\.places\.text\) == 1/count(self.places.text) >= 1/' --lib mould
 mutant 'chunks stay in the library while the server is waited for' src/transport/pipe.rs \
   's/^( +)before_waiting\(\)\.map_err\(io::Error::other\)\?;/\1let _ = \&before_waiting;/' --test streaming chunk_is_handed_out
-mutant 'headers of a request are not sent' src/config/mod.rs \
-  's/added\.iter\(\)\.for_each/added.iter().take(0).for_each/' --test requests
+mutant 'headers of a request are not sent' src/attempt/mod.rs \
+  's/headers\.iter\(\)\.chain\(own\)/headers.iter().chain(own.take(0))/' --test requests
 mutant 'a request has the retries of its client' src/client.rs \
   's/tries < config\.max_retries/tries < self.0.config.max_retries/' --test requests
 exit "$failed"

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::answer::Answer;
 use crate::cancel_token::CancelToken;
-use crate::config::Config;
+use crate::config::{Config, Settings};
 use crate::error::{Details, Error, ErrorKind, Result};
 use crate::fault;
 use crate::http::{Headers, HttpRequest, Url};
@@ -157,6 +157,11 @@ impl<'a> Attempt<'a> {
         self.transport.pause(delay, self.token)
     }
 
+    /// The config with the options of the request.
+    pub(crate) fn config(&self) -> &'a Config {
+        self.config
+    }
+
     /// The host of the latest request, as errors name it.
     pub(crate) fn host(&self) -> &str {
         &self.host
@@ -197,7 +202,10 @@ impl<'a> Attempt<'a> {
             request.headers.set("User-Agent", self.config.user_agent())?;
         }
         if !request.is_foreign && self.is_own_host(&request.url) {
-            for (name, value) in self.config.headers.iter() {
+            let Settings { headers, request_headers, .. } = &**self.config;
+            // A token is for all requests of the client, whichever of them needs it first.
+            let own = request_headers.iter().filter(|_| !request.is_credential);
+            for (name, value) in headers.iter().chain(own) {
                 request.headers.set(name, value)?;
             }
         }

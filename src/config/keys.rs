@@ -117,7 +117,9 @@ pub(super) const COMMON: &[Key] = &[
     .hiding(|s| secrets::of_url(&s.base_url)),
     key("model", Kind::Text, Empty, |s, v| put(&mut s.model, v, Value::text)),
     key("headers", Kind::Json, Empty, |s, v| put(&mut s.headers, v, Value::headers))
-        .hiding(|s| secrets::of_headers(&s.headers))
+        .hiding(|s| {
+            [secrets::of_headers(&s.headers), secrets::of_headers(&s.request_headers)].concat()
+        })
         .option(),
     // What is secret of it, the transport knows, which also asks the environment.
     key("proxy", Kind::Text, Text("environment"), |s, v| put(&mut s.proxy, v, Value::proxy)),
@@ -253,6 +255,11 @@ pub(super) const OWN: &[OwnKey] = &[
 /// The key of `provider`'s own that has this name.
 pub(super) fn own_key(provider: &Provider, name: &str) -> Option<&'static OwnKey> {
     OWN.iter().find(|key| key.name == name && provider.keys.contains(&key.name))
+}
+
+/// Whether the values of the key of this name are JSON objects.
+pub(super) fn is_json(name: &str) -> bool {
+    common_key(name).is_some_and(|key| matches!(key.kind, Kind::Json))
 }
 
 pub(super) fn common_key(name: &str) -> Option<&'static Key> {

@@ -21,10 +21,9 @@ use zeroize::Zeroizing;
 
 use crate::catalog::{self, Provider};
 use crate::error::{Error, ErrorKind, Result};
-use crate::http;
+use crate::http::{self, Headers};
 use crate::request::Request;
 use crate::secret::Secret;
-use settings::Settings;
 use values::argument;
 
 pub use described::{KeyInfo, KeyKind};
@@ -32,6 +31,7 @@ pub(crate) use limits::Limits;
 pub(crate) use proxy::{Proxy, ProxyChoice, ProxyScheme};
 pub(crate) use recording::RecordingChoice;
 pub(crate) use roots::Roots;
+pub(crate) use settings::Settings;
 pub(crate) use trust::Trust;
 
 /// A provider and what is to be different from its defaults.
@@ -119,7 +119,12 @@ impl Config {
             let written = match value {
                 Value::String(text) => Some(text.clone()),
                 Value::Null => None,
-                value => Some(value.to_string()),
+                Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+                Value::Object(_) if keys::is_json(key) => Some(value.to_string()),
+                Value::Object(_) | Value::Array(_) => {
+                    let what = "a string, a number or a boolean, as a program would set it";
+                    return Err(argument(format!("{key:?} in the JSON of a config is {what}")));
+                }
             };
             let written = written.map(Zeroizing::new);
             config.set(key, written.as_ref().map(|text| text.as_str()))?;
@@ -135,7 +140,10 @@ impl Config {
     pub fn header(&mut self, name: &str, value: Option<&str>) -> Result<()> {
         match value {
             Some(value) => self.settings.headers.set(name, value)?,
-            None => self.settings.headers.remove(name),
+            None => {
+                Headers::default().set(name, "")?;
+                self.settings.headers.remove(name);
+            }
         }
         Ok(())
     }
@@ -155,8 +163,10 @@ impl Config {
             }
         }
         if let Some(own) = &mut own {
-            let added = std::mem::replace(&mut own.settings.headers, self.headers.clone());
-            added.iter().for_each(|(name, value)| own.settings.headers.put(name, value));
+            if own.headers != self.headers {
+                let added = std::mem::replace(&mut own.settings.headers, self.headers.clone());
+                own.settings.request_headers = added;
+            }
         }
         Ok(own)
     }

@@ -18,6 +18,8 @@ pub struct Settings {
     pub(crate) base_url: String,
     pub(crate) model: String,
     pub(crate) headers: Headers,
+    /// Those of one request alone, which win over the others.
+    pub(crate) request_headers: Headers,
     pub(crate) proxy: ProxyChoice,
     pub(crate) ca_file: Option<String>,
     pub(crate) ca_pem: Option<String>,

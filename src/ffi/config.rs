@@ -161,8 +161,8 @@ pub unsafe extern "C" fn tolmach_config_new(
 /// Makes a config of JSON, such as a part of a program's own settings file.
 ///
 /// `json`, `len`: an object with "provider" and any keys of that provider; `len` in bytes, or
-/// TOLMACH_NUL_TERMINATED. Values are strings, as tolmach_config_set() takes them, or numbers,
-/// booleans and objects: {"provider":"openai","max_retries":3,"headers":{"X-Name":"value"}}.
+/// TOLMACH_NUL_TERMINATED. Values are strings, as tolmach_config_set() takes them, or numbers and
+/// booleans; those of TOLMACH_KEY_JSON may be objects: {"provider":"openai","max_retries":3,"headers":{"X-Name":"value"}}.
 /// null is the default. `out_config`: receives the config to free.
 /// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, bad JSON, an unknown provider
 /// (the message lists those there are), or a wrong key or value (the message says what is

@@ -216,8 +216,8 @@ pub unsafe extern "C" fn tolmach_request_attach_url(
 /// ":" (most providers take 64, and no "." or ":"). `description`: when and how to use it,
 /// NUL-terminated; NULL for none. `schema`, `len`: the JSON schema of its arguments, an
 /// object; `len` in bytes, or TOLMACH_NUL_TERMINATED; NULL for a tool without arguments.
-/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for a NULL request or name, another name, bad UTF-8,
-/// bad JSON, or where "tools" was set to something that is no array. On failure the request
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for a NULL request or name, an invalid name, bad UTF-8,
+/// a schema that is not a JSON object, or where "tools" was set to something that is no array. On failure the request
 /// is as it was.
 /// Blocks: no. Threads: one thread at a time per request. Since: 0.1.
 #[unsafe(no_mangle)]

@@ -266,11 +266,11 @@ pub unsafe extern "C" fn tolmach_session_reply(session: *const tolmach_session) 
     let caller = unsafe { Caller::trusted() };
     caller.value(tolmach_str::EMPTY, || {
         let handle = caller.threaded("session", session).ok()?;
-        handle.texts.with(|given| {
-            if given.reply.is_none() {
-                given.reply = Some(Text::of(handle.replies.to_json().ok()?).ok()?);
-            }
-            given.reply.as_ref().map(Text::as_str)
+        let given = handle.texts.with(|given| given.reply.as_ref().map(Text::as_str));
+        given.or_else(|| {
+            // Without a lock: a line of the log may come of it, and ask for the same.
+            let reply = Text::of(handle.replies.to_json().ok()?).ok()?;
+            handle.texts.with(|given| Some(given.reply.get_or_insert(reply).as_str()))
         })
     })
 }

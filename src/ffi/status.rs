@@ -64,8 +64,7 @@ pub extern "C" fn tolmach_status_name(status: tolmach_status) -> *const c_char {
     name(status).as_ptr()
 }
 
-/// Whether the same call may succeed later, or from another place: no connection, a timeout, too
-/// many requests, a provider that failed, an answer that was cut. The library has already tried
+/// Whether the same call may succeed later: no connection, a timeout, too many requests, a provider that failed, an answer that was cut. The library has already tried
 /// again as often as the config's max_retries says where nothing had been answered.
 ///
 /// Returns: 1 if so; 0 if not, and for a status that is no error.

@@ -81,6 +81,8 @@ impl Pipe {
                         Io::UnexpectedEof | Io::ConnectionAborted | Io::ConnectionReset
                     ) =>
                 {
+                    // It may not be the end that the server meant.
+                    link.token().map_err(io::Error::other)?.broken_off();
                     Ok(0)
                 }
                 received => received,

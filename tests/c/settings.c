@@ -27,6 +27,8 @@ static void wrong_json_is_refused(void) {
   refused("{\"provider\":\"openai\",\"max_retries\":true}", "max_retries");
   refused("{\"provider\":\"openai\",\"headers\":{\"A\":7}}", "headers");
   refused("{\"provider\":\"openai\",\"headers\":[]}", "headers");
+  refused("{\"provider\":\"openai\",\"fallback_models\":[\"a\"]}", "\"fallback_models\"");
+  refused("{\"provider\":\"openai\",\"api_key\":{\"a\":\"b\"}}", "\"api_key\"");
   refused("{\"provider\":\"openai\"} x", "not JSON");
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_config_from_json(NULL, 0, &config, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_config_from_json("{}", 2, NULL, NULL));
@@ -96,6 +98,7 @@ int main(int argc, char **argv) {
   EXPECT(TOLMACH_OK, tolmach_config_header(config, "X-Tenant", "added", NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_config_header(config, "Content-Length", "7", NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_config_header(config, "X Y", "7", NULL));
+  EXPECT(TOLMACH_E_ARGUMENT, tolmach_config_header(config, "X Y", NULL, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_config_header(config, "X-Y", "a\r\nb", NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_config_header(config, NULL, "a", NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_config_header(NULL, "a", "a", NULL));

@@ -123,7 +123,7 @@ impl Dialect for Anthropic {
         headers.set("Content-Type", "application/json")?;
         let mut reader = Messages::new(
             self.config.max_tool_calls,
-            self.config.max_reply_bytes,
+            attempt.config().max_reply_bytes,
             may_pause(&body),
         );
         let mut response = self.healer.post(&self.url, &headers, &mut body, attempt)?;
