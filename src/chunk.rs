@@ -148,22 +148,53 @@ const KEPT_CAPACITY: usize = 256 * 1024;
 impl Batch {
     /// Takes a copy of `chunk`. On failure the batch is as it was.
     pub(crate) fn push(&mut self, chunk: &Chunk<'_>) -> Result<()> {
-        memory::reserve_text(&mut self.arena, chunk.text.len() + chunk.name.len() + 2)?;
+        let Chunk { kind, choice, index, text, name, .. } = *chunk;
+        if !Rare::is_in(chunk) {
+            return self.push_text(kind, choice, index, text, name);
+        }
         memory::reserve(&mut self.records, 1)?;
         // The last step that can fail; where it does, it adds nothing.
-        let rare = if Rare::is_in(chunk) { self.push_rare(chunk)? } else { NOT_RARE };
-        let Range { start, end: text } = append(&mut self.arena, chunk.text);
-        let name = match chunk.name {
+        let rare = self.push_rare(chunk)?;
+        self.add((kind, choice, index), rare, text, name);
+        Ok(())
+    }
+
+    /// The same of a chunk that has nothing else.
+    #[inline]
+    pub(crate) fn push_text(
+        &mut self,
+        kind: ChunkKind,
+        choice: i32,
+        index: i32,
+        text: &str,
+        name: &str,
+    ) -> Result<()> {
+        memory::reserve_text(&mut self.arena, text.len() + name.len() + 2)?;
+        memory::reserve(&mut self.records, 1)?;
+        self.add((kind, choice, index), NOT_RARE, text, name);
+        Ok(())
+    }
+
+    /// Adds a record and its strings, for which there is room.
+    #[inline]
+    fn add(
+        &mut self,
+        (kind, choice, index): (ChunkKind, i32, i32),
+        rare: u32,
+        text: &str,
+        name: &str,
+    ) {
+        let Range { start, end: text } = append(&mut self.arena, text);
+        let name = match name {
             "" => text,
             name => append(&mut self.arena, name).end,
         };
-        let Chunk { kind, choice, index, .. } = *chunk;
         self.records.push(Record { kind, choice, index, rare, start, text, name });
-        Ok(())
     }
 
     /// Takes a copy of the rare fields, and makes room for the strings of the whole chunk.
     #[cold]
+    #[inline(never)]
     fn push_rare(&mut self, chunk: &Chunk<'_>) -> Result<u32> {
         let strings = [chunk.text, chunk.name, chunk.id, chunk.mime];
         let size = strings.iter().map(|string| string.len() + 1).sum();

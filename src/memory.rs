@@ -34,6 +34,7 @@ pub(crate) fn no_memory() -> Error {
 
 /// Does `reserve`, which allocates `bytes`.
 #[cold]
+#[inline(never)]
 fn checked(
     bytes: usize,
     reserve: impl FnOnce() -> std::result::Result<(), TryReserveError>,
@@ -77,12 +78,14 @@ pub(crate) fn reserve_text(text: &mut String, more: usize) -> Result<()> {
     checked(text.len().saturating_add(more), || text.try_reserve(more))
 }
 
+#[inline]
 pub(crate) fn push<T>(items: &mut Vec<T>, item: T) -> Result<()> {
     reserve(items, 1)?;
     items.push(item);
     Ok(())
 }
 
+#[inline]
 pub(crate) fn append(bytes: &mut Vec<u8>, more: &[u8]) -> Result<()> {
     reserve(bytes, more.len())?;
     bytes.extend_from_slice(more);

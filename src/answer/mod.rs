@@ -162,26 +162,29 @@ impl<'a> Answer<'a> {
     }
 
     /// A piece of text.
+    #[inline]
     pub(crate) fn text(&mut self, choice: i32, text: &str) {
         if !text.is_empty() {
             if let Some(usage) = &mut self.estimate {
                 usage.output += tokens_of(text.len() + 2);
             }
-            self.take(&Chunk { choice, text, ..Chunk::new(ChunkKind::Text) });
+            self.say(ChunkKind::Text, choice, 0, text, "");
         }
     }
 
     /// A piece of reasoning, and the field that it came in.
+    #[inline]
     pub(crate) fn reasoning(&mut self, choice: i32, text: &str, field: &str) {
         if !text.is_empty() {
-            self.take(&Chunk { choice, text, name: field, ..Chunk::new(ChunkKind::Reasoning) });
+            self.say(ChunkKind::Reasoning, choice, 0, text, field);
         }
     }
 
     /// A piece of a refusal.
+    #[inline]
     pub(crate) fn refusal(&mut self, choice: i32, text: &str) {
         if !text.is_empty() {
-            self.take(&Chunk { choice, text, ..Chunk::new(ChunkKind::Refusal) });
+            self.say(ChunkKind::Refusal, choice, 0, text, "");
         }
     }
 
@@ -264,6 +267,7 @@ impl<'a> Answer<'a> {
     }
 
     /// A choice says something; false where there are too many to tell apart.
+    #[inline]
     pub(crate) fn open(&mut self, choice: i32) -> bool {
         if self.choices.contains(&choice) {
             return true;
@@ -301,7 +305,7 @@ impl<'a> Answer<'a> {
             known.named |= !name.is_empty();
             if !name.is_empty() || !text.is_empty() {
                 let index = known.index;
-                self.take(&Chunk { choice, index, text, name, ..Chunk::new(ChunkKind::ToolCall) });
+                self.say(ChunkKind::ToolCall, choice, index, text, name);
             }
             return;
         }
@@ -478,6 +482,18 @@ impl<'a> Answer<'a> {
         Ok(())
     }
 
+    /// A chunk that has nothing but a text and a name.
+    #[inline(never)]
+    fn say(&mut self, kind: ChunkKind, choice: i32, index: i32, text: &str, name: &str) {
+        if !self.started || self.failure.is_some() || self.halves.is_some() {
+            return self.take(&Chunk { choice, index, text, name, ..Chunk::new(kind) });
+        }
+        self.answered = true;
+        if let Err(error) = self.batch.push_text(kind, choice, index, text, name) {
+            self.fail(error);
+        }
+    }
+
     /// Any chunk. What a server says of an answer it never began begins it.
     fn take(&mut self, chunk: &Chunk<'_>) {
         self.answered = true;
@@ -500,6 +516,8 @@ impl<'a> Answer<'a> {
     }
 
     /// A chunk cannot be taken: the answer ends with `error`, after what came before.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn fail(&mut self, error: Error) {
         self.failure.get_or_insert(error);
     }

@@ -111,7 +111,24 @@ impl Events {
         Events { body: response.body, decoder, ends_with_body: false, reads: 0 }
     }
 
+    /// Reads what comes next.
+    #[inline(never)]
+    fn read(&mut self, before_waiting: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        self.reads += 1;
+        // Before the first wait, for sending took much of it; after the first event; and ever
+        // more seldom.
+        if self.reads.is_power_of_two() {
+            thread::give_back_stack();
+        }
+        match self.body.read_with(self.decoder.space()?, before_waiting)? {
+            0 => self.decoder.finish(),
+            count => self.decoder.filled(count),
+        }
+        Ok(())
+    }
+
     /// The event that [`Attempt::next`] found, until it is called again.
+    #[inline]
     pub(crate) fn event(&self) -> Event<'_> {
         self.decoder.event()
     }
@@ -368,6 +385,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// The same of an event that is not checked and not shown yet.
+    #[inline]
     pub(crate) fn find(&mut self, events: &mut Events, answer: &mut Answer<'_>) -> Result<bool> {
         let found = self.advance(events, || answer.flush())?;
         self.heard |= found;
@@ -385,6 +403,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Gives the event itself, where the config asks for that.
+    #[inline]
     pub(crate) fn show(&self, event: Event<'_>, answer: &mut Answer<'_>) -> Result<()> {
         if self.config.raw_chunks {
             answer.raw(&memory::lossy(event.data)?);
@@ -394,6 +413,7 @@ impl<'a> Attempt<'a> {
 
     /// Whether there is a next event; `before_waiting` is called before each read that could
     /// block.
+    #[inline]
     fn advance(
         &mut self,
         events: &mut Events,
@@ -412,18 +432,7 @@ impl<'a> Attempt<'a> {
                     return Err(self.truncated());
                 }
                 Step::End => return Ok(false),
-                Step::Starved => {
-                    events.reads += 1;
-                    // Before the first wait, for sending took much of it; after the first
-                    // event; and ever more seldom.
-                    if events.reads.is_power_of_two() {
-                        thread::give_back_stack();
-                    }
-                    match events.body.read_with(events.decoder.space()?, &mut before_waiting)? {
-                        0 => events.decoder.finish(),
-                        count => events.decoder.filled(count),
-                    }
-                }
+                Step::Starved => events.read(&mut before_waiting)?,
                 Step::Html => {
                     let page = memory::bytes(events.decoder.rest())?;
                     return Err(self.page(&mut events.body, page));

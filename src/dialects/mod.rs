@@ -131,7 +131,7 @@ impl Piece {
         if said.text.len() > LONGEST_LEARNED {
             return Ok(Flow::More);
         }
-        let (text, numbers) = (said.text.to_owned(), said.numbers);
+        let (text, numbers) = (said.text.to_owned(), *said.numbers);
         Ok(Flow::Piece(Box::new(Lesson { piece: self, text, numbers })))
     }
 }
@@ -170,7 +170,7 @@ pub(crate) fn read(
             Flow::More => {}
             Flow::Piece(lesson) => {
                 let Lesson { piece, text, numbers } = *lesson;
-                let (places, said) = (piece.places, Said { text: &text, numbers });
+                let (places, said) = (piece.places, Said { text: &text, numbers: &numbers });
                 moulds.learn(event.name, event.data, &places, &said, piece);
             }
             Flow::Done => break,

@@ -47,8 +47,11 @@ pub(crate) struct Places {
 pub(crate) struct Said<'a> {
     /// Not empty.
     pub(crate) text: &'a str,
-    pub(crate) numbers: Numbers,
+    pub(crate) numbers: &'a Numbers,
 }
+
+/// Of an event of which no number was asked for, or that has none of them.
+pub(crate) const NO_NUMBERS: &Numbers = &[None; MOST_NUMBERS];
 
 /// The shapes of events that were learned, each with its meaning `M`.
 pub(crate) struct Moulds<M> {
@@ -59,8 +62,15 @@ pub(crate) struct Moulds<M> {
     oldest: usize,
     /// How many were learned since one fitted.
     in_vain: u32,
+    found: Found,
+}
+
+/// What was found in an event, where it cannot be borrowed from that.
+#[derive(Default)]
+struct Found {
     /// A text whose escapes are decoded.
     decoded: String,
+    numbers: Numbers,
 }
 
 struct Mould<M> {
@@ -70,6 +80,7 @@ struct Mould<M> {
     /// first: most come again.
     event: Box<[u8]>,
     stretches: Box<[Stretch]>,
+    has_numbers: bool,
 }
 
 /// The bytes of an event up to a value that is read, or up to its end.
@@ -93,26 +104,35 @@ enum Kind {
 
 impl<M> Moulds<M> {
     pub(crate) fn new() -> Moulds<M> {
-        Moulds { moulds: Vec::new(), last: 0, oldest: 0, in_vain: 0, decoded: String::new() }
+        Moulds { moulds: Vec::new(), last: 0, oldest: 0, in_vain: 0, found: Found::default() }
     }
 
     /// What an event says, and what that means, where it is like one that was learned.
+    #[inline]
     pub(crate) fn fit<'m>(&'m mut self, name: &[u8], data: &'m [u8]) -> Option<(&'m M, Said<'m>)> {
         if data.len() >= TOO_LONG {
             return None;
         }
-        let (decoded, mut numbers) = (&mut self.decoded, Numbers::default());
-        let mut fits = |mould: &mut Mould<M>| mould.fit(name, data, decoded, &mut numbers);
-        let mut text = self.moulds.get_mut(self.last).and_then(&mut fits);
-        if text.is_none() {
-            let others = self.moulds.iter_mut().enumerate();
-            (self.last, text) = others
-                .filter(|(at, _)| *at != self.last)
-                .find_map(|(at, mould)| Some((at, Some(fits(mould)?))))?;
-        }
+        let last = self.moulds.get_mut(self.last);
+        let text = match last.and_then(|mould| mould.fit(name, data, &mut self.found)) {
+            Some(text) => text,
+            None => self.fit_another(name, data)?,
+        };
         self.in_vain = 0;
-        let meaning = &self.moulds.get(self.last)?.meaning;
-        Some((meaning, Said { text: text?.unwrap_or(&self.decoded), numbers }))
+        let mould = self.moulds.get(self.last)?;
+        let numbers = if mould.has_numbers { &self.found.numbers } else { NO_NUMBERS };
+        Some((&mould.meaning, Said { text: text.unwrap_or(&self.found.decoded), numbers }))
+    }
+
+    /// Looks for one that fits among all but the last.
+    #[inline(never)]
+    fn fit_another<'d>(&mut self, name: &[u8], data: &'d [u8]) -> Option<Option<&'d str>> {
+        let others = self.moulds.iter_mut().enumerate().filter(|(at, _)| *at != self.last);
+        let (at, text) = others
+            .into_iter()
+            .find_map(|(at, mould)| Some((at, mould.fit(name, data, &mut self.found)?)))?;
+        self.last = at;
+        Some(text)
     }
 
     /// Learns the shape of an event that the parser has read: `said` is what a reader found at
@@ -131,12 +151,9 @@ impl<M> Moulds<M> {
         }
         let Some(mut mould) = Mould::of(name, data, places, meaning) else { return };
         // It has to read its own event as the parser did.
-        let mut numbers = Numbers::default();
-        let text = match mould.fit(name, data, &mut self.decoded, &mut numbers) {
-            Some(text) => text.unwrap_or(&self.decoded),
-            None => return,
-        };
-        if (Said { text, numbers }) != *said {
+        let Some(text) = mould.fit(name, data, &mut self.found) else { return };
+        let numbers = if mould.has_numbers { &self.found.numbers } else { NO_NUMBERS };
+        if (Said { text: text.unwrap_or(&self.found.decoded), numbers }) != *said {
             return;
         }
         self.in_vain = self.in_vain.saturating_add(1);
@@ -179,23 +196,27 @@ impl<M> Mould<M> {
             from = range.end;
         }
         stretches.push(Stretch { range: from..data.len(), free: free.into(), then: None });
+        let is_number = |stretch: &Stretch| matches!(stretch.then, Some(Kind::Number(_)));
+        let has_numbers = stretches.iter().any(is_number);
         let (event, stretches) = (data.into(), stretches.into());
-        Some(Mould { meaning, name: name.into(), event, stretches })
+        Some(Mould { meaning, name: name.into(), event, stretches, has_numbers })
     }
 
-    /// The text of an event, and its numbers, if it fits. `Some(None)`: the text had escapes,
-    /// and is in `decoded`.
+    /// The text of an event, if it fits; its numbers are in `found`. `Some(None)`: the text had
+    /// escapes, and is there as well.
+    #[inline(never)]
     fn fit<'d>(
         &mut self,
         name: &[u8],
         data: &'d [u8],
-        decoded: &mut String,
-        numbers: &mut Numbers,
+        found: &mut Found,
     ) -> Option<Option<&'d str>> {
         if *name != *self.name {
             return None;
         }
-        *numbers = Numbers::default();
+        if self.has_numbers {
+            found.numbers = *NO_NUMBERS;
+        }
         let mut rest = data;
         let mut text = None;
         for stretch in &self.stretches {
@@ -205,13 +226,13 @@ impl<M> Mould<M> {
             };
             let length = match stretch.then {
                 Some(Kind::Text) => {
-                    let (length, plain) = take_text(rest, decoded)?;
+                    let (length, plain) = take_text(rest, &mut found.decoded)?;
                     text = Some(plain);
                     length
                 }
                 Some(Kind::Number(place)) => {
                     let (number, length) = integer(rest)?;
-                    *numbers.get_mut(place)? = Some(number);
+                    *found.numbers.get_mut(place)? = Some(number);
                     length
                 }
                 _ => 0,
@@ -245,6 +266,7 @@ impl Stretch {
 
 /// How many bytes a text has up to its closing quote, and the text itself, unless it has
 /// escapes: then it is in `decoded`. An empty text does not fit.
+#[inline]
 fn take_text<'d>(bytes: &'d [u8], decoded: &mut String) -> Option<(usize, Option<&'d str>)> {
     let length = run(bytes).length;
     match bytes.get(length)? {
@@ -255,6 +277,7 @@ fn take_text<'d>(bytes: &'d [u8], decoded: &mut String) -> Option<(usize, Option
 }
 
 /// How many bytes a text has whose first escape is at `at`. It is put into `decoded`.
+#[inline(never)]
 fn take_escaped(bytes: &[u8], mut at: usize, decoded: &mut String) -> Option<usize> {
     decoded.clear();
     decoded.push_str(std::str::from_utf8(bytes.get(..at)?).ok()?);
@@ -324,6 +347,7 @@ struct Run {
 }
 
 /// How many bytes come before the first quote, backslash or control character.
+#[inline]
 fn run(bytes: &[u8]) -> Run {
     const ONES: u64 = u64::from_le_bytes([0x01; 8]);
     const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
@@ -355,6 +379,7 @@ fn run(bytes: &[u8]) -> Run {
 
 /// The integer that `bytes` start with, and its length: one that has but one form, and fits
 /// into 64 bits. What follows it is for the fixed bytes to say: never a digit, `.` or `e`.
+#[inline]
 fn integer(bytes: &[u8]) -> Option<(i64, usize)> {
     const MOST_DIGITS: usize = 18;
     let is_negative = bytes.first() == Some(&b'-');
@@ -531,7 +556,7 @@ mod tests {
 
     fn learn(moulds: &mut Moulds<usize>, name: &[u8], data: &[u8], meaning: usize) {
         let (text, numbers) = parsed(data).unwrap();
-        moulds.learn(name, data, &PLACES, &Said { text: &text, numbers }, meaning);
+        moulds.learn(name, data, &PLACES, &Said { text: &text, numbers: &numbers }, meaning);
     }
 
     fn learned(data: &[u8]) -> Moulds<usize> {
@@ -541,7 +566,7 @@ mod tests {
     }
 
     fn fit(moulds: &mut Moulds<usize>, data: &[u8]) -> Option<(String, Numbers)> {
-        moulds.fit(b"", data).map(|(_, said)| (said.text.to_owned(), said.numbers))
+        moulds.fit(b"", data).map(|(_, said)| (said.text.to_owned(), *said.numbers))
     }
 
     /// `EVENT` with `new` in the place of `old`.
@@ -716,7 +741,7 @@ mod tests {
             let mut moulds = Moulds::new();
             let (text, mut numbers) = (said.0, Numbers::default());
             numbers[0] = said.1;
-            moulds.learn(b"", EVENT, &PLACES, &Said { text, numbers }, 0);
+            moulds.learn(b"", EVENT, &PLACES, &Said { text, numbers: &numbers }, 0);
             assert_eq!(fit(&mut moulds, EVENT), None, "{said:?}");
         }
         // A number of another kind is as fixed as anything.

@@ -93,32 +93,44 @@ impl Buffer {
         self.finished = true;
     }
 
+    #[inline]
     pub(super) fn is_finished(&self) -> bool {
         self.finished
     }
 
     /// Everything that has come since [`Buffer::drop_taken`].
+    #[inline]
     pub(super) fn held(&self) -> &[u8] {
         self.bytes.get(self.start..self.end).unwrap_or_default()
     }
 
     /// The bytes of one range of those held.
+    #[inline]
     pub(super) fn get(&self, range: &Range<usize>) -> &[u8] {
         self.held().get(range.clone()).unwrap_or_default()
     }
 
     /// How many of the bytes held lie before the line in progress.
+    #[inline]
     pub(super) fn taken(&self) -> usize {
         self.line
     }
 
     /// The line in progress, as far as it has come.
+    #[inline]
     pub(super) fn line(&self) -> &[u8] {
         self.held().get(self.line..).unwrap_or_default()
     }
 
+    /// All that has come of the next event, unless some of it was searched already.
+    #[inline]
+    pub(super) fn fresh(&self) -> &[u8] {
+        if self.scanned == 0 { self.held() } else { b"" }
+    }
+
     /// The line in progress, without its end, once `search` finds the end. No byte is
     /// searched twice.
+    #[inline]
     pub(super) fn find_line(
         &mut self,
         search: impl FnOnce(&[u8]) -> Option<usize>,
@@ -133,6 +145,7 @@ impl Buffer {
     }
 
     /// The next line begins at `place`.
+    #[inline]
     pub(super) fn take_to(&mut self, place: usize) {
         self.line = place;
         self.scanned = place;
@@ -146,6 +159,7 @@ impl Buffer {
     }
 
     /// Forgets all bytes before the line in progress. Ranges made before are void.
+    #[inline]
     pub(super) fn drop_taken(&mut self) {
         self.start += self.line;
         self.scanned -= self.line;

@@ -22,6 +22,12 @@ pub(super) struct Lines {
 }
 
 impl Lines {
+    /// Whether the next byte begins a line, whatever it is.
+    #[inline]
+    pub(super) fn are_at_start(&self) -> bool {
+        !self.after_cr
+    }
+
     /// The next whole line, without its end.
     pub(super) fn next_line(&mut self, buffer: &mut Buffer) -> Option<Range<usize>> {
         if self.after_cr {

@@ -72,6 +72,7 @@ impl Decoder {
     }
 
     /// The event that [`Decoder::advance`] found, until it is called again.
+    #[inline]
     pub(crate) fn event(&self) -> Event<'_> {
         let data = match &self.framing {
             Framing::EventStream(events) => return events.event(&self.buffer),
@@ -89,7 +90,19 @@ impl Decoder {
     }
 
     /// Finds the next event.
+    #[inline]
     pub(crate) fn advance(&mut self) -> Result<Step> {
+        if let Framing::EventStream(events) = &mut self.framing {
+            if let Some(Step::Event) = events.advance_plainly(&mut self.buffer) {
+                return self.checked(Step::Event);
+            }
+        }
+        self.advance_anyhow()
+    }
+
+    /// The same, however the event is framed.
+    #[inline(never)]
+    fn advance_anyhow(&mut self) -> Result<Step> {
         let buffer = &mut self.buffer;
         if let Framing::Unknown(sniffer) = &mut self.framing {
             match sniffer.look(buffer) {
@@ -116,21 +129,29 @@ impl Decoder {
             Framing::Text(text) => text.advance(buffer),
             Framing::Lines(lines) => lines.advance(buffer),
         };
+        self.checked(step)
+    }
+
+    /// `step`, if the event is not too large.
+    #[inline]
+    fn checked(&self, step: Step) -> Result<Step> {
         let size = match step {
             // Text has no events: it comes as it is read.
             Step::Event if !matches!(self.framing, Framing::Text(_)) => self.buffer.taken(),
             Step::Starved => self.buffer.held().len(),
             _ => 0,
         };
-        if size > self.max_event_bytes {
-            return Err(Error::new(
-                ErrorKind::TooLarge,
-                format!(
-                    "one event of the answer is larger than {} bytes (max_event_bytes)",
-                    self.max_event_bytes
-                ),
-            ));
+        match size > self.max_event_bytes {
+            true => Err(self.too_large()),
+            false => Ok(step),
         }
-        Ok(step)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn too_large(&self) -> Error {
+        let most = self.max_event_bytes;
+        let text = format!("one event of the answer is larger than {most} bytes (max_event_bytes)");
+        Error::new(ErrorKind::TooLarge, text)
     }
 }

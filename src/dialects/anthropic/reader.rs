@@ -7,7 +7,7 @@ use crate::answer::Answer;
 use crate::chunk::Usage;
 use crate::dialects::{Flow, Piece, PieceKind, Reader};
 use crate::error::Result;
-use crate::json::mould::{Numbers, Said};
+use crate::json::mould::{NO_NUMBERS, Said};
 use crate::memory;
 use crate::wire::Event;
 
@@ -414,7 +414,7 @@ impl Reader for Messages {
                     Some((kind, text)) if !text.is_empty() => {
                         let index = Some(index);
                         let piece = Piece { index, ..Piece::new(kind, key_of(kind)) };
-                        let said = Said { text, numbers: Numbers::default() };
+                        let said = Said { text, numbers: NO_NUMBERS };
                         return piece.take(&said, self, answer);
                     }
                     _ => self.delta(index, delta, answer)?,

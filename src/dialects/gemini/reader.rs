@@ -141,9 +141,9 @@ impl Reader for GeminiReader {
                 }
             }
             response => {
-                if let Some((piece, said)) = piece_of(&response) {
+                if let Some((piece, text, numbers)) = piece_of(&response) {
                     begin(&response, answer);
-                    return piece.take(&said, self, answer);
+                    return piece.take(&Said { text, numbers: &numbers }, self, answer);
                 }
                 self.response(&response, answer)?;
             }
@@ -163,7 +163,7 @@ impl Reader for GeminiReader {
             }
         }
         if said.numbers.iter().any(Option::is_some) {
-            self.usage.take(&said.numbers);
+            self.usage.take(said.numbers);
             answer.usage(self.usage.usage());
         }
         Ok(())
@@ -410,7 +410,7 @@ impl OpenCall {
 }
 
 /// The piece that a response is, if it is nothing more.
-fn piece_of(response: &Value) -> Option<(Piece, Said<'_>)> {
+fn piece_of(response: &Value) -> Option<(Piece, &str, Numbers)> {
     /// What is looked into, beside the candidates and the counts.
     const MORE: &[&str] = &["promptFeedback", "modelStatus"];
     /// The same of a candidate, beside its content.
@@ -448,7 +448,7 @@ fn piece_of(response: &Value) -> Option<(Piece, Said<'_>)> {
     };
     let places = Places { text: "text", free: UNREAD, numbers: COUNTS };
     let piece = Piece { choice: choice_of(candidate), places, ..Piece::new(kind, "text") };
-    Some((piece, Said { text, numbers }))
+    Some((piece, text, numbers))
 }
 
 fn is_blocked(candidate: &Value) -> bool {

@@ -7,7 +7,7 @@ use crate::answer::Answer;
 use crate::answer::usage::usage_of;
 use crate::dialects::{Flow, Piece, PieceKind, Reader};
 use crate::error::Result;
-use crate::json::mould::{Numbers, Places, Said};
+use crate::json::mould::{NO_NUMBERS, Places, Said};
 use crate::prompt::role_of;
 use crate::request::Request;
 use crate::wire::Event;
@@ -115,7 +115,7 @@ impl Reader for AnswerReader {
         let event = answer.json(event.data)?;
         if let Some((piece, text)) = piece_of(&event) {
             begin(&event, answer);
-            return piece.take(&Said { text, numbers: Numbers::default() }, self, answer);
+            return piece.take(&Said { text, numbers: NO_NUMBERS }, self, answer);
         }
         self.take(&event, answer);
         if self.files.len() > answer.max_tool_calls() {

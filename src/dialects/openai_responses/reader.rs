@@ -612,7 +612,7 @@ impl Reader for ResponseReader {
         if let Some((piece, text)) = piece_of(kind, &value) {
             let mut numbers = Numbers::default();
             numbers[0] = number;
-            return piece.take(&Said { text, numbers }, self, answer);
+            return piece.take(&Said { text, numbers: &numbers }, self, answer);
         }
         if self.was_taken(number) {
             return Ok(Flow::More);
@@ -627,7 +627,7 @@ impl Reader for ResponseReader {
     }
 
     fn piece(&mut self, piece: &Piece, said: &Said<'_>, answer: &mut Answer<'_>) -> Result<()> {
-        let [number, ..] = said.numbers;
+        let [number, ..] = *said.numbers;
         if self.was_taken(number) {
             return Ok(());
         }

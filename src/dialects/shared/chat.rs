@@ -11,7 +11,7 @@ use crate::answer::Answer;
 use crate::answer::usage::usage_of;
 use crate::dialects::{self, Flow, PieceKind, Reader};
 use crate::error::Result;
-use crate::json::mould::{Numbers, Said};
+use crate::json::mould::{NO_NUMBERS, Said};
 use crate::json::{Content, Int, List, Maybe, Text, TextOrJson};
 use crate::media;
 use crate::memory;
@@ -482,7 +482,7 @@ impl ChatReader {
             if !event.may_be_error() {
                 if let Some((piece, text)) = event.piece() {
                     answer.start(&event.id, &event.model);
-                    let said = Said { text, numbers: Numbers::default() };
+                    let said = Said { text, numbers: NO_NUMBERS };
                     return piece.take(&said, self, answer);
                 }
                 self.take_event(&event, answer);
