@@ -132,6 +132,18 @@ impl Events {
     pub(crate) fn event(&self) -> Event<'_> {
         self.decoder.event()
     }
+
+    /// The bytes of the events to come, as far as they are known: see [`Decoder::ahead`].
+    #[inline]
+    pub(crate) fn ahead(&mut self) -> &[u8] {
+        self.decoder.ahead()
+    }
+
+    /// Takes `length` bytes of [`Events::ahead`], which are whole events.
+    #[inline]
+    pub(crate) fn skip(&mut self, length: usize) {
+        self.decoder.skip(length);
+    }
 }
 
 impl<'a> Attempt<'a> {
@@ -400,6 +412,11 @@ impl<'a> Attempt<'a> {
     pub(crate) fn check(&self, event: Event<'_>) -> Result<()> {
         json::check_depth(event.data, self.config.max_json_depth)?;
         json::check_size(event.data, self.config.max_event_bytes)
+    }
+
+    /// Whether the config asks for the events themselves.
+    pub(crate) fn shows_events(&self) -> bool {
+        self.config.raw_chunks
     }
 
     /// Gives the event itself, where the config asks for that.

@@ -76,6 +76,9 @@ struct Found {
 struct Mould<M> {
     meaning: M,
     name: Box<[u8]>,
+    /// What comes before its data in an event stream, as nearly every server writes it. None
+    /// where the data is of more than one line.
+    head: Option<Box<[u8]>>,
     /// An event of this shape. Its free values are those that came last, which are compared
     /// first: most come again.
     event: Box<[u8]>,
@@ -108,31 +111,48 @@ impl<M> Moulds<M> {
     }
 
     /// What an event says, and what that means, where it is like one that was learned.
-    #[inline]
     pub(crate) fn fit<'m>(&'m mut self, name: &[u8], data: &'m [u8]) -> Option<(&'m M, Said<'m>)> {
         if data.len() >= TOO_LONG {
             return None;
         }
-        let last = self.moulds.get_mut(self.last);
-        let text = match last.and_then(|mould| mould.fit(name, data, &mut self.found)) {
-            Some(text) => text,
-            None => self.fit_another(name, data)?,
-        };
+        let text = self.first(|mould, found| mould.fit(name, data, found))?;
+        self.said(text)
+    }
+
+    /// The same of the event in front of `bytes`, as an event stream has it, and the length of
+    /// that. What fits tells its own end, which nobody has to look for before.
+    #[inline]
+    pub(crate) fn fit_ahead<'m>(&'m mut self, bytes: &'m [u8]) -> Option<(usize, &'m M, Said<'m>)> {
+        let bytes = bytes.get(..TOO_LONG).unwrap_or(bytes);
+        let (length, text) = self.first(|mould, found| mould.fit_ahead(bytes, found))?;
+        let (meaning, said) = self.said(text)?;
+        Some((length, meaning, said))
+    }
+
+    /// What `fits` finds with the mould that fitted last, or else with another.
+    #[inline]
+    fn first<F>(
+        &mut self,
+        mut fits: impl FnMut(&mut Mould<M>, &mut Found) -> Option<F>,
+    ) -> Option<F> {
+        let found = &mut self.found;
+        let fit = self.moulds.get_mut(self.last).and_then(|mould| fits(mould, found));
+        if fit.is_some() {
+            return fit;
+        }
+        let mut others = self.moulds.iter_mut().enumerate().filter(|(at, _)| *at != self.last);
+        let (at, fit) = others.find_map(|(at, mould)| Some((at, fits(mould, found)?)))?;
+        self.last = at;
+        Some(fit)
+    }
+
+    /// What the mould that fitted has found, whose text is in `found` if it is not given.
+    #[inline]
+    fn said<'m>(&'m mut self, text: Option<&'m str>) -> Option<(&'m M, Said<'m>)> {
         self.in_vain = 0;
         let mould = self.moulds.get(self.last)?;
         let numbers = if mould.has_numbers { &self.found.numbers } else { NO_NUMBERS };
         Some((&mould.meaning, Said { text: text.unwrap_or(&self.found.decoded), numbers }))
-    }
-
-    /// Looks for one that fits among all but the last.
-    #[inline(never)]
-    fn fit_another<'d>(&mut self, name: &[u8], data: &'d [u8]) -> Option<Option<&'d str>> {
-        let others = self.moulds.iter_mut().enumerate().filter(|(at, _)| *at != self.last);
-        let (at, text) = others
-            .into_iter()
-            .find_map(|(at, mould)| Some((at, mould.fit(name, data, &mut self.found)?)))?;
-        self.last = at;
-        Some(text)
     }
 
     /// Learns the shape of an event that the parser has read: `said` is what a reader found at
@@ -198,13 +218,18 @@ impl<M> Mould<M> {
         stretches.push(Stretch { range: from..data.len(), free: free.into(), then: None });
         let is_number = |stretch: &Stretch| matches!(stretch.then, Some(Kind::Number(_)));
         let has_numbers = stretches.iter().any(is_number);
+        let is_line = !data.iter().any(|byte| matches!(byte, b'\n' | b'\r'));
+        let head = is_line.then(|| match name {
+            b"" => b"data: ".as_slice().into(),
+            name => [b"event: ", name, b"\ndata: "].concat().into(),
+        });
+        let name = name.into();
         let (event, stretches) = (data.into(), stretches.into());
-        Some(Mould { meaning, name: name.into(), event, stretches, has_numbers })
+        Some(Mould { meaning, name, head, event, stretches, has_numbers })
     }
 
     /// The text of an event, if it fits; its numbers are in `found`. `Some(None)`: the text had
     /// escapes, and is there as well.
-    #[inline(never)]
     fn fit<'d>(
         &mut self,
         name: &[u8],
@@ -214,17 +239,43 @@ impl<M> Mould<M> {
         if *name != *self.name {
             return None;
         }
+        let (rest, text) = self.take(data, found)?;
+        rest.is_empty().then_some(text)
+    }
+
+    /// The length of the event in front of `bytes`, with the empty line at its end, and its
+    /// text.
+    #[inline]
+    fn fit_ahead<'d>(
+        &mut self,
+        bytes: &'d [u8],
+        found: &mut Found,
+    ) -> Option<(usize, Option<&'d str>)> {
+        let (rest, text) = self.take(bytes.strip_prefix(self.head.as_deref()?)?, found)?;
+        let rest = rest.strip_prefix(b"\n\n")?;
+        Some((bytes.len() - rest.len(), text))
+    }
+
+    /// What follows the event in front of `data`, and the text of the event.
+    #[inline(never)]
+    fn take<'d>(
+        &mut self,
+        data: &'d [u8],
+        found: &mut Found,
+    ) -> Option<(&'d [u8], Option<&'d str>)> {
         if self.has_numbers {
             found.numbers = *NO_NUMBERS;
         }
         let mut rest = data;
         let mut text = None;
         for stretch in &self.stretches {
-            rest = match rest.strip_prefix(self.event.get(stretch.range.clone())?) {
+            let fixed = self.event.get(stretch.range.clone())?;
+            rest = match rest.strip_prefix(fixed) {
                 Some(after) => after,
                 None => stretch.take(&mut self.event, rest)?,
             };
             let length = match stretch.then {
+                None => break,
                 Some(Kind::Text) => {
                     let (length, plain) = take_text(rest, &mut found.decoded)?;
                     text = Some(plain);
@@ -235,11 +286,12 @@ impl<M> Mould<M> {
                     *found.numbers.get_mut(place)? = Some(number);
                     length
                 }
-                _ => 0,
+                // These are not read.
+                Some(Kind::FreeString | Kind::FreeInteger) => 0,
             };
             rest = rest.get(length..)?;
         }
-        rest.is_empty().then_some(text)?
+        Some((rest, text?))
     }
 }
 
@@ -765,6 +817,44 @@ mod tests {
                 assert_eq!(fit(&mut moulds, other.as_bytes()), None, "{other}");
             }
             assert_eq!(fit(&mut moulds, event.as_bytes()), parsed(event.as_bytes()), "{event}");
+        }
+    }
+
+    #[test]
+    fn event_ahead_fits_when_all_of_it_has_come() {
+        for (name, head) in [(&b""[..], "data: "), (b"piece", "event: piece\ndata: ")] {
+            let mut moulds = Moulds::new();
+            learn(&mut moulds, name, EVENT, 7);
+            let event = with("Hi", "a\\nb");
+            let stream = [head.as_bytes(), &event, b"\n\n"].concat();
+            let more = [&*stream, head.as_bytes(), &event, b"\n"].concat();
+            for bytes in [&stream, &more] {
+                let (length, meaning, said) = moulds.fit_ahead(bytes).unwrap();
+                assert_eq!((length, *meaning), (stream.len(), 7));
+                let (text, numbers) = parsed(&event).unwrap();
+                assert_eq!(said, Said { text: &text, numbers: &numbers });
+            }
+            for length in 0..stream.len() {
+                assert!(moulds.fit_ahead(&stream[..length]).is_none(), "{length}");
+            }
+            for end in ["\r\n\r\n", "\n\r\n", "\r\r", "\ndata: 1\n\n", " \n\n", "\nid: 1\n\n"] {
+                let other = [head.as_bytes(), &event, end.as_bytes()].concat();
+                assert!(moulds.fit_ahead(&other).is_none(), "{end:?}");
+            }
+            for other in ["data:", "id: 1\ndata: ", "event: other\ndata: ", "\ndata: "] {
+                let other = [other.as_bytes(), &event, b"\n\n"].concat();
+                assert!(moulds.fit_ahead(&other).is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn event_of_more_than_one_line_is_never_ahead() {
+        for end in ["\n", "\r"] {
+            let event = with("\"id\"", format!("{end}\"id\""));
+            let mut moulds = learned(&event);
+            assert!(fit(&mut moulds, &event).is_some());
+            assert!(moulds.fit_ahead(&[b"data: ", &*event, b"\n\n"].concat()).is_none());
         }
     }
 

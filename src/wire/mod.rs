@@ -84,25 +84,29 @@ impl Decoder {
         Event { name: b"", data }
     }
 
+    /// Forgets the event that was handed out. Of an event stream, what has come behind it: as
+    /// much as an event may have, if nothing was taken of it yet.
+    #[inline]
+    pub(crate) fn ahead(&mut self) -> &[u8] {
+        let Framing::EventStream(events) = &mut self.framing else { return b"" };
+        let bytes = events.ahead(&mut self.buffer);
+        bytes.get(..self.max_event_bytes).unwrap_or(bytes)
+    }
+
+    /// Takes `length` bytes of [`Decoder::ahead`], which are whole events.
+    #[inline]
+    pub(crate) fn skip(&mut self, length: usize) {
+        self.buffer.take_to(length);
+        self.buffer.drop_taken();
+    }
+
     /// Everything held and not yet handed out.
     pub(crate) fn rest(&self) -> &[u8] {
         self.buffer.held()
     }
 
     /// Finds the next event.
-    #[inline]
     pub(crate) fn advance(&mut self) -> Result<Step> {
-        if let Framing::EventStream(events) = &mut self.framing {
-            if let Some(Step::Event) = events.advance_plainly(&mut self.buffer) {
-                return self.checked(Step::Event);
-            }
-        }
-        self.advance_anyhow()
-    }
-
-    /// The same, however the event is framed.
-    #[inline(never)]
-    fn advance_anyhow(&mut self) -> Result<Step> {
         let buffer = &mut self.buffer;
         if let Framing::Unknown(sniffer) = &mut self.framing {
             match sniffer.look(buffer) {
@@ -129,12 +133,6 @@ impl Decoder {
             Framing::Text(text) => text.advance(buffer),
             Framing::Lines(lines) => lines.advance(buffer),
         };
-        self.checked(step)
-    }
-
-    /// `step`, if the event is not too large.
-    #[inline]
-    fn checked(&self, step: Step) -> Result<Step> {
         let size = match step {
             // Text has no events: it comes as it is read.
             Step::Event if !matches!(self.framing, Framing::Text(_)) => self.buffer.taken(),

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 
 use super::buffer::{Buffer, KEPT_CAPACITY};
 use super::event::{Event, Step};
@@ -22,10 +22,8 @@ pub(super) struct EventStream {
     joined: Vec<u8>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 enum Payload {
-    /// An event that was found at once: see [`plain_event`].
-    Plain { name: Range<usize>, data: Range<usize> },
     /// One line of data. Those behind it are events of their own.
     Line(usize),
     /// All lines of data, in `joined`.
@@ -33,26 +31,16 @@ enum Payload {
 }
 
 impl EventStream {
-    /// The next event, where it is one that [`plain_event`] knows; [`EventStream::advance`]
-    /// finds all others.
+    /// Forgets the event that was handed out. What has come behind it, where that begins with
+    /// an event of which nothing was taken yet.
     #[inline]
-    pub(super) fn advance_plainly(&mut self, buffer: &mut Buffer) -> Option<Step> {
+    pub(super) fn ahead<'a>(&mut self, buffer: &'a mut Buffer) -> &'a [u8] {
         match self.handed_out {
             None => {}
-            Some(Payload::Plain { .. }) => {
-                buffer.drop_taken();
-                self.handed_out = None;
-            }
-            Some(Payload::Line(last)) if last + 1 < self.data.len() => return None,
+            Some(Payload::Line(last)) if last + 1 < self.data.len() => return b"",
             Some(_) => self.forget(buffer),
         }
-        if !self.lines.are_at_start() {
-            return None;
-        }
-        let (name, data, end) = plain_event(buffer.fresh())?;
-        buffer.take_to(end);
-        self.handed_out = Some(Payload::Plain { name, data });
-        Some(Step::Event)
+        if self.lines.are_at_start() { buffer.fresh() } else { b"" }
     }
 
     /// Finds the next event. `None`: this is no event stream any more, what comes is JSON.
@@ -134,12 +122,9 @@ impl EventStream {
     /// The event that was handed out.
     #[inline]
     pub(super) fn event<'a>(&'a self, buffer: &'a Buffer) -> Event<'a> {
-        let data = match &self.handed_out {
-            Some(Payload::Plain { name, data }) => {
-                return Event { name: buffer.get(name), data: buffer.get(data) };
-            }
+        let data = match self.handed_out {
             Some(Payload::Line(at)) => {
-                self.data.get(*at).map(|line| buffer.get(line)).unwrap_or_default()
+                self.data.get(at).map(|line| buffer.get(line)).unwrap_or_default()
             }
             Some(Payload::Joined) => &self.joined,
             None => b"",
@@ -203,25 +188,4 @@ impl EventStream {
             }
         }
     }
-}
-
-/// The name and the data of the event that `bytes` start with, and where it ends: if it is
-/// written as nearly all are, in one line of data, perhaps one with the name before it, and an
-/// empty one, which end in LF.
-#[inline]
-fn plain_event(bytes: &[u8]) -> Option<(Range<usize>, Range<usize>, usize)> {
-    const NAME: &[u8] = b"event: ";
-    const DATA: &[u8] = b"data: ";
-    let mut name = 0..0;
-    let mut line = bytes;
-    if let Some(rest) = bytes.strip_prefix(NAME) {
-        let length = memchr2(b'\n', b'\r', rest)?;
-        name = NAME.len()..NAME.len() + length;
-        line = rest.get(length..)?.strip_prefix(b"\n")?;
-    }
-    let value = line.strip_prefix(DATA)?;
-    let length = memchr2(b'\n', b'\r', value)?;
-    let from = bytes.len() - value.len();
-    let is_whole = value.get(length..)?.starts_with(b"\n\n");
-    is_whole.then(|| (name, from..from + length, from + length + 2))
 }

@@ -15,8 +15,25 @@ impl Decoder {
     }
 }
 
-fn drain(decoder: &mut Decoder, events: &mut Vec<(String, String)>) -> Step {
+/// The event in front of `bytes`, where it is a line of data and an empty one, and its length.
+fn plain_event(bytes: &[u8]) -> Option<(usize, String)> {
+    let line = bytes.strip_prefix(b"data: ")?;
+    let length = line.iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
+    let is_whole = line[length..].starts_with(b"\n\n");
+    let data = || String::from_utf8(line[..length].to_vec()).unwrap();
+    is_whole.then(|| (b"data: ".len() + length + 2, data()))
+}
+
+/// `looks_ahead`: takes events that are ahead without decoding them.
+fn drain(decoder: &mut Decoder, events: &mut Vec<(String, String)>, looks_ahead: bool) -> Step {
     loop {
+        if looks_ahead {
+            if let Some((length, data)) = plain_event(decoder.ahead()) {
+                decoder.skip(length);
+                events.push((String::new(), data));
+                continue;
+            }
+        }
         match decoder.advance().unwrap() {
             Step::Event => {
                 let event = decoder.event();
@@ -29,14 +46,18 @@ fn drain(decoder: &mut Decoder, events: &mut Vec<(String, String)>) -> Step {
 }
 
 fn decode(pieces: &[&[u8]]) -> Vec<(String, String)> {
-    let mut decoder = Decoder::events(1 << 20);
-    let mut events = Vec::new();
-    for piece in pieces {
-        decoder.feed(piece);
-        assert_eq!(drain(&mut decoder, &mut events), Step::Starved);
-    }
-    decoder.finish();
-    assert_eq!(drain(&mut decoder, &mut events), Step::End);
+    let [events, with_those_ahead] = [false, true].map(|looks_ahead| {
+        let mut decoder = Decoder::events(1 << 20);
+        let mut events = Vec::new();
+        for piece in pieces {
+            decoder.feed(piece);
+            assert_eq!(drain(&mut decoder, &mut events, looks_ahead), Step::Starved);
+        }
+        decoder.finish();
+        assert_eq!(drain(&mut decoder, &mut events, looks_ahead), Step::End);
+        events
+    });
+    assert_eq!(events, with_those_ahead);
     events
 }
 
@@ -359,10 +380,10 @@ fn buffer_shrinks_around_an_event_in_progress() {
     let cut = [rest, first].concat();
     decoder.feed(first);
     for _ in 0..SMALL_READS {
-        assert_eq!(drain(&mut decoder, &mut events), Step::Starved);
+        assert_eq!(drain(&mut decoder, &mut events, false), Step::Starved);
         decoder.feed(&cut);
     }
-    assert_eq!(drain(&mut decoder, &mut events), Step::Starved);
+    assert_eq!(drain(&mut decoder, &mut events, false), Step::Starved);
     decoder.space().unwrap();
     assert_eq!(decoder.buffer.capacity(), LEAST_READ);
     assert_eq!(events.len(), SMALL_READS);
@@ -380,7 +401,7 @@ fn buffer_of_large_events_is_bounded_by_them() {
             let mut events = Vec::new();
             for piece in event.repeat(5).chunks(read) {
                 decoder.feed(piece);
-                drain(&mut decoder, &mut events);
+                drain(&mut decoder, &mut events, false);
                 assert!(decoder.buffer.capacity() <= 4 * event.len().max(16 * LEAST_READ));
             }
             assert_eq!(events.len(), 5, "{size} {read}");

@@ -664,6 +664,7 @@ impl ChatReader {
         Ok(media::decode_base64(now.get(..whole).unwrap_or_default())?.unwrap_or_default())
     }
 
+    #[inline]
     fn take_text(&mut self, choice: i32, text: &str, answer: &mut Answer<'_>) {
         match &mut self.reading {
             Reading::AsItIs => answer.text(choice, text),
