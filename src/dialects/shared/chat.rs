@@ -503,7 +503,11 @@ impl ChatReader {
         {
             return Err(error);
         }
-        if let Ok(Maybe(Some(event))) = Maybe::<Event<'_>>::deserialize(&value) {
+        // Read from its text: a second parser of all the types above, from a value, would be
+        // as large as the first.
+        let text = memory::json(&value)?;
+        if let Ok(Maybe(Some(event))) = serde_json::from_slice::<Maybe<Event<'_>>>(text.as_bytes())
+        {
             self.take_event(&event, answer);
         }
         Ok(Flow::More)
