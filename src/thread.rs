@@ -75,9 +75,11 @@ impl Crew {
 /// Runs `job` on a thread of the library's own. Fails when the system gives no thread.
 pub(crate) fn spawn(name: &str, job: impl FnOnce() + Send + 'static) -> Result<()> {
     let crew = CREW.get();
+    // What it holds is never on the thread's stack, which is small.
+    let job: Job = Box::new(job);
     let mut state = crew.lock();
     if state.idle > state.jobs.len() {
-        state.jobs.push_back(Box::new(job));
+        state.jobs.push_back(job);
         crew.work.notify_one();
         return Ok(());
     }
@@ -85,7 +87,7 @@ pub(crate) fn spawn(name: &str, job: impl FnOnce() + Send + 'static) -> Result<(
     let spawned = with_signals_blocked(|| {
         builder.spawn(move || {
             OWN.set(true);
-            run(Box::new(job));
+            run(job);
             while let Some(job) = crew.next_job() {
                 run(job);
             }

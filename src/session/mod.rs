@@ -77,13 +77,14 @@ impl Session {
         let current = Current::new(config.max_reply_bytes);
         let place = interrupter::enter(&control)?;
         let facts = Facts::default();
-        let worker = Worker {
+        // In a box, the worker has no copy of it on its stack.
+        let worker = Box::new(Worker {
             client: client.clone(),
             request: request.copy()?,
             config: own,
             control: control.clone(),
             facts: facts.clone(),
-        };
+        });
         thread::spawn("tolmach", move || worker.work())?;
         Ok(Session { control, facts, current, over: None, _place: place })
     }
@@ -183,7 +184,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn work(self) {
+    fn work(&self) {
         let Control { queue, token, .. } = &self.control;
         let worked = panics::caught(|| {
             let config = self.config.as_ref().unwrap_or(self.client.config());
