@@ -70,6 +70,18 @@ impl OpenAiChat {
         self.healer.post(url, &headers, body, attempt)
     }
 
+    /// Sends the chat call. Its body and its stack are gone before the answer is waited for.
+    #[inline(never)]
+    fn ask(&self, model: &str, request: &Request, attempt: &mut Attempt<'_>) -> Result<Response> {
+        let house = House::of(&self.chat_url);
+        let mut body = body_of(request, model, house)?;
+        if self.config.heal && house.has_openais_models() {
+            fit_to_model(&mut body, model, &mut |field, what| attempt.changed(field, what));
+        }
+        let accept = if request.stream() { "text/event-stream" } else { "application/json" };
+        self.post(&self.chat_url, accept, &mut body, attempt)
+    }
+
     fn chat(
         &self,
         model: &str,
@@ -77,13 +89,7 @@ impl OpenAiChat {
         attempt: &mut Attempt<'_>,
         answer: &mut Answer<'_>,
     ) -> Result<()> {
-        let house = House::of(&self.chat_url);
-        let mut body = body_of(request, model, house)?;
-        if self.config.heal && house.has_openais_models() {
-            fit_to_model(&mut body, model, &mut |field, what| attempt.changed(field, what));
-        }
-        let accept = if request.stream() { "text/event-stream" } else { "application/json" };
-        let response = self.post(&self.chat_url, accept, &mut body, attempt)?;
+        let response = self.ask(model, request, attempt)?;
         let think = self.config.option("think_tags") == Some("true");
         let reader = if think { ChatReader::thinking_in_tags() } else { ChatReader::new() };
         let format = request.field("audio").and_then(|audio| audio.get("format")?.as_str());

@@ -157,6 +157,8 @@ impl<M> Moulds<M> {
 
     /// Learns the shape of an event that the parser has read: `said` is what a reader found at
     /// `places` of it, and all that it found.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn learn(
         &mut self,
         name: &[u8],
