@@ -64,7 +64,7 @@ impl Agent {
         })?;
         let host = message.uri().authority().map_or("", |authority| authority.host()).to_owned();
         token.asking(&host);
-        let current = Current::enter(token, longest_line(request));
+        let current = Current::enter(token, output_size(request));
         let response = match self.run(message.clone(), request, true) {
             // The server closed a kept connection just as it was taken up again: nothing of
             // the request was answered, so it goes once more over a new one. Whether it was
@@ -171,11 +171,21 @@ fn is_lost(error: &ureq::Error) -> bool {
     }
 }
 
-/// The longest line of the head of `request`, or somewhat more.
-fn longest_line(request: &HttpRequest) -> usize {
-    const REST: usize = "POST  HTTP/1.1\r\n".len();
-    let lines = request.headers.iter().map(|(name, value)| name.len() + value.len());
-    lines.max().unwrap_or_default().max(request.url.len()) + REST
+/// How much of `request` is written at once: all of its head or body where it is short, up to
+/// one record of TLS, and at least each line of its head.
+fn output_size(request: &HttpRequest) -> usize {
+    /// More than what ureq adds beside the host.
+    const OWN_LINES: usize = 256;
+    const LINE_END: usize = ": \r\n".len();
+    // The host of the URL is written once more.
+    let mut head = 2 * request.url.len() + OWN_LINES;
+    let mut longest_line = request.url.len() + OWN_LINES;
+    for (name, value) in request.headers.iter() {
+        let line = name.len() + value.len() + LINE_END;
+        head += line;
+        longest_line = longest_line.max(line);
+    }
+    head.max(request.body.len()).min(BUFFER_SIZE).max(longest_line)
 }
 
 fn to_error(error: ureq::Error, host: &str) -> Error {
@@ -331,7 +341,8 @@ struct SmallBuffers {
     progress: bool,
 }
 
-/// How much of a request is sent at once: one record of TLS.
+/// The most of a request that is sent at once, but for a long line of its head: one record of
+/// TLS.
 const BUFFER_SIZE: usize = 16 * 1024;
 
 impl SmallBuffers {
@@ -355,7 +366,7 @@ impl SmallBuffers {
 impl Buffers for SmallBuffers {
     /// A line of the request's head has to fit.
     fn output(&mut self) -> &mut [u8] {
-        self.output.resize(BUFFER_SIZE.max(current::longest_line()), 0);
+        self.output.resize(current::output_size(), 0);
         &mut self.output
     }
 
@@ -370,7 +381,7 @@ impl Buffers for SmallBuffers {
             self.consumed = 0;
         }
         if self.filled == self.input.len() {
-            self.input.resize(self.filled + BUFFER_SIZE, 0);
+            self.input.resize(self.filled + current::output_size(), 0);
         }
         self.input.get_mut(self.filled..).unwrap_or_default()
     }
@@ -389,12 +400,30 @@ impl Buffers for SmallBuffers {
     }
 
     fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
-        self.output.resize(BUFFER_SIZE, 0);
+        self.output.resize(current::output_size(), 0);
         self.input_append_buf();
         (self.input.get_mut(self.filled..).unwrap_or_default(), &mut self.output)
     }
 
     fn can_use_input(&self) -> bool {
         self.filled > self.consumed && self.progress
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_to_send_is_what_the_request_takes_and_one_record_at_most() {
+        let mut request = HttpRequest::get("http://localhost/v1/models", Headers::default());
+        assert!(output_size(&request) < 1024, "{}", output_size(&request));
+        request.body = vec![b'x'; 5000];
+        assert_eq!(output_size(&request), 5000);
+        request.body = vec![b'x'; 1_000_000];
+        assert_eq!(output_size(&request), BUFFER_SIZE);
+        // Each line of the head goes in one piece.
+        request.headers.set("X-Long", &"x".repeat(2 * BUFFER_SIZE)).unwrap();
+        assert!(output_size(&request) > 2 * BUFFER_SIZE);
     }
 }

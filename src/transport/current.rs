@@ -16,8 +16,8 @@ thread_local! {
     static DIALLED: Cell<bool> = const { Cell::new(false) };
     /// Whether any of the request has left this machine, as far as is known.
     static SENT: Cell<bool> = const { Cell::new(false) };
-    /// The longest line of the head of the request.
-    static LONGEST_LINE: Cell<usize> = const { Cell::new(0) };
+    /// How much of the request is written at once.
+    static OUTPUT_SIZE: Cell<usize> = const { Cell::new(4096) };
     /// The header lines of the answer, and where its body comes from.
     static ANSWER: RefCell<Option<Begun>> = const { RefCell::new(None) };
 }
@@ -26,12 +26,12 @@ thread_local! {
 pub(super) struct Current(());
 
 impl Current {
-    /// `longest_line` is that of the head of the request which is about to be sent.
-    pub(super) fn enter(token: &Arc<CancelToken>, longest_line: usize) -> Current {
+    /// The request which is about to be sent is written `output_size` bytes at a time.
+    pub(super) fn enter(token: &Arc<CancelToken>, output_size: usize) -> Current {
         TOKEN.set(Some(Arc::clone(token)));
         DIALLED.set(false);
         SENT.set(false);
-        LONGEST_LINE.set(longest_line);
+        OUTPUT_SIZE.set(output_size);
         Current(())
     }
 
@@ -75,8 +75,9 @@ pub(super) fn set_sent(sent: bool) {
     SENT.set(sent);
 }
 
-pub(super) fn longest_line() -> usize {
-    LONGEST_LINE.get()
+/// How much of the request is written at once.
+pub(super) fn output_size() -> usize {
+    OUTPUT_SIZE.get()
 }
 
 /// The head of the answer has come; `body`: where its body comes from.
