@@ -373,8 +373,8 @@ fn five_hundred_sessions_at_once_are_answered() {
 
 #[test]
 fn waiting_session_holds_little_memory_and_goes_on() {
-    /// Of a debug build, whose frames are large: it would be 150 with the whole stack.
-    const MOST: i64 = 110;
+    /// Of a debug build, whose frames are large: it has 58, and 125 with the whole stack.
+    const MOST: i64 = 80;
     let (gate, waited) = (Gate::default(), nested(100));
     let theirs = gate.clone();
     let server = Server::start(move |exchange| {
