@@ -71,8 +71,8 @@ pub(crate) fn of_response(host: &str, status: u16, headers: &Headers, body: &[u8
 /// stream's first event.
 fn document(body: &str) -> Option<Value> {
     let mut events = body.lines().filter_map(|line| line.strip_prefix("data:"));
-    let first = || events.find_map(|data| serde_json::from_str(data).ok());
-    serde_json::from_str(body).ok().or_else(first)
+    let first = || events.find_map(|data| serde_json::from_slice(data.as_bytes()).ok());
+    serde_json::from_slice(body.as_bytes()).ok().or_else(first)
 }
 
 /// The error that stands in an event, or in a body of status 200, if one does.

@@ -344,7 +344,8 @@ impl Request {
 
 fn parse(what: &str, json: &str) -> Result<Value> {
     json::room_to_parse(json.as_bytes())?;
-    serde_json::from_str(json).map_err(|error| argument(format!("{what} is not JSON: {error}")))
+    serde_json::from_slice(json.as_bytes())
+        .map_err(|error| argument(format!("{what} is not JSON: {error}")))
 }
 
 /// Whether `text` looks like a string that was given without its quotes.

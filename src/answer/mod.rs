@@ -592,7 +592,7 @@ impl<'a> Answer<'a> {
             return Some(error);
         }
         let settled = self.halves.as_ref().map(|_| halves::settle(&value.to_string()));
-        let settled = settled.and_then(|text| serde_json::from_str(&text).ok());
+        let settled = settled.and_then(|text| serde_json::from_slice(text.as_bytes()).ok());
         fault::in_event(&self.host, settled.as_ref().unwrap_or(value))
     }
 

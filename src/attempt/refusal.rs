@@ -24,7 +24,7 @@ pub(super) struct Refusal {
 impl Refusal {
     pub(super) fn of(error: &Error) -> Refusal {
         let mut refusal = Refusal::default();
-        match serde_json::from_str(error.body()) {
+        match serde_json::from_slice(error.body().as_bytes()) {
             Ok(body) => refusal.read(&body, true),
             Err(_) => refusal.say(error.body()),
         }
@@ -34,7 +34,7 @@ impl Refusal {
     /// Reads the members that speak of the error, and nothing that only repeats the request.
     fn read(&mut self, value: &Value, may_hold_json: bool) {
         match value {
-            Value::String(text) => match serde_json::from_str(text) {
+            Value::String(text) => match serde_json::from_slice(text.as_bytes()) {
                 // Gateways put the body of another server's error into a string.
                 Ok(inner @ Value::Object(_)) if may_hold_json => self.read(&inner, false),
                 _ => self.say(text),

@@ -106,7 +106,7 @@ impl Config {
     pub fn from_json(json: &str) -> Result<Config> {
         const OBJECT: &str = "a config is a JSON object, such as {\"provider\":\"openai\"}";
         crate::json::room_to_parse(json.as_bytes())?;
-        let fields = match serde_json::from_str(json) {
+        let fields = match serde_json::from_slice(json.as_bytes()) {
             Ok(Value::Object(fields)) => fields,
             Ok(_) => return Err(argument(OBJECT)),
             Err(error) => return Err(argument(format!("{OBJECT}; this is not JSON: {error}"))),

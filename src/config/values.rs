@@ -64,7 +64,7 @@ impl Value<'_> {
     }
 
     pub(super) fn headers(self) -> Result<Headers> {
-        let Ok(json::Value::Object(fields)) = json::from_str(self.text) else {
+        let Ok(json::Value::Object(fields)) = json::from_slice(self.text.as_bytes()) else {
             return Err(argument(
                 "\"headers\" is a JSON object of strings, such as {\"X-Name\":\"value\"}",
             ));
@@ -86,7 +86,7 @@ impl Value<'_> {
             }
             target => target.is_string(),
         };
-        match json::from_str(self.text) {
+        match json::from_slice(self.text.as_bytes()) {
             Ok(json::Value::Object(aliases)) if aliases.values().all(is_name) => Ok(aliases),
             _ => Err(argument(
                 "\"model_aliases\" is a JSON object of names to names, or to lists of them to choose from",

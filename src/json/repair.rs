@@ -21,7 +21,7 @@ pub(crate) fn repair(data: &[u8], error: &serde_json::Error) -> Result<Value> {
         return Err(too_deep(MAX_DEPTH));
     }
     let text = without_lone_surrogates(&memory::lossy(data)?)?;
-    serde_json::from_str(&text).map_err(|_| {
+    serde_json::from_slice(text.as_bytes()).map_err(|_| {
         Error::new(ErrorKind::Protocol, format!("an event of the answer is not JSON: {error}"))
     })
 }

@@ -46,11 +46,11 @@ pub(super) enum Moment {
 pub(super) fn exchanges_of(text: &str) -> std::result::Result<Vec<Exchange>, String> {
     // A process that was killed, or a full disk, leaves the last line as it is.
     let text = match text.rsplit_once('\n') {
-        Some((whole, last)) if serde_json::from_str::<Value>(last).is_err() => whole,
+        Some((whole, last)) if serde_json::from_slice::<Value>(last.as_bytes()).is_err() => whole,
         _ => text,
     };
     let mut lines = text.lines().zip(1..).map(|(line, number)| {
-        serde_json::from_str::<Value>(line)
+        serde_json::from_slice::<Value>(line.as_bytes())
             .map_err(|error| format!("is no recording: line {number}: {error}"))
     });
     let first = lines.next().transpose()?.unwrap_or_default();

@@ -127,7 +127,7 @@ impl Reply {
             }
             ChunkKind::State => {
                 json::room_to_parse(chunk.text.as_bytes())?;
-                if let Ok(Value::Object(state)) = serde_json::from_str(chunk.text) {
+                if let Ok(Value::Object(state)) = serde_json::from_slice(chunk.text.as_bytes()) {
                     self.take_state(state)?;
                 }
             }
@@ -220,7 +220,7 @@ impl Call {
     /// No part of an object is JSON, but a part of a number is.
     fn is_whole(&self, finished: bool) -> bool {
         let arguments = self.arguments.trim();
-        let is_json = serde_json::from_str::<IgnoredAny>(arguments).is_ok();
+        let is_json = serde_json::from_slice::<IgnoredAny>(arguments.as_bytes()).is_ok();
         let may_be = if finished {
             is_json || arguments.is_empty()
         } else {

@@ -572,7 +572,7 @@ fn is_filled(value: &Value) -> bool {
 
 /// The input of a block, of the pieces that came. Those of a cut one are no JSON.
 fn put_input(fields: &mut Map<String, Value>, pieces: &str) {
-    if let Ok(input) = serde_json::from_str::<Value>(pieces) {
+    if let Ok(input) = serde_json::from_slice::<Value>(pieces.as_bytes()) {
         fields.insert("input".to_owned(), input);
     }
 }

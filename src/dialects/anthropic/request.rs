@@ -435,7 +435,7 @@ impl Mapper<'_> {
     }
 
     fn input(&mut self, id: &str, arguments: &str) -> Value {
-        match serde_json::from_str(arguments) {
+        match serde_json::from_slice(arguments.as_bytes()) {
             Ok(input @ Value::Object(_)) => input,
             _ if arguments.trim().is_empty() => json!({}),
             other => {

@@ -382,7 +382,7 @@ fn object_of(arguments: &str, name: &str) -> Result<Value> {
         return Ok(json!({}));
     }
     crate::json::room_to_parse(arguments.as_bytes())?;
-    Ok(match serde_json::from_str(arguments) {
+    Ok(match serde_json::from_slice(arguments.as_bytes()) {
         Ok(object @ Value::Object(_)) => object,
         Ok(other) => Value::Object(Map::from_iter([(name.to_owned(), other)])),
         Err(_) => {

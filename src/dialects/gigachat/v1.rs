@@ -187,7 +187,8 @@ fn function_call(tool_call: &Value, id: &str, content: &Value) -> Value {
     let name = tool_call.pointer("/function/name").unwrap_or(&Value::Null);
     let arguments =
         tool_call.pointer("/function/arguments").and_then(Value::as_str).unwrap_or("{}");
-    let arguments: Value = serde_json::from_str(arguments).unwrap_or_else(|_| json!({}));
+    let arguments: Value =
+        serde_json::from_slice(arguments.as_bytes()).unwrap_or_else(|_| json!({}));
     let mut message = json!({
         "role": "assistant",
         "content": content,
@@ -212,7 +213,7 @@ fn result_of(id: &str, tool_call: &Value, messages: &[Value]) -> Option<Value> {
 /// A result is a JSON object, written out as text.
 fn function_result(name: &str, message: &Value) -> Value {
     let text = content_of(message);
-    let content = match serde_json::from_str::<Value>(&text) {
+    let content = match serde_json::from_slice::<Value>(text.as_bytes()) {
         Ok(Value::Object(_)) => text,
         Ok(other) => json!({"result": other}).to_string(),
         Err(_) => json!({"result": text}).to_string(),

@@ -72,7 +72,7 @@ fn message_of(message: &Value) -> Value {
     let text = content_of(message);
     let role = match role_of(message) {
         "function" => {
-            let result: Value = serde_json::from_str(&text).unwrap_or_default();
+            let result: Value = serde_json::from_slice(text.as_bytes()).unwrap_or_default();
             let name = message.get("name").unwrap_or(&Value::Null);
             parts.push(json!({"function_result": {"name": name, "result": result}}));
             "tool"

@@ -492,7 +492,7 @@ impl<'a> Input<'a> {
 /// The output of a call of `kind`: the fields that a tool result has as JSON, else what its
 /// plain text says. Text that is only some JSON is plain text.
 fn output_of(kind: &str, said: &str, content: &Value) -> Map<String, Value> {
-    let object = serde_json::from_str::<Value>(said).ok().filter(Value::is_object);
+    let object = serde_json::from_slice::<Value>(said.as_bytes()).ok().filter(Value::is_object);
     let has = |name: &str| object.as_ref().is_some_and(|object| object.get(name).is_some());
     let is_screenshot = object
         .as_ref()
@@ -567,7 +567,7 @@ fn url_of(source: &Source<'_>) -> String {
 
 /// The input of a custom tool, which the program got as an object (see [`super::reader`]).
 fn input_of(arguments: &str) -> Value {
-    let input = serde_json::from_str::<Value>(arguments).ok();
+    let input = serde_json::from_slice::<Value>(arguments.as_bytes()).ok();
     let input = input.and_then(|input| input.get("input").cloned());
     input.unwrap_or_else(|| arguments.into())
 }

@@ -82,7 +82,7 @@ impl AiChats {
             }
         }
         if !said.began {
-            let other_said = serde_json::from_str::<Value>(&other).ok();
+            let other_said = serde_json::from_slice::<Value>(other.as_bytes()).ok();
             return Err(other_said.and_then(|said| answer.error_in(&said)).unwrap_or_else(|| {
                 attempt.protocol_error(&format!(
                     "answered without a line of data: {}",
