@@ -12,7 +12,7 @@ use crate::answer::usage::usage_of;
 use crate::dialects::{self, Flow, PieceKind, Reader};
 use crate::error::Result;
 use crate::json::mould::{NO_NUMBERS, Said};
-use crate::json::{Content, Int, List, Maybe, Text, TextOrJson};
+use crate::json::{self, Content, Int, List, Maybe, Text, TextOrJson};
 use crate::media;
 use crate::memory;
 use crate::wire;
@@ -506,6 +506,8 @@ impl ChatReader {
         // Read from its text: a second parser of all the types above, from a value, would be
         // as large as the first.
         let text = memory::json(&value)?;
+        drop(value);
+        json::room_to_parse(text.as_bytes())?;
         if let Ok(Maybe(Some(event))) = serde_json::from_slice::<Maybe<Event<'_>>>(text.as_bytes())
         {
             self.take_event(&event, answer);
