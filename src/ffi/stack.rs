@@ -61,7 +61,7 @@ pub(super) fn give_back() {
 
 /// More than the frames of [`give_back`] and what it calls, and a red zone.
 #[cfg(target_os = "linux")]
-const MARGIN: usize = 4096;
+const MARGIN: usize = 2048;
 
 /// The lower and the upper end of this thread's stack.
 #[cfg(target_os = "linux")]
