@@ -99,6 +99,7 @@ impl CancelToken {
         self.cancelled.store(true, Ordering::Release);
     }
 
+    #[inline]
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Acquire)
     }

@@ -104,6 +104,15 @@ impl<'a> Chunk<'a> {
     }
 }
 
+/// A chunk whose other fields are empty, as those of nearly all chunks are.
+pub(crate) struct Plain<'a> {
+    pub(crate) kind: ChunkKind,
+    pub(crate) choice: i32,
+    pub(crate) index: i32,
+    pub(crate) text: &'a str,
+    pub(crate) name: &'a str,
+}
+
 /// The part of a chunk that every chunk has. Its text and name lie in the batch's arena.
 #[derive(Clone, Copy)]
 struct Record {
@@ -211,22 +220,48 @@ impl Batch {
     }
 
     /// The chunk at `index`. Every string of it that is not empty has a NUL byte after its end.
-    ///
-    /// Inlined, so that a caller reads the few fields it wants and no whole chunk is copied.
-    #[inline(always)]
     pub(crate) fn get(&self, index: usize) -> Option<Chunk<'_>> {
         let record = self.records.get(index)?;
         let (id, mime, bytes, usage) = match record.rare {
             NOT_RARE => ("", "", [].as_slice(), Usage::default()),
             at => self.rare(at),
         };
+        let Plain { kind, choice, index, text, name } = self.common(record);
+        Some(Chunk { kind, choice, index, text, id, name, mime, bytes, usage })
+    }
+
+    /// The chunk at `index`, if there is one and it is plain.
+    #[inline]
+    pub(crate) fn plain(&self, index: usize) -> Option<Plain<'_>> {
+        let record = self.records.get(index).filter(|record| record.rare == NOT_RARE)?;
+        Some(self.common(record))
+    }
+
+    /// The kind of the chunk at `index`.
+    #[inline]
+    pub(crate) fn kind(&self, index: usize) -> Option<ChunkKind> {
+        Some(self.records.get(index)?.kind)
+    }
+
+    /// The texts of the chunks in `range`, up to the first that is no text of the first choice.
+    #[inline]
+    pub(crate) fn texts(&self, range: Range<usize>) -> impl ExactSizeIterator<Item = &str> + Clone {
+        let records = self.records.get(range).unwrap_or_default();
+        let is_text = |record: &Record| record.kind == ChunkKind::Text && record.choice == 0;
+        let count = records.iter().position(|record| !is_text(record)).unwrap_or(records.len());
+        records.iter().take(count).map(|record| self.string(record.start..record.text))
+    }
+
+    /// The fields of [`Plain`] in any chunk.
+    #[inline]
+    fn common(&self, record: &Record) -> Plain<'_> {
         let name = match record.name == record.text {
             true => "",
             false => self.string(record.text + 1..record.name),
         };
         let text = self.string(record.start..record.text);
         let Record { kind, choice, index, .. } = *record;
-        Some(Chunk { kind, choice, index, text, id, name, mime, bytes, usage })
+        Plain { kind, choice, index, text, name }
     }
 
     #[cold]
@@ -299,10 +334,12 @@ impl Batch {
         self.bytes.shrink_to(KEPT_CAPACITY);
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.records.len()
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.records.is_empty()
     }

@@ -11,32 +11,36 @@ thread_local! {
 }
 
 /// While it lives, the code that this thread runs is the library's, or is not.
-struct Owner {
+struct Owner<'t> {
+    /// That of this thread, looked up once: every call of the ABI comes here.
+    ours: &'t Cell<bool>,
     before: bool,
 }
 
-impl Owner {
-    fn enter(is_ours: bool) -> Owner {
-        Owner { before: OURS.replace(is_ours) }
+impl Drop for Owner<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.ours.set(self.before);
     }
 }
 
-impl Drop for Owner {
-    fn drop(&mut self) {
-        OURS.set(self.before);
-    }
+#[inline]
+fn run<T>(is_ours: bool, work: impl FnOnce() -> T) -> T {
+    OURS.with(|ours| {
+        let _owner = Owner { ours, before: ours.replace(is_ours) };
+        work()
+    })
 }
 
 /// Does `work` of the library's own.
+#[inline]
 pub(crate) fn ours<T>(work: impl FnOnce() -> T) -> T {
-    let _ours = Owner::enter(true);
-    work()
+    run(true, work)
 }
 
 /// Does `work` of the host's: a callback.
 pub(crate) fn theirs<T>(work: impl FnOnce() -> T) -> T {
-    let _theirs = Owner::enter(false);
-    work()
+    run(false, work)
 }
 
 /// Whether this thread runs code of the library.

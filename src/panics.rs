@@ -19,22 +19,33 @@ thread_local! {
 }
 
 /// Does `work` of the library's own; `None` where it panicked, which is logged.
+#[inline]
 pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
-    let outcome = host::ours(|| panic::catch_unwind(AssertUnwindSafe(work)));
-    if outcome.is_err() {
-        // Not in the hook: the host's log must be free to do what it likes.
-        let latest = LATEST.take();
-        let tell = || match latest.as_str() {
-            // The hook that Rust has by default, or the host's, has told of it.
-            "" => log::line(log::Level::Error, "panic", format_args!("a panic was caught")),
-            latest => {
-                log::line(log::Level::Error, "panic", format_args!("a bug in tolmach: {latest}"));
-            }
-        };
-        // A log that panics as well has told the host by itself.
-        panic::catch_unwind(AssertUnwindSafe(tell)).ok();
+    match host::ours(|| panic::catch_unwind(AssertUnwindSafe(work))) {
+        Ok(done) => Some(done),
+        Err(payload) => {
+            tell();
+            drop(payload);
+            None
+        }
     }
-    outcome.ok()
+}
+
+/// Logs the panic that this thread caught. Not in the hook: the host's log must be free to do
+/// what it likes.
+#[cold]
+#[inline(never)]
+fn tell() {
+    let latest = LATEST.take();
+    let tell = || match latest.as_str() {
+        // The hook that Rust has by default, or the host's, has told of it.
+        "" => log::line(log::Level::Error, "panic", format_args!("a panic was caught")),
+        latest => {
+            log::line(log::Level::Error, "panic", format_args!("a bug in tolmach: {latest}"));
+        }
+    };
+    // A log that panics as well has told the host by itself.
+    panic::catch_unwind(AssertUnwindSafe(tell)).ok();
 }
 
 /// Keeps panics inside [`caught`] off standard error, from now on and for the whole process.

@@ -14,6 +14,7 @@ pub(crate) fn forked() {
 }
 
 /// The number of forks so far. Costs no system call.
+#[inline]
 pub(crate) fn forks() -> u32 {
     FORKS.load(Ordering::Relaxed)
 }

@@ -26,23 +26,33 @@ pub(super) trait Threaded {
 impl Caller {
     /// # Safety
     /// The promises above hold for every pointer of this call until it returns.
+    #[inline]
     pub(super) unsafe fn trusted() -> Caller {
         Caller(Uncancelled::new())
     }
 
     /// Does `work`; an error, or a panic, goes to `error` as an object where the caller
     /// wants it.
+    #[inline]
     pub(super) fn call<E: From<Error>>(
         &self,
         error: *mut *mut E,
         work: impl FnOnce() -> Result<tolmach_status>,
     ) -> tolmach_status {
         panics::keep_quiet();
-        let failure = match panics::caught(work) {
-            Some(Ok(status)) => return status,
-            Some(Err(failure)) => failure,
-            None => Error::new(ErrorKind::Internal, "a bug in tolmach made it panic: report it"),
-        };
+        match panics::caught(work) {
+            Some(Ok(status)) => status,
+            failed => self.fail(error, failed.and_then(Result::err)),
+        }
+    }
+
+    /// What a call that failed returns; without a `failure` it panicked.
+    #[cold]
+    #[inline(never)]
+    fn fail<E: From<Error>>(&self, error: *mut *mut E, failure: Option<Error>) -> tolmach_status {
+        let failure = failure.unwrap_or_else(|| {
+            Error::new(ErrorKind::Internal, "a bug in tolmach made it panic: report it")
+        });
         let status = failure.kind() as tolmach_status;
         if !error.is_null() {
             let object = Box::into_raw(Box::new(E::from(failure)));
@@ -65,23 +75,16 @@ impl Caller {
     }
 
     /// An object of threads that this process made. Safe in a signal handler.
+    #[inline]
     pub(super) fn own<T: Threaded>(&self, object: *const T) -> Option<&T> {
         // SAFETY: NULL, or a live object (see the promises above).
         unsafe { object.as_ref() }.filter(|object| object.process() == Process::current())
     }
 
     /// The same as a receiver that has to be there.
+    #[inline]
     pub(super) fn threaded<T: Threaded>(&self, name: &str, object: *const T) -> Result<&T> {
-        self.own(object).ok_or_else(|| match object.is_null() {
-            true => is_null(name),
-            false => Error::new(
-                ErrorKind::Argument,
-                format!(
-                    "this {name} belongs to the parent process: after fork(), the child makes \
-                     clients and sessions of its own"
-                ),
-            ),
-        })
+        self.own(object).ok_or_else(|| is_not_ours(name, object.is_null()))
     }
 
     /// The object behind a receiver that is this thread's alone.
@@ -92,6 +95,7 @@ impl Caller {
     }
 
     /// A place for a pointer; NULL until it is given one.
+    #[inline]
     pub(super) fn output<T>(&self, name: &str, output: *mut T, empty: T) -> Result<Output<T>> {
         if output.is_null() {
             return Err(is_null(name));
@@ -170,6 +174,7 @@ impl Caller {
 pub(super) struct Output<T>(*mut T);
 
 impl<T> Output<T> {
+    #[inline]
     pub(super) fn write(&self, _: &Caller, value: T) {
         // SAFETY: checked for NULL when made, and the call still lasts: an output (see the
         // promises of `Caller`).
@@ -193,8 +198,26 @@ fn utf8<'t>(name: &str, bytes: &'t [u8]) -> Result<&'t str> {
     })
 }
 
+#[cold]
+#[inline(never)]
 fn is_null(name: &str) -> Error {
     Error::new(ErrorKind::Argument, format!("{name} is NULL"))
+}
+
+/// An object of threads that is NULL, or of the parent process.
+#[cold]
+#[inline(never)]
+fn is_not_ours(name: &str, null: bool) -> Error {
+    if null {
+        return is_null(name);
+    }
+    Error::new(
+        ErrorKind::Argument,
+        format!(
+            "this {name} belongs to the parent process: after fork(), the child makes clients \
+             and sessions of its own"
+        ),
+    )
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod state {
     }
 
     impl Uncancelled {
+        #[inline]
         pub(in super::super) fn new() -> Uncancelled {
             let mut before = 0;
             // SAFETY: `before` is a place to write to.
@@ -29,6 +30,7 @@ mod state {
     }
 
     impl Drop for Uncancelled {
+        #[inline]
         fn drop(&mut self) {
             let mut disabled = 0;
             // SAFETY: `disabled` is a place to write to.

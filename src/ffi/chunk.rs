@@ -1,5 +1,5 @@
 use super::text::tolmach_str;
-use crate::chunk::{Chunk, Usage};
+use crate::chunk::{Chunk, ChunkKind, Plain, Usage};
 
 /// What a chunk carries. The set is open: skip the kinds you do not know.
 pub type tolmach_chunk_kind = i32;
@@ -87,8 +87,7 @@ pub struct tolmach_chunk {
 
 impl tolmach_chunk {
     /// `chunk` as C sees it. In its batch, each string that is not empty has a NUL after it.
-    #[inline]
-    pub(super) fn view(chunk: &Chunk<'_>) -> tolmach_chunk {
+    fn of(chunk: &Chunk<'_>) -> tolmach_chunk {
         let Usage { input, output, total, cached_input, reasoning, cache_write } = chunk.usage;
         tolmach_chunk {
             kind: chunk.kind as tolmach_chunk_kind,
@@ -102,6 +101,92 @@ impl tolmach_chunk {
             bytes: if chunk.bytes.is_empty() { std::ptr::null() } else { chunk.bytes.as_ptr() },
             bytes_len: chunk.bytes.len(),
             usage: tolmach_usage { input, output, total, cached_input, reasoning, cache_write },
+        }
+    }
+}
+
+/// The chunk that a session shows to C, filled in anew for each.
+pub(super) struct View {
+    chunk: tolmach_chunk,
+    /// It is a plain one: the fields that plain chunks lack are empty.
+    is_plain: bool,
+}
+
+impl View {
+    pub(super) fn new() -> View {
+        View { chunk: tolmach_chunk::of(&Chunk::new(ChunkKind::Raw)), is_plain: true }
+    }
+
+    /// Shows the chunk that is `plain`, or else `whole`. Most are plain and follow another
+    /// such: then the fields that plain chunks lack are left as they are.
+    #[inline]
+    pub(super) fn show<'c>(
+        &mut self,
+        plain: Option<Plain<'c>>,
+        whole: impl FnOnce() -> Option<Chunk<'c>>,
+    ) -> *const tolmach_chunk {
+        match plain {
+            Some(plain) if self.is_plain => {
+                self.chunk.kind = plain.kind as tolmach_chunk_kind;
+                self.chunk.choice = plain.choice;
+                self.chunk.index = plain.index;
+                self.chunk.text = tolmach_str::of_terminated(plain.text);
+                self.chunk.name = tolmach_str::of_terminated(plain.name);
+            }
+            plain => self.show_whole(plain.is_some(), whole),
+        }
+        &raw const self.chunk
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn show_whole<'c>(&mut self, is_plain: bool, whole: impl FnOnce() -> Option<Chunk<'c>>) {
+        self.is_plain = is_plain;
+        if let Some(chunk) = whole() {
+            self.chunk = tolmach_chunk::of(&chunk);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chunk::Batch;
+
+    /// Every field; of the strings and bytes where they are and how long.
+    fn fields(chunk: &tolmach_chunk) -> impl PartialEq + std::fmt::Debug {
+        let tolmach_chunk { kind, choice, index, flags, bytes, bytes_len, usage, .. } = *chunk;
+        let strings = [chunk.text, chunk.id, chunk.name, chunk.mime];
+        let tolmach_usage { input, output, total, cached_input, reasoning, cache_write } = usage;
+        (
+            (kind, choice, index, flags, bytes.addr(), bytes_len),
+            strings.map(|string| (string.ptr.addr(), string.len)),
+            [input, output, total, cached_input, reasoning, cache_write],
+        )
+    }
+
+    #[test]
+    fn view_shows_nothing_of_the_chunks_before() {
+        let empty = Chunk::new(ChunkKind::Text);
+        let chunks = [
+            empty,
+            Chunk { text: "a", choice: 1, ..empty },
+            Chunk { kind: ChunkKind::Reasoning, text: "b", name: "reasoning", ..empty },
+            Chunk { kind: ChunkKind::Usage, usage: Usage { input: 7, ..empty.usage }, ..empty },
+            Chunk { id: "c", name: "d", text: "e", index: 2, ..Chunk::new(ChunkKind::ToolCall) },
+            Chunk { mime: "f", bytes: b"g", ..Chunk::new(ChunkKind::Image) },
+        ];
+        // Each after each other, and after a pair.
+        for order in 0..6_usize.pow(3) {
+            let mut batch = Batch::default();
+            let numbers = [order / 36, order / 6 % 6, order % 6];
+            numbers.iter().for_each(|number| batch.push(&chunks[*number]).unwrap());
+            let mut view = View::new();
+            for index in 0..numbers.len() {
+                view.show(batch.plain(index), || batch.get(index));
+                let whole = tolmach_chunk::of(&batch.get(index).unwrap());
+                assert_eq!(fields(&view.chunk), fields(&whole), "{numbers:?}");
+            }
         }
     }
 }

@@ -167,13 +167,20 @@ pub unsafe extern "C" fn tolmach_models_free(models: *mut tolmach_models) {
 }
 
 /// Milliseconds of the ABI: -1 is for ever.
+#[inline]
 pub(super) fn timeout(name: &str, ms: i64) -> Result<Option<Duration>> {
     match u64::try_from(ms) {
         Ok(ms) => Ok(Some(Duration::from_millis(ms))),
         Err(_) if ms == -1 => Ok(None),
-        Err(_) => Err(Error::new(
-            ErrorKind::Argument,
-            format!("{name} is {ms}; it is milliseconds, 0 for no waiting, or -1 for no limit"),
-        )),
+        Err(_) => Err(is_no_timeout(name, ms)),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn is_no_timeout(name: &str, ms: i64) -> Error {
+    Error::new(
+        ErrorKind::Argument,
+        format!("{name} is {ms}; it is milliseconds, 0 for no waiting, or -1 for no limit"),
+    )
 }

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, TryLockError};
 
 use super::caller::{Caller, Threaded};
-use super::chunk::tolmach_chunk;
+use super::chunk::{View, tolmach_chunk};
 use super::client::{timeout, tolmach_client};
 use super::error::tolmach_error;
 use super::library::User;
@@ -12,7 +12,6 @@ use super::request::tolmach_request;
 use super::status::{TOLMACH_END, TOLMACH_OK, TOLMACH_PENDING, tolmach_status};
 use super::text::{Text, tolmach_str};
 use crate::attempt::Facts;
-use crate::chunk::{Chunk, ChunkKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::{Control, Ready, Replies, Session, Step};
 
@@ -59,22 +58,29 @@ impl Texts {
     }
 
     /// A poll ends what was given before it.
+    #[inline]
     fn clear(&self) {
         if self.any.load(Ordering::Acquire) {
-            let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-            self.any.store(false, Ordering::Release);
-            *given = Given::default();
+            self.take_back();
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_back(&self) {
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        self.any.store(false, Ordering::Release);
+        *given = Given::default();
     }
 }
 
 /// What belongs to whoever polls.
 struct Poll {
     session: Session,
-    chunk: tolmach_chunk,
+    view: View,
 }
 
-// SAFETY: the chunk points into the session beside it, which moves with it.
+// SAFETY: the view points into the session beside it, which moves with it.
 unsafe impl Send for Poll {}
 
 /// Opens a session: asks `request` of `client`. Returns at once: resolving, connecting and
@@ -101,10 +107,7 @@ pub unsafe extern "C" fn tolmach_session_open(
             control: session.control().clone(),
             replies: session.replies().clone(),
             facts: session.facts().clone(),
-            poll: Mutex::new(Poll {
-                session,
-                chunk: tolmach_chunk::view(&Chunk::new(ChunkKind::Raw)),
-            }),
+            poll: Mutex::new(Poll { session, view: View::new() }),
             texts: Texts::default(),
             process: Process::current(),
         };
@@ -140,23 +143,25 @@ pub unsafe extern "C" fn tolmach_session_poll(
         let mut poll = match handle.poll.try_lock() {
             Ok(poll) => poll,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::new(ErrorKind::Busy, "another thread is polling this session"));
-            }
+            Err(TryLockError::WouldBlock) => return Err(busy()),
         };
-        let Poll { session, chunk } = &mut *poll;
         handle.texts.clear();
-        match session.advance(timeout)? {
+        match poll.session.advance(timeout)? {
             Step::Chunk => {
-                let Some(next) = session.chunk() else { return Ok(TOLMACH_PENDING) };
-                *chunk = tolmach_chunk::view(&next);
-                out_chunk.write(&caller, chunk);
+                let Poll { session, view } = &mut *poll;
+                out_chunk.write(&caller, view.show(session.plain(), || session.chunk()));
                 Ok(TOLMACH_OK)
             }
             Step::Pending => Ok(TOLMACH_PENDING),
             Step::End => Ok(TOLMACH_END),
         }
     })
+}
+
+#[cold]
+#[inline(never)]
+fn busy() -> Error {
+    Error::new(ErrorKind::Busy, "another thread is polling this session")
 }
 
 /// Ends a session at once: closes its socket, and lets every poll of it, now and later,

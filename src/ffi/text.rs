@@ -19,6 +19,7 @@ impl tolmach_str {
     pub(super) const EMPTY: tolmach_str = tolmach_str { ptr: c"".as_ptr(), len: 0 };
 
     /// `text`, which is empty or has a NUL byte after its end.
+    #[inline]
     pub(super) fn of_terminated(text: &str) -> tolmach_str {
         if text.is_empty() {
             return tolmach_str::EMPTY;

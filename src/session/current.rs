@@ -6,7 +6,7 @@
 use std::sync::PoisonError;
 
 use super::reply::Reply;
-use crate::chunk::{Batch, Chunk, ChunkKind};
+use crate::chunk::{Batch, Chunk, ChunkKind, Plain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log;
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -64,15 +64,21 @@ impl Current {
     }
 
     /// The chunk that was polled last.
-    #[inline]
     pub(super) fn chunk(&self) -> Option<Chunk<'_>> {
         self.batch.get(self.polled.checked_sub(1)?)
     }
 
-    /// The model that answers, where the chunk that was polled last is the answer's start.
+    /// The same, where it is a plain one.
     #[inline]
-    pub(super) fn started(&self) -> Option<&str> {
-        self.chunk().filter(|chunk| chunk.kind == ChunkKind::Start).map(|start| start.name)
+    pub(super) fn plain(&self) -> Option<Plain<'_>> {
+        self.batch.plain(self.polled.checked_sub(1)?)
+    }
+
+    /// Whether the chunk that was polled last is the answer's start.
+    #[inline]
+    pub(super) fn is_start(&self) -> bool {
+        let kind = self.polled.checked_sub(1).and_then(|last| self.batch.kind(last));
+        kind == Some(ChunkKind::Start)
     }
 
     /// Drops the chunks, lets `fill` put others into the empty batch, and returns what it does.
@@ -151,10 +157,73 @@ impl Gathered {
     /// Takes the chunks of the batch up to the number `polled`.
     fn take(&mut self, polled: usize) {
         let Some(batch) = &self.batch else { return };
-        let missing = std::mem::replace(&mut self.count, polled)..polled;
-        for index in missing {
-            let Some(chunk) = batch.get(index) else { return };
-            self.reply.take(&chunk);
+        let mut missing = std::mem::replace(&mut self.count, polled)..polled;
+        while !missing.is_empty() {
+            let texts = batch.texts(missing.clone());
+            let count = texts.len();
+            if count > 1 && self.reply.take_texts(texts) {
+                missing.start += count;
+                continue;
+            }
+            // The others one by one, and texts where the reply may end within them.
+            for index in missing.by_ref().take(count.max(1)) {
+                let Some(chunk) = batch.get(index) else { return };
+                self.reply.take(&chunk);
+            }
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// The reply after `take` on a reply of at most `bytes`.
+    fn reply(bytes: usize, take: impl FnOnce(&mut Gathered)) -> String {
+        let mut gathered = Gathered { reply: Reply::new(bytes), batch: None, count: 0 };
+        take(&mut gathered);
+        gathered.reply.to_json().unwrap()
+    }
+
+    #[test]
+    fn reply_is_the_same_however_many_chunks_are_taken_at_once_and_wherever_it_is_cut() {
+        let text = |text| Chunk { text, ..Chunk::new(ChunkKind::Text) };
+        let call = Chunk { id: "a", name: "f", text: "{}", ..Chunk::new(ChunkKind::ToolCall) };
+        let item = "{\"tolmach\":{\"dialect\":\"d\",\"item\":{\"n\":1}}}";
+        let chunks = [
+            text("при"),
+            text(""),
+            text("a\0b"),
+            Chunk { choice: 1, ..text("other") },
+            text("вет"),
+            Chunk { name: "reasoning", ..Chunk { kind: ChunkKind::Reasoning, ..text("hm") } },
+            text("one"),
+            Chunk { text: item, ..Chunk::new(ChunkKind::State) },
+            text("two"),
+            text("three"),
+            Chunk { usage: crate::chunk::Usage { input: 1, ..call.usage }, ..text("rare") },
+            call,
+            text(" "),
+            text("end"),
+        ];
+        let mut batch = Batch::default();
+        chunks.iter().for_each(|chunk| batch.push(chunk).unwrap());
+        let batch = Arc::new(batch);
+        let mut cuts = 0;
+        for bytes in 0..1000 {
+            let one_by_one = reply(bytes, |gathered| {
+                chunks.iter().for_each(|chunk| gathered.reply.take(chunk));
+            });
+            cuts += usize::from(one_by_one.contains("\"incomplete\":true"));
+            for step in 1..=chunks.len() {
+                let together = reply(bytes, |gathered| {
+                    gathered.batch = Some(Arc::clone(&batch));
+                    (0..chunks.len()).step_by(step).for_each(|polled| gathered.take(polled));
+                    gathered.take(chunks.len());
+                });
+                assert_eq!(together, one_by_one, "{bytes} {step}");
+            }
+        }
+        assert!((40..900).contains(&cuts), "{cuts}");
     }
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::attempt::Facts;
 use crate::cancel_token::CancelToken;
-use crate::chunk::Chunk;
+use crate::chunk::{Chunk, Plain};
 use crate::client::Client;
 use crate::config::Config;
 use crate::error::Result;
@@ -114,20 +114,35 @@ impl Session {
         if self.current.is_done() {
             self.control.queue.settle();
         }
-        if let Some(model) = self.current.started() {
-            self.facts.answers(model);
+        if self.current.is_start() {
+            self.start();
         }
         Ok(Step::Chunk)
     }
 
+    /// The chunk that was polled last is the answer's start: it names the model.
+    #[cold]
+    #[inline(never)]
+    fn start(&self) {
+        if let Some(start) = self.chunk() {
+            self.facts.answers(start.name);
+        }
+    }
+
     /// The chunk that was polled last.
-    #[inline]
     pub(crate) fn chunk(&self) -> Option<Chunk<'_>> {
         self.current.chunk()
     }
 
+    /// The same, where it is a plain one.
+    #[inline]
+    pub(crate) fn plain(&self) -> Option<Plain<'_>> {
+        self.current.plain()
+    }
+
     /// Takes more chunks from the queue.
     #[cold]
+    #[inline(never)]
     fn refill(&mut self, timeout: Option<Duration>) -> Result<Step> {
         if self.over.is_none() {
             let taken = match self.control.token.is_cancelled() {

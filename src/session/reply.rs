@@ -74,6 +74,21 @@ impl Reply {
         self.is_incomplete = self.add(chunk).is_err();
     }
 
+    /// Adds the texts of chunks that follow one another. Where there is no room for all of
+    /// them it adds none and returns false: they are to be taken one by one.
+    pub(crate) fn take_texts<'t>(&mut self, texts: impl Iterator<Item = &'t str> + Clone) -> bool {
+        let size = texts.clone().map(str::len).sum();
+        let fits = !self.is_incomplete
+            && size <= self.room
+            && memory::reserve_text(&mut self.text, size).is_ok();
+        if fits {
+            self.room -= size;
+            texts.for_each(|text| self.text.push_str(text));
+            self.kept.text(size);
+        }
+        fits
+    }
+
     /// Ends the reply with a chunk that it has no room for.
     #[cold]
     fn cut(&mut self, chunk: &Chunk<'_>, is_text: bool) {
