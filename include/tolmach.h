@@ -693,7 +693,7 @@ typedef struct tolmach_config_key {
    */
   tolmach_str name;
   /**
-   * What it is set to until it is set; empty for nothing.
+   * What it is set to until it is set; empty for nothing, and where help says what holds then.
    */
   tolmach_str default_value;
   /**

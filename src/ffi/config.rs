@@ -266,7 +266,7 @@ pub const TOLMACH_KEY_CHOICE: tolmach_key_kind = 9;
 pub struct tolmach_config_key {
     /// Its name.
     pub name: tolmach_str,
-    /// What it is set to until it is set; empty for nothing.
+    /// What it is set to until it is set; empty for nothing, and where help says what holds then.
     pub default_value: tolmach_str,
     /// The values there are, with commas between, for TOLMACH_KEY_CHOICE; else empty.
     pub choices: tolmach_str,
