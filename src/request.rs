@@ -3,7 +3,6 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json;
 use crate::kept;
@@ -160,17 +159,10 @@ impl Request {
         Ok(())
     }
 
-    /// Gives a key of the config another value for this request alone; `None` takes that back.
-    /// "headers" are added to those of the config. Options are not part of the JSON.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Argument`] when the key cannot differ between requests, which lists those
-    /// that can, or the value is wrong, which says what would be right.
-    pub fn option(&mut self, key: &str, value: Option<&str>) -> Result<()> {
-        let key = config::check_option(key, value)?;
+    /// Gives a key of the config, which is an option, another value; `None` takes that back.
+    pub(crate) fn set_option(&mut self, key: &'static str, value: Option<&str>) {
         self.options.retain(|(known, _)| *known != key);
         self.options.extend(value.map(|value| (key, Secret::new(value))));
-        Ok(())
     }
 
     /// The options and their values, in the order in which they were set.

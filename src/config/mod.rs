@@ -5,6 +5,7 @@
 mod described;
 mod keys;
 mod limits;
+mod options;
 mod proxy;
 mod recording;
 mod roots;
@@ -153,24 +154,6 @@ impl Config {
         described::all(self.provider)
     }
 
-    /// What it is for `request`, where that has options of its own.
-    pub(crate) fn for_request(&self, request: &Request) -> Result<Option<Config>> {
-        let mut own = None;
-        for (name, value) in request.options() {
-            let own = own.get_or_insert_with(|| self.clone());
-            if let Some(key) = keys::common_key(name) {
-                key.set(&mut own.settings, self.provider, Some(value))?;
-            }
-        }
-        if let Some(own) = &mut own {
-            if own.headers != self.headers {
-                let added = std::mem::replace(&mut own.settings.headers, self.headers.clone());
-                own.settings.request_headers = added;
-            }
-        }
-        Ok(own)
-    }
-
     pub(crate) fn user_agent(&self) -> &str {
         self.user_agent.as_deref().unwrap_or(concat!("tolmach/", env!("CARGO_PKG_VERSION")))
     }
@@ -242,25 +225,6 @@ impl Config {
         let own = own.flat_map(|(key, value)| (key.secrets)(value));
         common.chain(own).flat_map(|secret| secret.forms()).collect()
     }
-}
-
-/// Whether a request may have a value of its own for `key`, and whether `value` is right.
-///
-/// # Errors
-/// [`ErrorKind::Argument`] otherwise; it says what would be right.
-pub(crate) fn check_option(key: &str, value: Option<&str>) -> Result<&'static str> {
-    let options = || keys::COMMON.iter().filter(|known| known.is_option);
-    let Some(known) = options().find(|known| known.name == key) else {
-        let names: Vec<&str> = options().map(|known| known.name).collect();
-        let why = match keys::common_key(key).is_some() {
-            true => "is the same for all requests of a client",
-            false => "is not an option of a request",
-        };
-        let names = names.join(", ");
-        return Err(argument(format!("{key:?} {why}; the options of a request are {names}")));
-    };
-    value.map_or(Ok(()), |value| known.check(value))?;
-    Ok(known.name)
 }
 
 #[cfg(test)]
@@ -371,17 +335,6 @@ mod tests {
             let is_listed = catalog::all().iter().any(|it| it.keys.contains(&key.name));
             assert!(is_listed, "nobody has {}", key.name);
         }
-    }
-
-    #[test]
-    fn options_of_a_request_are_documented_with_it() {
-        let text = include_str!("../ffi/request.rs");
-        let (_, text) = text.split_once("Gives a key of the config another value").unwrap();
-        let (text, _) = text.split_once("unsafe").unwrap();
-        for key in keys::COMMON.iter().filter(|key| key.is_option) {
-            assert!(text.contains(key.name), "{}", key.name);
-        }
-        assert!(!text.contains("max_event_bytes"));
     }
 
     #[test]
