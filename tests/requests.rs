@@ -10,6 +10,7 @@ mod support;
 
 use support::server::{Exchange, Server};
 use support::{c, openai};
+use tolmach::{Client, Config, Polled, Request, Session};
 
 /// Does what the last message says.
 fn obey(exchange: &mut Exchange) {
@@ -86,4 +87,39 @@ fn configs_lose_no_memory() {
     if let Some(program) = c::program("settings").under_valgrind() {
         program.arg(Server::start(obey).url()).run().passed();
     }
+}
+
+#[test]
+fn token_is_fetched_without_the_headers_of_the_request_that_needs_it_first() {
+    let server = Server::start(|exchange| match exchange.request.path.as_str() {
+        "/oauth" => {
+            let token = "{\"access_token\":\"t\",\"expires_at\":99999999999999}";
+            exchange.whole(200, "application/json", token);
+        }
+        _ => exchange.stream(openai::stream(&["Hi"])),
+    });
+    let mut config = Config::new("gigachat").unwrap();
+    let auth_url = format!("{}/oauth", server.url());
+    let headers = "{\"X-Own\":\"of-the-config\"}";
+    for (key, value) in [
+        ("base_url", &*server.url()),
+        ("auth_url", &auth_url),
+        ("api_key", "test-key-secret"),
+        ("proxy", "direct"),
+        ("headers", headers),
+    ] {
+        config.set(key, Some(value)).unwrap();
+    }
+    let mut request = Request::new(Some("m"));
+    request.message("user", "Hi").unwrap();
+    request.option("headers", Some("{\"X-Tenant\":\"alice\"}")).unwrap();
+    let mut session = Session::open(&Client::new(&config).unwrap(), &request).unwrap();
+    while session.poll(None).unwrap() != Polled::End {}
+    let sent = server.requests();
+    let [token, chat] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!((token.header("X-Own"), token.header("X-Tenant")), (Some("of-the-config"), None));
+    assert_eq!(
+        (chat.header("X-Own"), chat.header("X-Tenant")),
+        (Some("of-the-config"), Some("alice"))
+    );
 }

@@ -17,7 +17,7 @@ pub const CJSON: &str = "libcurl + cJSON";
 /// A program that reads an answer: it is told how, and from which URL.
 pub struct Program {
     pub name: &'static str,
-    /// The program and its first arguments; why there is none, if it is missing.
+    /// The program and its first arguments, or why the program is missing.
     pub call: Result<Vec<PathBuf>, String>,
     /// A flood of a million chunks is this many times shorter for it.
     pub slower: usize,

@@ -121,7 +121,7 @@ pub fn streams(root: &Path, dialect: &Dialect) -> Vec<(String, Vec<u8>)> {
     streams
 }
 
-/// What may come in the place of a string's content.
+/// What may come instead of a string's content.
 const CONTENTS: &[&[u8]] = &[
     b"x",
     b" word",

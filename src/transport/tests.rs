@@ -642,6 +642,29 @@ fn header_lines_and_urls_of_any_length_are_sent() {
 }
 
 #[test]
+fn reset_is_not_the_proper_end_of_a_body_without_a_length() {
+    let (tell, told) = mpsc::channel();
+    let told = Mutex::new(told);
+    let address = serve(move |_, mut stream| {
+        head(&mut stream);
+        say(&mut stream, "HTTP/1.1 200 OK\r\n\r\nhalf");
+        // What is not read yet when the reset comes is lost.
+        told.lock().unwrap().recv_timeout(LONG).unwrap();
+        socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    });
+    let token = CancelToken::new(limits());
+    let mut body = direct().send(&get(&format!("http://{address}/")), &token).unwrap().body;
+    let mut buffer = [0; 16];
+    let mut count = 0;
+    while count < "half".len() {
+        count += body.read(&mut buffer).unwrap();
+    }
+    tell.send(()).unwrap();
+    assert_eq!(body.read(&mut buffer).unwrap(), 0);
+    assert!(!token.is_whole());
+}
+
+#[test]
 fn servers_that_speak_something_else_are_told_apart() {
     let reply = |bytes: &'static [u8]| {
         let address = serve(move |_, mut stream| {
