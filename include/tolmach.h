@@ -1273,6 +1273,32 @@ typedef struct tolmach_chunk {
 } tolmach_chunk;
 
 /**
+ * Several chunks that follow each other, in one array. Belongs to the session: it and all it
+ * points to are valid until the next poll or free of that session. May grow at its end in
+ * later versions.
+ */
+typedef struct tolmach_batch {
+  /**
+   * The first chunk.
+   */
+  const tolmach_chunk *chunks;
+  /**
+   * How many chunks: at least 1.
+   */
+  size_t count;
+  /**
+   * How many bytes from one chunk to the next. A program that is compiled with an older
+   * header than the library's needs it to find the next chunk.
+   */
+  size_t chunk_size;
+  /**
+   * The block of memory that text, id, name and mime of all these chunks lie in, where they
+   * are not empty. A binding can copy it at once and cut its strings out of the copy.
+   */
+  tolmach_str memory;
+} tolmach_batch;
+
+/**
  * The answer begins. text: its id; name: the model that answers.
  */
 #define TOLMACH_CHUNK_START 1
@@ -1352,7 +1378,8 @@ typedef struct tolmach_chunk {
 /**
  * One answer on its way, and the worker thread behind it.
  *
- * Functions: tolmach_session_open(), tolmach_session_poll(), tolmach_session_cancel(),
+ * Functions: tolmach_session_open(), tolmach_session_poll(), tolmach_session_poll_many(),
+ * tolmach_session_cancel(),
  * tolmach_session_fd(), tolmach_session_on_ready(), tolmach_session_reply(),
  * tolmach_session_info_get(), tolmach_session_free().
  */
@@ -1427,6 +1454,24 @@ tolmach_status tolmach_session_poll(tolmach_session *session,
                                     int64_t timeout_ms,
                                     const tolmach_chunk **out_chunk,
                                     tolmach_error **error);
+
+/**
+ * Gives the next chunks, as tolmach_session_poll() called again and again: all that have
+ * arrived, but at most 256. Meant for bindings, where each call of a C function costs more
+ * than a chunk. Both functions may be used on one session.
+ *
+ * `timeout_ms`: how long to wait for the first of them; 0 does not wait, -1 waits for ever.
+ * `out_batch`: receives the chunks, which are valid until the next poll or free of this
+ * session; NULL with every other outcome than TOLMACH_OK.
+ * Returns: as tolmach_session_poll(), with at least one chunk for TOLMACH_OK; also
+ * TOLMACH_E_NO_MEMORY, which loses nothing: poll again.
+ * Blocks: up to the timeout. Threads: one thread at a time per session. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_session_poll_many(tolmach_session *session,
+                                         int64_t timeout_ms,
+                                         const tolmach_batch **out_batch,
+                                         tolmach_error **error);
 
 /**
  * Ends a session at once: closes its socket, and lets every poll of it, now and later,

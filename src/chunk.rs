@@ -230,6 +230,15 @@ impl Batch {
         Some(Chunk { kind, choice, index, text, id, name, mime, bytes, usage })
     }
 
+    /// The block of memory that all strings of the chunks in `range` lie in, which are at
+    /// least one. As a string, it has a NUL byte after its end.
+    pub(crate) fn block(&self, range: Range<usize>) -> &str {
+        // Strings are added in the order of their chunks, and the name is a chunk's last.
+        let end = |count: usize| Some(self.records.get(count.checked_sub(1)?)?.name);
+        let start = end(range.start).map_or(0, |end| end + 1);
+        self.string(start..end(range.end).unwrap_or_default())
+    }
+
     /// The chunk at `index`, if there is one and it is plain.
     #[inline]
     pub(crate) fn plain(&self, index: usize) -> Option<Plain<'_>> {
@@ -455,6 +464,29 @@ mod tests {
                 assert!(string.is_empty() || arena[at + string.len()] == 0, "{string}");
             }
         }
+    }
+
+    #[test]
+    fn block_of_chunks_has_all_their_strings_and_no_others() {
+        let chunks = chunks();
+        let batch = batch_of(&chunks);
+        for start in 0..chunks.len() {
+            for end in start + 1..=chunks.len() {
+                let block = batch.block(start..end).as_bytes().as_ptr_range();
+                for (index, chunk) in contents(&batch).iter().enumerate() {
+                    for string in [chunk.text, chunk.id, chunk.name, chunk.mime] {
+                        let string = string.as_bytes().as_ptr_range();
+                        let is_within = block.start <= string.start && string.end <= block.end;
+                        let is_asked = (start..end).contains(&index);
+                        assert!(
+                            string.is_empty() || is_within == is_asked,
+                            "{start} {end} {index}"
+                        );
+                    }
+                }
+            }
+        }
+        assert_eq!(batch.block(0..chunks.len()).len() + 1, batch.arena.len());
     }
 
     #[test]

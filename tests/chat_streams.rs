@@ -41,8 +41,13 @@ fn streams() -> Vec<(String, String)> {
 
 /// The lines of tests/c/stream.c, without where the server was.
 fn lines(body: &str) -> String {
+    lines_with(body, None)
+}
+
+fn lines_with(body: &str, many: Option<&str>) -> String {
     let server = Server::answering(SSE, body);
     let program = c::program("stream").arg(server.url()).arg("max_retries=0");
+    let program = program.env("TEST_MANY", many);
     let place = server.url().replace("http://", "");
     program.run().passed().stdout.replace(&place, "SERVER")
 }
@@ -58,6 +63,13 @@ fn every_stream_comes_to_what_is_written_beside_it() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn every_stream_comes_to_the_same_where_many_chunks_are_polled_at_once() {
+    for (name, body) in streams() {
+        assert_eq!(lines_with(&body, Some("1")), lines(&body), "{name}");
+    }
 }
 
 #[test]

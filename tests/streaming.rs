@@ -120,6 +120,19 @@ fn bytes_one_at_a_time_give_the_chunks_of_one_read() {
 }
 
 #[test]
+fn many_chunks_at_once_are_those_that_have_arrived_and_at_most_256() {
+    let texts: Vec<String> = (0..2000).map(|number| format!("{number},")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let server = Server::answering("text/event-stream", openai::stream(&texts));
+    let program = || c::program("stream").arg(server.url());
+    let many = program().env("TEST_MANY", Some("1")).run().passed();
+    assert_eq!(many.stdout, program().run().passed().stdout);
+    let counts: Vec<usize> = many.stderr.lines().map(|count| count.parse().unwrap()).collect();
+    assert_eq!(counts.iter().sum::<usize>(), 2000 + 3, "{counts:?}");
+    assert!(counts.contains(&256), "{counts:?}");
+}
+
+#[test]
 fn opening_does_not_wait_for_the_server() {
     let gate = Gate::default();
     let held = gate.clone();

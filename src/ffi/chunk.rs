@@ -1,5 +1,9 @@
+use std::ops::Range;
+
 use super::text::tolmach_str;
-use crate::chunk::{Chunk, ChunkKind, Plain, Usage};
+use crate::chunk::{Batch, Chunk, ChunkKind, Plain, Usage};
+use crate::error::Result;
+use crate::memory;
 
 /// What a chunk carries. The set is open: skip the kinds you do not know.
 pub type tolmach_chunk_kind = i32;
@@ -145,6 +149,61 @@ impl View {
         if let Some(chunk) = whole() {
             self.chunk = tolmach_chunk::of(&chunk);
         }
+    }
+}
+
+/// Several chunks that follow each other, in one array. Belongs to the session: it and all it
+/// points to are valid until the next poll or free of that session. May grow at its end in
+/// later versions.
+#[repr(C)]
+pub struct tolmach_batch {
+    /// The first chunk.
+    pub chunks: *const tolmach_chunk,
+    /// How many chunks: at least 1.
+    pub count: usize,
+    /// How many bytes from one chunk to the next. A program that is compiled with an older
+    /// header than the library's needs it to find the next chunk.
+    pub chunk_size: usize,
+    /// The block of memory that text, id, name and mime of all these chunks lie in, where they
+    /// are not empty. A binding can copy it at once and cut its strings out of the copy.
+    pub memory: tolmach_str,
+}
+
+/// The chunks that a session shows to C at once.
+pub(super) struct Views {
+    chunks: Vec<tolmach_chunk>,
+    batch: tolmach_batch,
+}
+
+/// How many chunks are shown at once: few enough for a processor's cache, and so many that the
+/// call costs next to nothing.
+pub(super) const MOST_CHUNKS: usize = 256;
+
+impl Views {
+    pub(super) fn new() -> Views {
+        let batch = tolmach_batch {
+            chunks: std::ptr::null(),
+            count: 0,
+            chunk_size: size_of::<tolmach_chunk>(),
+            memory: tolmach_str::EMPTY,
+        };
+        Views { chunks: Vec::new(), batch }
+    }
+
+    /// Makes room for [`MOST_CHUNKS`].
+    pub(super) fn reserve(&mut self) -> Result<()> {
+        self.chunks.clear();
+        memory::reserve(&mut self.chunks, MOST_CHUNKS)
+    }
+
+    /// Shows the chunks in `range`, for which there is room.
+    pub(super) fn show(&mut self, batch: &Batch, range: Range<usize>) -> *const tolmach_batch {
+        let chunks = range.clone().map_while(|index| batch.get(index));
+        self.chunks.extend(chunks.map(|chunk| tolmach_chunk::of(&chunk)));
+        self.batch.chunks = self.chunks.as_ptr();
+        self.batch.count = self.chunks.len();
+        self.batch.memory = tolmach_str::of_terminated(batch.block(range));
+        &raw const self.batch
     }
 }
 

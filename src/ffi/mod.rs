@@ -30,7 +30,7 @@ mod stack;
 mod tests {
     use std::mem::offset_of;
 
-    use super::chunk::{tolmach_chunk, tolmach_usage};
+    use super::chunk::{tolmach_batch, tolmach_chunk, tolmach_usage};
     use super::client::tolmach_model;
     use super::config::tolmach_config_key;
     use super::provider::tolmach_provider;
@@ -53,6 +53,7 @@ mod tests {
         layout!(lines, tolmach_str: ptr len);
         layout!(lines, tolmach_usage: input output total cached_input reasoning cache_write);
         layout!(lines, tolmach_chunk: kind choice index flags text id name mime bytes bytes_len usage);
+        layout!(lines, tolmach_batch: chunks count chunk_size memory);
         layout!(lines, tolmach_session_info: attempts changed request_id model);
         layout!(lines, tolmach_model: id owner json context_length capabilities);
         layout!(lines, tolmach_config_key: name default_value choices help kind is_option);

@@ -1,9 +1,9 @@
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::caller::{Caller, Threaded};
-use super::chunk::{View, tolmach_chunk};
+use super::chunk::{MOST_CHUNKS, View, Views, tolmach_batch, tolmach_chunk};
 use super::client::{timeout, tolmach_client};
 use super::error::tolmach_error;
 use super::library::User;
@@ -17,7 +17,8 @@ use crate::session::{Control, Ready, Replies, Session, Step};
 
 /// One answer on its way, and the worker thread behind it.
 ///
-/// Functions: tolmach_session_open(), tolmach_session_poll(), tolmach_session_cancel(),
+/// Functions: tolmach_session_open(), tolmach_session_poll(), tolmach_session_poll_many(),
+/// tolmach_session_cancel(),
 /// tolmach_session_fd(), tolmach_session_on_ready(), tolmach_session_reply(),
 /// tolmach_session_info_get(), tolmach_session_free().
 pub struct tolmach_session {
@@ -78,9 +79,10 @@ impl Texts {
 struct Poll {
     session: Session,
     view: View,
+    views: Views,
 }
 
-// SAFETY: the view points into the session beside it, which moves with it.
+// SAFETY: the views point into the session beside them, which moves with them.
 unsafe impl Send for Poll {}
 
 /// Opens a session: asks `request` of `client`. Returns at once: resolving, connecting and
@@ -107,7 +109,7 @@ pub unsafe extern "C" fn tolmach_session_open(
             control: session.control().clone(),
             replies: session.replies().clone(),
             facts: session.facts().clone(),
-            poll: Mutex::new(Poll { session, view: View::new() }),
+            poll: Mutex::new(Poll { session, view: View::new(), views: Views::new() }),
             texts: Texts::default(),
             process: Process::current(),
         };
@@ -140,22 +142,73 @@ pub unsafe extern "C" fn tolmach_session_poll(
         let out_chunk = caller.output("out_chunk", out_chunk, std::ptr::null())?;
         let timeout = timeout("timeout_ms", timeout_ms)?;
         let handle = caller.threaded("session", session.cast_const())?;
-        let mut poll = match handle.poll.try_lock() {
+        let mut poll = handle.enter()?;
+        let step = poll.session.advance(timeout, 1)?;
+        if matches!(step, Step::Chunk) {
+            let Poll { session, view, .. } = &mut *poll;
+            out_chunk.write(&caller, view.show(session.plain(), || session.chunk()));
+        }
+        Ok(status_of(step))
+    })
+}
+
+/// Gives the next chunks, as tolmach_session_poll() called again and again: all that have
+/// arrived, but at most 256. Meant for bindings, where each call of a C function costs more
+/// than a chunk. Both functions may be used on one session.
+///
+/// `timeout_ms`: how long to wait for the first of them; 0 does not wait, -1 waits for ever.
+/// `out_batch`: receives the chunks, which are valid until the next poll or free of this
+/// session; NULL with every other outcome than TOLMACH_OK.
+/// Returns: as tolmach_session_poll(), with at least one chunk for TOLMACH_OK; also
+/// TOLMACH_E_NO_MEMORY, which loses nothing: poll again.
+/// Blocks: up to the timeout. Threads: one thread at a time per session. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_session_poll_many(
+    session: *mut tolmach_session,
+    timeout_ms: i64,
+    out_batch: *mut *const tolmach_batch,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let out_batch = caller.output("out_batch", out_batch, std::ptr::null())?;
+        let timeout = timeout("timeout_ms", timeout_ms)?;
+        let handle = caller.threaded("session", session.cast_const())?;
+        let mut poll = handle.enter()?;
+        poll.views.reserve()?;
+        let step = poll.session.advance(timeout, MOST_CHUNKS)?;
+        if matches!(step, Step::Chunk) {
+            let Poll { session, views, .. } = &mut *poll;
+            let (batch, polled) = session.chunks();
+            out_batch.write(&caller, views.show(batch, polled));
+        }
+        Ok(status_of(step))
+    })
+}
+
+impl tolmach_session {
+    /// Begins a poll, which ends what was given out before it.
+    #[inline]
+    fn enter(&self) -> Result<MutexGuard<'_, Poll>> {
+        let poll = match self.poll.try_lock() {
             Ok(poll) => poll,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return Err(busy()),
         };
-        handle.texts.clear();
-        match poll.session.advance(timeout)? {
-            Step::Chunk => {
-                let Poll { session, view } = &mut *poll;
-                out_chunk.write(&caller, view.show(session.plain(), || session.chunk()));
-                Ok(TOLMACH_OK)
-            }
-            Step::Pending => Ok(TOLMACH_PENDING),
-            Step::End => Ok(TOLMACH_END),
-        }
-    })
+        self.texts.clear();
+        Ok(poll)
+    }
+}
+
+/// What a poll returns that did not fail.
+#[inline]
+fn status_of(step: Step) -> tolmach_status {
+    match step {
+        Step::Chunk => TOLMACH_OK,
+        Step::Pending => TOLMACH_PENDING,
+        Step::End => TOLMACH_END,
+    }
 }
 
 #[cold]

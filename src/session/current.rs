@@ -3,6 +3,7 @@
 //! A poll only counts the chunk it gives out. The reply takes the chunks that were counted
 //! when the batch is done, or earlier where somebody asks for the reply.
 
+use std::ops::Range;
 use std::sync::PoisonError;
 
 use super::reply::Reply;
@@ -15,8 +16,9 @@ use crate::sync::{Arc, Mutex};
 /// The batch whose chunks are being polled.
 pub(super) struct Current {
     batch: Arc<Batch>,
-    /// How many of its chunks were polled.
+    /// How many of its chunks were polled, and how many of them by earlier polls than the last.
     polled: usize,
+    earlier: usize,
     replies: Replies,
 }
 
@@ -43,7 +45,7 @@ impl Current {
         let reply = Reply::new(max_reply_bytes);
         let gathered = Mutex::new(Gathered { reply, batch: None, count: 0 });
         let replies = Replies(Arc::new(Shared { gathered, polled: AtomicUsize::new(0) }));
-        Current { batch: Arc::default(), polled: 0, replies }
+        Current { batch: Arc::default(), polled: 0, earlier: 0, replies }
     }
 
     pub(super) fn replies(&self) -> &Replies {
@@ -56,10 +58,11 @@ impl Current {
         self.polled == self.batch.len()
     }
 
-    /// One more chunk is polled.
+    /// Up to `limit` more chunks are polled.
     #[inline]
-    pub(super) fn advance(&mut self) {
-        self.polled += 1;
+    pub(super) fn advance(&mut self, limit: usize) {
+        self.earlier = self.polled;
+        self.polled += limit.min(self.batch.len() - self.polled);
         self.replies.0.polled.store(self.polled, Ordering::Release);
     }
 
@@ -74,18 +77,24 @@ impl Current {
         self.batch.plain(self.polled.checked_sub(1)?)
     }
 
-    /// Whether the chunk that was polled last is the answer's start.
+    /// The chunks of the last poll: their batch, and which of it they are.
     #[inline]
-    pub(super) fn is_start(&self) -> bool {
-        let kind = self.polled.checked_sub(1).and_then(|last| self.batch.kind(last));
-        kind == Some(ChunkKind::Start)
+    pub(super) fn chunks(&self) -> (&Batch, Range<usize>) {
+        (&self.batch, self.earlier..self.polled)
+    }
+
+    /// Which of them is the answer's start.
+    #[inline]
+    pub(super) fn start(&self) -> Option<usize> {
+        let (batch, mut polled) = self.chunks();
+        polled.find(|index| batch.kind(*index) == Some(ChunkKind::Start))
     }
 
     /// Drops the chunks, lets `fill` put others into the empty batch, and returns what it does.
     pub(super) fn exchange<T>(&mut self, fill: impl FnOnce(&mut Batch) -> T) -> Result<T> {
         if !self.batch.is_empty() {
             self.replies.put_away();
-            self.polled = 0;
+            (self.polled, self.earlier) = (0, 0);
         }
         // The reply gave its clone back, so there is no other.
         let batch = Arc::get_mut(&mut self.batch);

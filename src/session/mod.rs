@@ -11,12 +11,13 @@ mod queue;
 mod readiness;
 mod reply;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::attempt::Facts;
 use crate::cancel_token::CancelToken;
-use crate::chunk::{Chunk, Plain};
+use crate::chunk::{Batch, Chunk, Plain};
 use crate::client::Client;
 use crate::config::Config;
 use crate::error::Result;
@@ -94,37 +95,38 @@ impl Session {
     /// # Errors
     /// What the answer ended with; repeated by later polls.
     pub fn poll(&mut self, timeout: Option<Duration>) -> Result<Polled<'_>> {
-        Ok(match self.advance(timeout)? {
+        Ok(match self.advance(timeout, 1)? {
             Step::Chunk => self.chunk().map_or(Polled::Pending, Polled::Chunk),
             Step::Pending => Polled::Pending,
             Step::End => Polled::End,
         })
     }
 
-    /// As [`Session::poll`], but for the chunk: that is [`Session::chunk`] then.
+    /// As [`Session::poll`], for up to `limit` chunks at once of those that are there. They
+    /// are [`Session::chunks`] then, and the last is [`Session::chunk`].
     #[inline]
-    pub(crate) fn advance(&mut self, timeout: Option<Duration>) -> Result<Step> {
+    pub(crate) fn advance(&mut self, timeout: Option<Duration>, limit: usize) -> Result<Step> {
         if self.current.is_done() || self.control.token.is_cancelled() {
             match self.refill(timeout)? {
                 Step::Chunk => {}
                 other => return Ok(other),
             }
         }
-        self.current.advance();
+        self.current.advance(limit);
         if self.current.is_done() {
             self.control.queue.settle();
         }
-        if self.current.is_start() {
-            self.start();
+        if let Some(index) = self.current.start() {
+            self.start(index);
         }
         Ok(Step::Chunk)
     }
 
-    /// The chunk that was polled last is the answer's start: it names the model.
+    /// The chunk at `index` is the answer's start: it names the model.
     #[cold]
     #[inline(never)]
-    fn start(&self) {
-        if let Some(start) = self.chunk() {
+    fn start(&self, index: usize) {
+        if let Some(start) = self.current.chunks().0.get(index) {
             self.facts.answers(start.name);
         }
     }
@@ -134,7 +136,12 @@ impl Session {
         self.current.chunk()
     }
 
-    /// The same, where it is a plain one.
+    /// The chunks of the last poll: their batch, and which of it they are.
+    pub(crate) fn chunks(&self) -> (&Batch, Range<usize>) {
+        self.current.chunks()
+    }
+
+    /// The last chunk, where it is a plain one.
     #[inline]
     pub(crate) fn plain(&self) -> Option<Plain<'_>> {
         self.current.plain()

@@ -182,7 +182,7 @@ fn reply_asked_for_during_polls_is_what_was_polled() {
             assert!(matches!(taken, Taken::Chunks));
             while !current.is_done() {
                 begun.fetch_add(1, Ordering::SeqCst);
-                current.advance();
+                current.advance(1);
                 seen.push_str(current.chunk().unwrap().text);
             }
             queue.deliver(&mut batch(more)).unwrap();

@@ -179,6 +179,7 @@ static void sessions_are_for_one_thread_at_a_time(const char *url) {
   tolmach_request *request = NULL;
   tolmach_session *session = (tolmach_session *)&session;
   tolmach_error *error = NULL;
+  const tolmach_batch *batch = NULL;
   const tolmach_chunk *chunk = NULL;
   tolmach_models *models = (tolmach_models *)&models;
   struct timespec moment = {0, 1000 * 1000};
@@ -200,6 +201,11 @@ static void sessions_are_for_one_thread_at_a_time(const char *url) {
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_poll(session, -2, &chunk, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_poll(session, 0, NULL, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_poll(NULL, 0, &chunk, NULL));
+  EXPECT(TOLMACH_PENDING, tolmach_session_poll_many(session, 0, &batch, NULL));
+  EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_poll_many(session, -2, &batch, NULL));
+  EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_poll_many(session, 0, NULL, NULL));
+  EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_poll_many(NULL, 0, &batch, &error));
+  failed(&error, batch);
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_on_ready(NULL, NULL, NULL, NULL, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_on_ready(NULL, never, NULL, never, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_request_reply(NULL, session, NULL));
@@ -210,10 +216,13 @@ static void sessions_are_for_one_thread_at_a_time(const char *url) {
   } while (status == TOLMACH_PENDING);
   CHECK(status == TOLMACH_E_BUSY && tolmach_error_status(error) == TOLMACH_E_BUSY);
   tolmach_error_free(error);
+  EXPECT(TOLMACH_E_BUSY, tolmach_session_poll_many(session, 0, &batch, NULL));
   CHECK(tolmach_session_reply(session).len == 0);
   tolmach_session_cancel(session);
   CHECK(pthread_join(thread, NULL) == 0);
   EXPECT(TOLMACH_E_CANCELLED, tolmach_session_poll(session, -1, &chunk, NULL));
+  EXPECT(TOLMACH_E_CANCELLED, tolmach_session_poll_many(session, -1, &batch, NULL));
+  CHECK(batch == NULL);
   tolmach_session_free(session);
   tolmach_request_free(request);
   tolmach_client_free(client);
