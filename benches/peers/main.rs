@@ -18,10 +18,12 @@
     reason = "a benchmark prints, and fails where it cannot go on"
 )]
 
+mod build;
 mod plot;
 mod programs;
 mod rows;
 mod server;
+mod serving;
 mod statistics;
 mod streams;
 mod table;

@@ -1,13 +1,11 @@
 //! The programs that are measured: building them, and running one.
 
-use std::collections::HashMap;
-use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use crate::server::Server;
+use crate::build::{Sample, cargo, library, root, run, sample, target};
+use crate::serving::Serving;
 
 pub const TOLMACH: &str = "Tolmach";
 pub const RAW: &str = "raw read";
@@ -26,52 +24,11 @@ pub struct Program {
 pub struct Programs {
     pub all: Vec<Program>,
     pub target: PathBuf,
-    pub server: Server,
-    /// Its standard input ends with this program, and so does it.
-    serving: Child,
-}
-
-/// What a program says of its run: numbers by name.
-pub struct Sample(HashMap<String, f64>);
-
-impl Sample {
-    pub fn get(&self, name: &str) -> f64 {
-        self.0.get(name).copied().unwrap_or(f64::NAN)
-    }
+    pub server: Serving,
 }
 
 pub fn here() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers")
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn target() -> PathBuf {
-    let here = std::env::current_exe().unwrap();
-    // target/release/deps/peers-...
-    here.ancestors().nth(3).unwrap().join("peers")
-}
-
-/// Runs a command in a folder to its end; its standard output, or what went wrong.
-fn run<S: AsRef<OsStr>>(command: &[S], folder: &Path) -> Result<String, String> {
-    let program = Path::new(&command[0]).display();
-    let out = Command::new(&command[0])
-        .args(&command[1..])
-        .current_dir(folder)
-        .output()
-        .map_err(|error| format!("{program}: {error}"))?;
-    if out.status.success() {
-        return Ok(String::from_utf8_lossy(&out.stdout).into_owned());
-    }
-    let words = String::from_utf8_lossy(&out.stderr);
-    let line = words.lines().find(|line| line.contains("error")).unwrap_or("").trim();
-    Err(format!("{program} failed: {line}"))
-}
-
-fn cargo() -> String {
-    std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
 }
 
 /// Compiles a program in C or C++.
@@ -81,45 +38,13 @@ fn compile(
     out: &str,
     flags: &[&str],
 ) -> Result<Vec<PathBuf>, String> {
-    let out = target().join(out);
+    let out = target("peers").join(out);
     let source = here().join(source);
     let mut command = vec![compiler, "-O3", "-Wall", "-Wextra", "-o"];
     command.extend([out.to_str().unwrap(), source.to_str().unwrap()]);
     command.extend(flags);
     run(&command, root())?;
     Ok(vec![out])
-}
-
-/// Builds the optimised shared library, and gives it its names.
-fn library(target: &Path) -> Result<PathBuf, String> {
-    let release = target.parent().unwrap();
-    let folder = target.join("lib");
-    fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    let library = folder.join("libtolmach.so");
-    // Cargo builds the library for this program as well, with all its crate types and under
-    // the same name. That one is never to be measured.
-    let built = release.join("release/deps/libtolmach.so");
-    if fs::read(&built).ok() != fs::read(&library).ok() {
-        let _ = fs::remove_file(&built);
-    }
-    eprintln!("building the shared library");
-    run(
-        &[
-            cargo().as_str(),
-            "rustc",
-            "--release",
-            "--lib",
-            "--crate-type",
-            "cdylib",
-            "--target-dir",
-            release.to_str().unwrap(),
-        ],
-        root(),
-    )?;
-    for path in [&library, &folder.join("libtolmach.so.0")] {
-        fs::copy(&built, path).map_err(|error| error.to_string())?;
-    }
-    Ok(library)
 }
 
 /// The flags that compile and link a program of Tolmach's.
@@ -136,7 +61,7 @@ fn tolmach_flags(target: &Path) -> Vec<String> {
 
 impl Programs {
     pub fn build(full: bool) -> Programs {
-        let target = target();
+        let target = target("peers");
         fs::create_dir_all(&target).unwrap();
         library(&target).unwrap_or_else(|error| panic!("{error}"));
         let flags = tolmach_flags(&target);
@@ -181,9 +106,9 @@ impl Programs {
         if full {
             all.extend(installed(&target));
         }
-        let (serving, server) = serve();
+        let server = Serving::start();
         fs::write(target.join("certificate.pem"), &server.certificate).unwrap();
-        Programs { all, target, server, serving }
+        Programs { all, target, server }
     }
 
     pub fn named(&self, name: &str) -> Option<&Program> {
@@ -206,59 +131,6 @@ impl Program {
         sample(&mut command)
             .map_err(|error| eprintln!("{} {}: {error}", self.name, args.join(" ")))
             .ok()
-    }
-}
-
-/// Runs a program, and reads what it reports.
-pub fn sample(command: &mut Command) -> Result<Sample, String> {
-    for name in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
-    {
-        command.env_remove(name);
-    }
-    let out = command.output().map_err(|error| error.to_string())?;
-    let report = String::from_utf8_lossy(&out.stdout);
-    if !out.status.success() {
-        let words = String::from_utf8_lossy(&out.stderr);
-        return Err(format!("{}: {}", out.status, words.lines().last().unwrap_or_default()));
-    }
-    let numbers = report.split_whitespace().filter_map(|pair| {
-        let (name, number) = pair.split_once('=')?;
-        Some((name.to_owned(), number.parse().ok()?))
-    });
-    Ok(Sample(numbers.collect()))
-}
-
-/// Starts the server.
-fn serve() -> (Child, Server) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .arg("serve")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    let mut line = || {
-        let mut line = String::new();
-        out.read_line(&mut line).unwrap();
-        line.trim().to_owned()
-    };
-    let (plain, tls) = (line(), line());
-    let mut certificate = String::new();
-    while !certificate.contains("-----END CERTIFICATE-----") {
-        assert_ne!(out.read_line(&mut certificate).unwrap(), 0, "the server has ended");
-    }
-    let server = Server {
-        plain: format!("http://127.0.0.1:{plain}"),
-        tls: format!("https://127.0.0.1:{tls}"),
-        certificate,
-    };
-    (child, server)
-}
-
-impl Drop for Programs {
-    fn drop(&mut self) {
-        drop(self.serving.stdin.take());
-        let _ = self.serving.wait();
     }
 }
 
@@ -310,7 +182,7 @@ type Step = fn(&Path) -> Result<(), String>;
 
 /// Fetches the peers from their registries, and builds them.
 pub fn install() {
-    let target = target();
+    let target = target("peers");
     fs::create_dir_all(&target).unwrap();
     let steps: [(&str, Step); 4] = [
         ("async-openai, aimux-ffi, liter-llm-ffi", install_crates),

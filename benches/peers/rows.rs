@@ -7,8 +7,9 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::Options;
+use crate::build::{Sample, sample};
 use crate::plot::Bar;
-use crate::programs::{CJSON, Program, Programs, RAW, SIMDJSON, Sample, TOLMACH, sample};
+use crate::programs::{CJSON, Program, Programs, RAW, SIMDJSON, TOLMACH};
 use crate::statistics::{median, spread};
 use crate::streams::{self, BLOCK, DIALECTS, OPENAI};
 use crate::table::{Goal, Row, Table, at_most};
