@@ -320,14 +320,27 @@ typedef struct tolmach_str {
 /* ---- 3. library: version and log ---- */
 
 /**
- * Takes a line of the log. `level`: 1 error, 2 warning, 3 info, 4 debug, 5 trace. The
- * strings live until it returns. It may be called from any thread, several at once, and
- * may call any function of this header but must not block.
+ * Takes a line of the log.
+ *
+ * `user`: as given to tolmach_log_set(). `level`: 1 error, 2 warning, 3 info, 4 debug,
+ * 5 trace. `session`: the id of the session that the line belongs to; 0 if it belongs to
+ * none. `message`: the line, `len` bytes of UTF-8 and a NUL byte that `len` does not count.
+ * It begins with the part of the library that wrote it, such as "http: ", and is valid
+ * until the function returns.
+ *
+ * It may be called on any thread, by several threads at once. It may call any function of
+ * this header, also tolmach_log_set(), but must not block.
  */
 typedef void (*tolmach_log_fn)(void *user,
                                int32_t level,
-                               tolmach_str target,
-                               tolmach_str message);
+                               uint64_t session,
+                               const char *message,
+                               size_t len);
+
+/**
+ * Is told that the library does not need the `user` of a callback any more.
+ */
+typedef void (*tolmach_release_fn)(void *user);
 
 /**
  * The version of the library that runs, such as "0.1.0". The header's own is
@@ -350,12 +363,21 @@ TOLMACH_API uint32_t tolmach_abi_version(void);
  * Sends the library's log lines to `log`, for the whole process. Off by default. A line
  * never shows a credential, a header or a prompt.
  *
- * `log`: replaces the one before; NULL removes it. `user` is passed to every call, and
- * must live on for a moment after it is replaced: a line under way may still arrive.
- * `max_level`: lines above it are not made (1 errors only .. 5 everything; 0 none).
- * Blocks: no. Threads: any thread. Since: 0.1.
+ * `log`: replaces the function before; NULL removes it. `user`: passed to every call of
+ * `log`. `release`: if not NULL, it is called once with `user` after the last call of `log`
+ * with that `user`: when `log` is removed or replaced, also by itself, or at once if `log` is
+ * NULL. A line that another thread is writing may still arrive after tolmach_log_set() has
+ * returned; then `release` is called on that thread, after the line. It is not called for a
+ * function that is still set when the process ends. `max_level`: lines above it are not
+ * made (1 errors only .. 5 everything; 0 or less none).
+ * Blocks: no. Threads: any thread, also in a call of `log` or `release`. This function
+ * cannot fail. After fork(), the child has the function of its parent. Since: 0.1.
  */
-TOLMACH_API void tolmach_log_set(tolmach_log_fn log, void *user, int32_t max_level);
+TOLMACH_API
+void tolmach_log_set(tolmach_log_fn log,
+                     void *user,
+                     tolmach_release_fn release,
+                     int32_t max_level);
 
 /* ---- 4. errors: the status is for code, the object is for people ---- */
 
@@ -1392,11 +1414,6 @@ typedef struct tolmach_session tolmach_session;
  * release before the session is freed.
  */
 typedef void (*tolmach_ready_fn)(void *user);
-
-/**
- * Is told that a callback's `user` is not needed any more.
- */
-typedef void (*tolmach_release_fn)(void *user);
 
 /**
  * What is known of a session beside its answer. May grow at its end in later versions.

@@ -12,10 +12,15 @@ use std::time::Duration;
 use once_cell::race::OnceBox;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::host;
 use crate::panics;
 use crate::process::PerProcess;
 
-type Job = Box<dyn FnOnce() + Send>;
+struct Job {
+    work: Box<dyn FnOnce() + Send>,
+    /// The session that it is done for.
+    session: u64,
+}
 
 /// Deep enough for TLS and a debug build, which take 112 KiB; untouched pages cost nothing.
 const STACK_SIZE: usize = 512 * 1024;
@@ -72,11 +77,12 @@ impl Crew {
     }
 }
 
-/// Runs `job` on a thread of the library's own. Fails when the system gives no thread.
+/// Runs `job` on a thread of the library's own, for the session that this thread works for.
+/// Fails when the system gives no thread.
 pub(crate) fn spawn(name: &str, job: impl FnOnce() + Send + 'static) -> Result<()> {
     let crew = CREW.get();
     // What it holds is never on the thread's stack, which is small.
-    let job: Job = Box::new(job);
+    let job = Job { work: Box::new(job), session: host::session() };
     let mut state = crew.lock();
     if state.idle > state.jobs.len() {
         state.jobs.push_back(job);
@@ -181,7 +187,7 @@ fn join(threads: Vec<JoinHandle<()>>, patience: Duration) {
 
 /// A panic ends its job alone; jobs report their own failures.
 fn run(job: Job) {
-    panics::caught(job);
+    host::for_session(job.session, || panics::caught(job.work));
 }
 
 /// A new thread inherits its creator's signal mask: the host's signals stay the host's.

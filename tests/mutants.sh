@@ -110,4 +110,8 @@ mutant 'headers of a request are not sent' src/attempt/mod.rs \
   's/headers\.iter\(\)\.chain\(own\)/headers.iter().chain(own.take(0))/' --test requests
 mutant 'a request has the retries of its client' src/client.rs \
   's/tries < config\.max_retries/tries < self.0.config.max_retries/' --test requests
+mutant 'lines of the log name no session' src/thread.rs \
+  's/host::for_session\(job\.session, \|\| panics::caught\(job\.work\)\)/panics::caught(job.work)/' --test log name_their
+mutant 'the line of a cut reply names no session' src/session/current.rs \
+  's/host::for_session\(self\.0\.session, /host::for_session(0, /' --test log name_their
 exit "$failed"

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"log/slog"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -67,8 +68,10 @@ func TestLogGoesToTheLogger(t *testing.T) {
 	tolmach.SetLogger(slog.New(slog.NewTextHandler(&page, options)))
 	defer tolmach.SetLogger(nil)
 	want(t, answer(t, onStage(t, nil), "words", "hello"), "One two three.")
-	if lines := page.String(); !strings.Contains(lines, "level=DEBUG msg=\"asking ") {
+	if lines := page.String(); !strings.Contains(lines, "level=DEBUG msg=\"http: asking ") {
 		t.Errorf("the log is %q", lines)
+	} else if !regexp.MustCompile(`asking [^\n]* session=[1-9]`).MatchString(lines) {
+		t.Errorf("no session is named: %q", lines)
 	} else if strings.Contains(lines, environment(t, "TOLMACH_TEST_KEY")) {
 		t.Errorf("the key is in the log: %s", lines)
 	}

@@ -272,13 +272,13 @@ mod tests {
     fn panic_everywhere() {
         let (tell, told) = mpsc::channel();
         let tell = Mutex::new(tell);
-        let sink = move |level: log::Level, target: &str, message: &str| {
-            tell.lock().unwrap().send(format!("{level:?} {target} {message}")).unwrap();
+        let sink = move |level: log::Level, _: u64, message: &str| {
+            tell.lock().unwrap().send(format!("{level:?} {message}")).unwrap();
         };
         log::set(log::Level::Error as i32, Some(Box::new(sink)));
         let logged = |what: &str| {
             let line = told.recv_timeout(Duration::from_secs(60)).unwrap();
-            assert!(line.starts_with("Error panic") && line.contains("caller.rs"), "{line}");
+            assert!(line.starts_with("Error panic: ") && line.contains("caller.rs"), "{line}");
             assert!(line.ends_with(what), "{line}");
         };
         // SAFETY: no pointer of these calls is used.

@@ -6,7 +6,7 @@ use super::caller::{Caller, Threaded};
 use super::chunk::{MOST_CHUNKS, View, Views, tolmach_batch, tolmach_chunk};
 use super::client::{timeout, tolmach_client};
 use super::error::tolmach_error;
-use super::library::User;
+use super::library::{User, tolmach_release_fn};
 use super::process::Process;
 use super::request::tolmach_request;
 use super::status::{TOLMACH_END, TOLMACH_OK, TOLMACH_PENDING, tolmach_status};
@@ -254,9 +254,6 @@ pub unsafe extern "C" fn tolmach_session_fd(session: *const tolmach_session) -> 
 /// release before the session is freed.
 pub type tolmach_ready_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
 
-/// Is told that a callback's `user` is not needed any more.
-pub type tolmach_release_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
-
 /// Has `ready` called whenever polls of the session stop saying TOLMACH_PENDING; before
 /// this returns where they do not say so now. Calls may be coalesced, and there may be one
 /// too many: poll with timeout 0 until it says TOLMACH_PENDING.
@@ -278,31 +275,16 @@ pub unsafe extern "C" fn tolmach_session_on_ready(
     let caller = unsafe { Caller::trusted() };
     caller.call(error, || {
         let handle = caller.threaded("session", session.cast_const())?;
-        let callback = Callback { user: User(user), release };
+        let user = User { pointer: user, release };
         let ready = ready.map(|ready| {
             Ready::new(move || {
                 // SAFETY: the header lets `ready` be called with its `user` from any thread.
-                unsafe { ready(callback.user.pointer()) };
+                unsafe { ready(user.pointer()) };
             })
         });
         handle.control.on_ready(ready);
         Ok(TOLMACH_OK)
     })
-}
-
-/// The `user` of a callback, released when nobody will call it any more.
-struct Callback {
-    user: User,
-    release: tolmach_release_fn,
-}
-
-impl Drop for Callback {
-    fn drop(&mut self) {
-        if let Some(release) = self.release {
-            // SAFETY: the header lets `release` be called with its `user`, once, as here.
-            unsafe { release(self.user.pointer()) };
-        }
-    }
 }
 
 /// What has been polled so far, put together: the assistant's message as JSON, ready to be

@@ -9,6 +9,7 @@ use std::sync::PoisonError;
 use super::reply::Reply;
 use crate::chunk::{Batch, Chunk, ChunkKind, Plain};
 use crate::error::{Error, ErrorKind, Result};
+use crate::host;
 use crate::log;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex};
@@ -27,6 +28,8 @@ pub(super) struct Current {
 pub struct Replies(Arc<Shared>);
 
 struct Shared {
+    /// The id of the session.
+    session: u64,
     gathered: Mutex<Gathered>,
     /// How many chunks of `Gathered::batch` were polled. Set to 0 with that lock held.
     polled: AtomicUsize,
@@ -40,11 +43,12 @@ struct Gathered {
 }
 
 impl Current {
-    /// No chunks. The reply may have `max_reply_bytes`.
-    pub(super) fn new(max_reply_bytes: usize) -> Current {
+    /// No chunks of the session of that id. The reply may have `max_reply_bytes`.
+    pub(super) fn new(session: u64, max_reply_bytes: usize) -> Current {
         let reply = Reply::new(max_reply_bytes);
         let gathered = Mutex::new(Gathered { reply, batch: None, count: 0 });
-        let replies = Replies(Arc::new(Shared { gathered, polled: AtomicUsize::new(0) }));
+        let shared = Shared { session, gathered, polled: AtomicUsize::new(0) };
+        let replies = Replies(Arc::new(shared));
         Current { batch: Arc::default(), polled: 0, earlier: 0, replies }
     }
 
@@ -152,11 +156,9 @@ impl Replies {
         drop(gathered);
         // The host's log is called without a lock: it may ask for the reply.
         if is_cut && !was_cut {
-            log::line(
-                log::Level::Warn,
-                "reply",
-                format_args!("the answer is longer than the reply may be (max_reply_bytes)"),
-            );
+            let message =
+                format_args!("the answer is longer than the reply may be (max_reply_bytes)");
+            host::for_session(self.0.session, || log::line(log::Level::Warn, "reply", message));
         }
         done
     }

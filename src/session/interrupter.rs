@@ -26,7 +26,8 @@ pub(super) struct Interrupter {
 struct State {
     /// The sessions that are not cancelled, by their numbers.
     sessions: BTreeMap<u64, Control>,
-    next: u64,
+    /// The number of the latest.
+    latest: u64,
     /// The thread runs.
     running: bool,
     /// The process ends: so does the thread, where there are no sessions.
@@ -35,6 +36,13 @@ struct State {
 
 /// A session's place among those that can be cancelled; left when it is dropped.
 pub(super) struct Place(u64);
+
+impl Place {
+    /// The number of the session: they count from 1.
+    pub(super) fn number(&self) -> u64 {
+        self.0
+    }
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
@@ -56,8 +64,8 @@ pub(super) fn enter(control: &Control) -> Result<Place> {
         thread::spawn("tolmach", || INTERRUPTER.get().work())?;
         state.running = true;
     }
-    let place = Place(state.next);
-    state.next += 1;
+    state.latest += 1;
+    let place = Place(state.latest);
     state.sessions.insert(place.0, control.clone());
     Ok(place)
 }

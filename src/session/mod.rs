@@ -21,6 +21,7 @@ use crate::chunk::{Batch, Chunk, Plain};
 use crate::client::Client;
 use crate::config::Config;
 use crate::error::Result;
+use crate::host;
 use crate::panics;
 use crate::request::Request;
 use crate::thread;
@@ -58,7 +59,7 @@ pub struct Session {
     /// How the answer ended, once the program knows.
     over: Option<Result<()>>,
     /// Where a cancellation finds it.
-    _place: Place,
+    place: Place,
 }
 
 impl Session {
@@ -75,8 +76,9 @@ impl Session {
             queue: Arc::new(Queue::new(config.queue_bytes)),
             token: CancelToken::new(config.limits),
         };
-        let current = Current::new(config.max_reply_bytes);
         let place = interrupter::enter(&control)?;
+        let id = place.number();
+        let current = Current::new(id, config.max_reply_bytes);
         let facts = Facts::default();
         // In a box, the worker has no copy of it on its stack.
         let worker = Box::new(Worker {
@@ -86,8 +88,8 @@ impl Session {
             control: control.clone(),
             facts: facts.clone(),
         });
-        thread::spawn("tolmach", move || worker.work())?;
-        Ok(Session { control, facts, current, over: None, _place: place })
+        host::for_session(id, || thread::spawn("tolmach", move || worker.work()))?;
+        Ok(Session { control, facts, current, over: None, place })
     }
 
     /// The next chunk, waited for up to `timeout`, or for ever without one.
@@ -170,6 +172,12 @@ impl Session {
             }
         }
         self.over.clone().unwrap_or(Ok(())).map(|()| Step::End)
+    }
+
+    /// The number of this session, unique in the process: they count from 1. Its log lines
+    /// carry it.
+    pub fn id(&self) -> u64 {
+        self.place.number()
     }
 
     /// The handle by which other threads cancel and watch this session.

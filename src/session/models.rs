@@ -164,7 +164,7 @@ fn reply_asked_for_during_polls_is_what_was_polled() {
         let mut both = batch("a");
         both.push(&Chunk { text: "b", ..Chunk::new(ChunkKind::Text) }).unwrap();
         queue.deliver(&mut both).unwrap();
-        let mut current = Current::new(1000);
+        let mut current = Current::new(1, 1000);
         let replies = current.replies().clone();
         // How many polls have begun.
         let begun = Arc::new(AtomicUsize::new(0));

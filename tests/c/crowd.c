@@ -19,9 +19,10 @@ static void *talk(void *unused) {
   return unused;
 }
 
-static void on_log(void *user, int32_t level, tolmach_str target, tolmach_str message) {
-  CHECK(level >= 1 && level <= 5 && target.len > 0 && message.len > 0);
-  CHECK(strstr(message.ptr, "secret") == NULL);
+static void on_log(void *user, int32_t level, uint64_t session, const char *message, size_t len) {
+  CHECK(level >= 1 && level <= 5 && len > 0 && strlen(message) == len);
+  CHECK(strstr(message, "secret") == NULL);
+  CHECK(session > 0);
   *(volatile int *)user = 1;
 }
 
@@ -29,12 +30,12 @@ int main(int argc, char **argv) {
   static int logged;
   int count = atoi(argv[argc - 1]), i;
   pthread_t *threads = calloc((size_t)abs(count), sizeof *threads);
-  tolmach_log_set(on_log, &logged, 5);
+  tolmach_log_set(on_log, &logged, NULL, 5);
   client = client_at(argv[1]);
   for (i = 0; i > count; i--) talk(NULL);
   for (i = 0; i < count; i++) CHECK(pthread_create(&threads[i], NULL, talk, NULL) == 0);
   for (i = 0; i < count; i++) CHECK(pthread_join(threads[i], NULL) == 0);
-  tolmach_log_set(NULL, NULL, 0);
+  tolmach_log_set(NULL, NULL, NULL, 0);
   CHECK(logged);
   tolmach_client_free(client);
   free(threads);

@@ -13,8 +13,8 @@ static void wait_for_the_end(void *unused) {
   pthread_mutex_unlock(&ending);
 }
 
-static void attach(void *user, int32_t level, tolmach_str target, tolmach_str message) {
-  (void)user, (void)level, (void)target, (void)message;
+static void attach(void *user, int32_t level, uint64_t session, const char *message, size_t len) {
+  (void)user, (void)level, (void)session, (void)message, (void)len;
   pthread_setspecific(key, &key);
 }
 
@@ -25,7 +25,7 @@ int main(int argc, char **argv) {
   tolmach_status status;
 
   CHECK(argc == 2 && pthread_key_create(&key, wait_for_the_end) == 0);
-  tolmach_log_set(attach, NULL, 5);
+  tolmach_log_set(attach, NULL, NULL, 5);
   client = client_at(argv[1]);
   session = ask(client, "Hi");
   do status = tolmach_session_poll(session, -1, &chunk, NULL);

@@ -34,8 +34,8 @@ static void be_answered(tolmach_client *client) {
   tolmach_session_free(session);
 }
 
-static void take_line(void *user, int32_t level, tolmach_str target, tolmach_str message) {
-  (void)user, (void)level, (void)target, (void)message;
+static void take_line(void *user, int32_t level, uint64_t session, const char *message, size_t len) {
+  (void)user, (void)level, (void)session, (void)message, (void)len;
 }
 
 static void *be_busy(void *asks) {
@@ -43,7 +43,7 @@ static void *be_busy(void *asks) {
   while (!over) {
     tolmach_client_free(client_of("gigachat"));
     tolmach_client_free(client_of("openai"));
-    tolmach_log_set(take_line, NULL, 5);
+    tolmach_log_set(take_line, NULL, NULL, 5);
     CHECK(tolmach_provider_count() > 0);
     if (asks != NULL) be_answered(client);
   }
@@ -94,7 +94,7 @@ int main(int argc, char **argv) {
       alarm(PATIENCE_S); /* ends a child that hangs, by SIGALRM */
       tolmach_client_free(client_of("gigachat"));
       own = client_of("openai");
-      tolmach_log_set(take_line, NULL, 5);
+      tolmach_log_set(take_line, NULL, NULL, 5);
       refuse(client, session, request);
       be_answered(own);
       tolmach_client_free(own);

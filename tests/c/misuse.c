@@ -53,7 +53,7 @@ static void null_errors_and_objects_say_nothing(void) {
   tolmach_models_free(NULL);
   tolmach_request_free(NULL);
   tolmach_session_free(NULL);
-  tolmach_log_set(NULL, NULL, 5);
+  tolmach_log_set(NULL, NULL, NULL, 5);
 }
 
 static void providers_are_found_by_name(void) {

@@ -53,7 +53,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <initializer_list>
 #include <iterator>
@@ -695,31 +694,32 @@ class bytes {
 
 enum class log_level : std::int32_t { none = 0, error, warning, info, debug, trace };
 
-/// Takes a line of the log; the views live until it returns. Any thread may call it, several
+/// Takes a line of the log, and the number of the session that it belongs to (0 for none);
+/// the view lives until it returns. Any thread may call it, several
 /// at once. It must not block, and an exception that leaves it ends the program.
 using log_function =
-    std::function<void(log_level level, std::string_view target, std::string_view message)>;
+    std::function<void(log_level level, std::uint64_t session, std::string_view message)>;
 
 /// Sends the library's log lines up to `level` to `log`, for the whole process; an empty
-/// function ends that. A line never shows a credential, a header or a prompt. Each `log` is
-/// kept for the rest of the process, since a line under way may still come to it: set it
-/// once, not often.
+/// function ends that. A line never shows a credential, a header or a prompt. A line under way
+/// may still come to a `log` that was replaced; it is destroyed after its last line, perhaps on
+/// another thread.
 inline void set_log(log_level level, log_function log) {
   if (!log) {
-    tolmach_log_set(nullptr, nullptr, 0);
+    tolmach_log_set(nullptr, nullptr, nullptr, 0);
     return;
   }
-  // Never destroyed: lines come until the process ends.
-  static auto& guard = *new std::mutex;
-  static auto& kept = *new std::deque<log_function>;
-  const std::lock_guard<std::mutex> lock(guard);
-  auto& user = kept.emplace_back(std::move(log));
-  const tolmach_log_fn trampoline = [](void* function, std::int32_t line_level, tolmach_str target,
-                                       tolmach_str message) noexcept {
-    (*static_cast<log_function*>(function))(static_cast<log_level>(line_level),
-                                            detail::view(target), detail::view(message));
+  const tolmach_log_fn trampoline = [](void* function, std::int32_t line_level,
+                                       std::uint64_t session, const char* message,
+                                       std::size_t length) noexcept {
+    (*static_cast<log_function*>(function))(static_cast<log_level>(line_level), session,
+                                            std::string_view(message, length));
   };
-  tolmach_log_set(trampoline, &user, static_cast<std::int32_t>(level));
+  const tolmach_release_fn release = [](void* function) noexcept {
+    delete static_cast<log_function*>(function);
+  };
+  auto user = std::make_unique<log_function>(std::move(log));
+  tolmach_log_set(trampoline, user.release(), release, static_cast<std::int32_t>(level));
 }
 
 /// One thing that a provider or a model can do. The set is open.

@@ -229,15 +229,15 @@ TEST(log_tells_what_is_done_and_no_key) {
   const auto lines = std::make_shared<log_lines>();
   tolmach::set_log(
       tolmach::log_level::trace,
-      [lines](tolmach::log_level level, std::string_view target, std::string_view message) {
+      [lines](tolmach::log_level level, std::uint64_t session, std::string_view message) {
         const std::lock_guard<std::mutex> lock(lines->guard);
         lines->text += check::shown(level) + " ";
-        lines->text.append(target).append(" ").append(message).append("\n");
+        lines->text.append(session > 0 ? "session " : "none ").append(message).append("\n");
       });
   stage::play("words");
   tolmach::set_log(tolmach::log_level::none, nullptr);
   const std::lock_guard<std::mutex> lock(lines->guard);
-  CHECK(!lines->text.empty());
+  CHECK(lines->text.find("session http: asking ") != std::string::npos);
   CHECK(lines->text.find(stage::environment("TOLMACH_TEST_KEY")) == std::string::npos);
 }
 

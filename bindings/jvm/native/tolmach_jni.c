@@ -160,13 +160,15 @@ static struct {
   int count;
 } lines = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, &lines.first, 0};
 
-static void on_log(void *user, int32_t level, tolmach_str target, tolmach_str message) {
+static void on_log(void *user, int32_t level, uint64_t session, const char *message,
+                   size_t length) {
+  tolmach_str text = {message, length};
   line *l = calloc(1, sizeof *l);
   (void)user;
   if (l == NULL) return;
   put_int(&l->text, level);
-  put_text(&l->text, target);
-  put_text(&l->text, message);
+  put_long(&l->text, (int64_t)session);
+  put_text(&l->text, text);
   pthread_mutex_lock(&lines.lock);
   if (lines.count < 1000 && !l->text.failed) {
     *lines.last = l;
@@ -181,7 +183,7 @@ static void on_log(void *user, int32_t level, tolmach_str target, tolmach_str me
 }
 
 NATIVE(void, logSet)(JNIEnv *env, jclass self, jint level) {
-  tolmach_log_set(level > 0 ? on_log : NULL, NULL, level);
+  tolmach_log_set(level > 0 ? on_log : NULL, NULL, NULL, level);
 }
 
 /* The next line of the log: waits until there is one. */

@@ -465,6 +465,7 @@ class Log(TestCase):
                 read(client, "words", "a secret prompt")
         lines = "\n".join(logs.output)
         self.assertIn("127.0.0.1", lines)
+        self.assertGreater(max(getattr(record, "session") for record in logs.records), 0)
         for secret in (os.environ["TOLMACH_TEST_KEY"], "a secret prompt", "two "):
             self.assertNotIn(secret, lines)
 

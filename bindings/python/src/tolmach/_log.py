@@ -18,23 +18,24 @@ def log_to(logger: Optional[logging.Logger]) -> None:
     """Sends the library's log lines to `logger`, for the whole process; None stops them.
 
     Lines below the level that the logger has now are not made. Records come from any thread.
-    They never show a credential, a header or a prompt.
+    They never show a credential, a header or a prompt. Their attribute `session` is the number of
+    the session that a line belongs to, or 0.
     """
     global _logger
     _logger = logger
     if logger is None:
-        _native.lib.tolmach_log_set(_native.LogFn(), None, 0)
+        _native.lib.tolmach_log_set(_native.LogFn(), None, _native.ReleaseFn(), 0)
         return
     made = [level for level, record in _LEVELS.items() if logger.isEnabledFor(record)]
-    _native.lib.tolmach_log_set(_on_line, None, max(made, default=0))
+    _native.lib.tolmach_log_set(_on_line, None, _native.ReleaseFn(), max(made, default=0))
     atexit.unregister(_stop_at_exit)
     atexit.register(_stop_at_exit)
 
 
-def _record(_: object, level: int, target: _native.Str, message: _native.Str) -> None:
+def _record(_: object, level: int, session: int, message: bytes, length: int) -> None:
     if _logger is not None:
-        # Copies: a record may outlive this call.
-        _logger.log(_LEVELS.get(level, logging.DEBUG), "%s: %s", str(target), str(message))
+        line = message[:length].decode(errors="replace")
+        _logger.log(_LEVELS.get(level, logging.DEBUG), "%s", line, extra={"session": session})
 
 
 # The library gets this one function, once and for all: a line under way when the logger is

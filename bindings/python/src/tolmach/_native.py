@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from ctypes import POINTER, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_void_p
+from ctypes import POINTER, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ class Chunk(ctypes.Structure):
     ]
 
 
-LogFn = ctypes.CFUNCTYPE(None, c_void_p, c_int32, Str, Str)
+LogFn = ctypes.CFUNCTYPE(None, c_void_p, c_int32, c_uint64, c_char_p, c_size_t)
 ReadyFn = ctypes.CFUNCTYPE(None, c_void_p)
 ReleaseFn = ctypes.CFUNCTYPE(None, c_void_p)
 
@@ -82,7 +82,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "tolmach_status_name": (c_char_p, [c_int32]),
     "tolmach_version": (c_char_p, []),
     "tolmach_abi_version": (c_uint32, []),
-    "tolmach_log_set": (None, [LogFn, c_void_p, c_int32]),
+    "tolmach_log_set": (None, [LogFn, c_void_p, ReleaseFn, c_int32]),
     "tolmach_error_message": (Str, [c_void_p]),
     "tolmach_error_http_status": (c_int32, [c_void_p]),
     "tolmach_error_retry_after_ms": (c_int64, [c_void_p]),

@@ -18,7 +18,8 @@ public enum Library {
   /// A line of the library's log. It never shows a credential, a header or a prompt.
   public struct LogLine: Sendable {
     public let level: LogLevel
-    public let target: String
+    /// The number of the session that the line belongs to; 0 for none.
+    public let session: UInt64
     public let message: String
   }
 
@@ -29,18 +30,19 @@ public enum Library {
   /// once, and must not block.
   public static func log(upTo level: LogLevel, to logger: @escaping @Sendable (LogLine) -> Void) {
     self.logger.use { $0 = logger }
-    tolmach_log_set(forward, nil, level.rawValue)
+    tolmach_log_set(forward, nil, nil, level.rawValue)
   }
 
   /// Ends the log. A line under way may still arrive.
   public static func stopLog() {
-    tolmach_log_set(nil, nil, 0)
+    tolmach_log_set(nil, nil, nil, 0)
     logger.use { $0 = nil }
   }
 
-  private static let forward: tolmach_log_fn = { _, level, target, message in
+  private static let forward: tolmach_log_fn = { _, level, session, message, length in
     guard let logger = Library.logger.use({ $0 }) else { return }
     let level = LogLevel(rawValue: level) ?? .trace
-    logger(LogLine(level: level, target: String(target), message: String(message)))
+    let text = String(tolmach_str(ptr: message, len: length))
+    logger(LogLine(level: level, session: session, message: text))
   }
 }

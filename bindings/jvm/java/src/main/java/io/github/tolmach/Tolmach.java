@@ -21,9 +21,9 @@ public final class Tolmach {
         /**
          * Called from one thread, line after line. While it is slow, lines are lost.
          *
-         * @param target the part of the library that the line is of
+         * @param session the number of the session that the line belongs to; 0 for none
          */
-        void line(Level level, String target, String message);
+        void line(Level level, long session, String message);
     }
 
     private static volatile Log log;
@@ -71,10 +71,10 @@ public final class Tolmach {
             for (;;) {
                 Packed in = new Packed(Native.logTake());
                 Level level = LEVELS[Math.max(0, Math.min(in.int32() - 1, LEVELS.length - 1))];
-                String target = in.text();
+                long session = in.int64();
                 String message = in.text();
                 Log log = Tolmach.log;
-                if (log != null) Native.runForUser(() -> log.line(level, target, message));
+                if (log != null) Native.runForUser(() -> log.line(level, session, message));
             }
         }
     }

@@ -63,9 +63,9 @@ class LibraryTest {
     void logTellsWhatHappensButNoSecrets() throws Exception {
         BlockingQueue<String> lines = new LinkedBlockingQueue<>();
         List<String> heard = new ArrayList<>();
-        Tolmach.setLog(Tolmach.Level.TRACE, (level, target, message) -> {
+        Tolmach.setLog(Tolmach.Level.TRACE, (level, session, message) -> {
             Thread.currentThread().setUncaughtExceptionHandler((thread, e) -> {});
-            lines.add(level + " " + target + " " + message);
+            lines.add(level + " " + (session > 0) + " " + message);
             throw new IllegalStateException("on purpose");
         });
         try (Client client = Stage.client()) {
@@ -76,6 +76,7 @@ class LibraryTest {
             Tolmach.setLog(Tolmach.Level.ERROR, null);
         }
         heard.addAll(lines);
+        assertTrue(heard.stream().anyMatch(line -> line.startsWith("DEBUG true http: asking ")), heard.toString());
         for (String line : heard) {
             assertFalse(line.contains(Stage.KEY) || line.contains("secret"), line);
         }
