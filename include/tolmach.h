@@ -934,8 +934,8 @@ tolmach_status tolmach_client_new(const tolmach_config *config,
 TOLMACH_API void tolmach_client_free(tolmach_client *client);
 
 /**
- * Asks for the models there are. The library never asks for them by itself. The client
- * remembers which of them make images, and asks them for one from then on.
+ * Asks for the models there are, and waits for all of the list: a session of
+ * tolmach_session_open_models(), polled to its end.
  *
  * `timeout_ms`: for all of it, retries included; -1 leaves it to the config.
  * `out_models`: receives the list to free.
@@ -1261,7 +1261,7 @@ typedef struct tolmach_chunk {
    */
   int32_t index;
   /**
-   * 0 in this version.
+   * Of a model, what it can do: TOLMACH_CAN_ bits. 0 for the other kinds.
    */
   int32_t flags;
   /**
@@ -1395,15 +1395,23 @@ typedef struct tolmach_batch {
  */
 #define TOLMACH_CHUNK_LOGPROBS 14
 
+/**
+ * A model, of tolmach_session_open_models(). id: the name to ask for it by; name: who made or
+ * serves it, empty when not said; text: the provider's whole entry, as JSON; index: its place
+ * in the list; flags: what the entry says it can do, TOLMACH_CAN_ bits; usage.total: tokens
+ * that fit its context, -1 when not said.
+ */
+#define TOLMACH_CHUNK_MODEL 15
+
 /* ---- 10. session: one answer on its way ---- */
 
 /**
  * One answer on its way, and the worker thread behind it.
  *
- * Functions: tolmach_session_open(), tolmach_session_poll(), tolmach_session_poll_many(),
- * tolmach_session_cancel(),
- * tolmach_session_fd(), tolmach_session_on_ready(), tolmach_session_reply(),
- * tolmach_session_info_get(), tolmach_session_free().
+ * Functions: tolmach_session_open(), tolmach_session_open_models(), tolmach_session_poll(),
+ * tolmach_session_poll_many(), tolmach_session_cancel(), tolmach_session_fd(),
+ * tolmach_session_on_ready(), tolmach_session_reply(), tolmach_session_info_get(),
+ * tolmach_session_free().
  */
 typedef struct tolmach_session tolmach_session;
 
@@ -1452,6 +1460,25 @@ tolmach_status tolmach_session_open(const tolmach_client *client,
                                     const tolmach_request *request,
                                     tolmach_session **out_session,
                                     tolmach_error **error);
+
+/**
+ * Opens a session that lists the models there are: a chunk of kind TOLMACH_CHUNK_MODEL for
+ * each, in the provider's order, and then the end. It is a session as any other: it is polled,
+ * cancelled, waited for, retried, recorded and freed as one, and the config's deadlines hold
+ * for it. The library never lists models by itself. The client remembers which of them make
+ * images, and asks them for one from then on. tolmach_client_models() is the same for a program
+ * that wants to wait for all of the list.
+ *
+ * `client`: may be freed at once. `out_session`: receives the session to free; NULL on failure.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL; TOLMACH_E_NO_MEMORY when the system gives
+ * no thread or file descriptor. Polls return TOLMACH_E_UNSUPPORTED when the provider lists no
+ * models, and any other error that a session can end with.
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_session_open_models(const tolmach_client *client,
+                                           tolmach_session **out_session,
+                                           tolmach_error **error);
 
 /**
  * Gives the next chunk.

@@ -26,6 +26,11 @@ impl Capabilities {
     /// The service is believed to be up.
     pub const WORKING: Capabilities = Capabilities(256);
 
+    /// The set that has these bits.
+    pub(crate) const fn of_bits(bits: i32) -> Capabilities {
+        Capabilities(bits)
+    }
+
     /// The bits.
     pub const fn bits(self) -> i32 {
         self.0

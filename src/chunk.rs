@@ -38,6 +38,10 @@ pub enum ChunkKind {
     State = 13,
     /// `text`: how likely the answer's tokens were, as JSON in the provider's terms.
     Logprobs = 14,
+    /// A model of a list. `id`: the name to ask for it by; `name`: who made or serves it;
+    /// `text`: the provider's whole entry, as JSON; `index`: its place in the list; `flags`:
+    /// its capabilities; `usage.total`: tokens that fit its context.
+    Model = 15,
 }
 
 /// Token counts; -1 where the provider did not say.
@@ -73,6 +77,8 @@ pub struct Chunk<'a> {
     /// Which tool call, image or source of that answer, counted from 0 over all of it; 0
     /// for the other kinds. The pieces of one tool call share theirs.
     pub index: i32,
+    /// Of a model, the bits of its [`Capabilities`](crate::Capabilities); else 0.
+    pub flags: i32,
     /// Text in whole UTF-8 characters.
     pub text: &'a str,
     /// The id of a tool call.
@@ -94,6 +100,7 @@ impl<'a> Chunk<'a> {
             kind,
             choice: 0,
             index: 0,
+            flags: 0,
             text: "",
             id: "",
             name: "",
@@ -134,6 +141,7 @@ const NOT_RARE: u32 = u32::MAX;
 
 /// What few chunks have.
 struct Rare {
+    flags: i32,
     id: Range<usize>,
     mime: Range<usize>,
     bytes: Range<usize>,
@@ -215,19 +223,19 @@ impl Batch {
         let bytes = self.bytes.len() - chunk.bytes.len()..self.bytes.len();
         let id = append(&mut self.arena, chunk.id);
         let mime = append(&mut self.arena, chunk.mime);
-        self.rares.push(Rare { id, mime, bytes, usage: chunk.usage });
+        self.rares.push(Rare { flags: chunk.flags, id, mime, bytes, usage: chunk.usage });
         Ok(at)
     }
 
     /// The chunk at `index`. Every string of it that is not empty has a NUL byte after its end.
     pub(crate) fn get(&self, index: usize) -> Option<Chunk<'_>> {
         let record = self.records.get(index)?;
-        let (id, mime, bytes, usage) = match record.rare {
-            NOT_RARE => ("", "", [].as_slice(), Usage::default()),
-            at => self.rare(at),
-        };
         let Plain { kind, choice, index, text, name } = self.common(record);
-        Some(Chunk { kind, choice, index, text, id, name, mime, bytes, usage })
+        let plain = Chunk { choice, index, text, name, ..Chunk::new(kind) };
+        Some(match record.rare {
+            NOT_RARE => plain,
+            at => self.with_rare(plain, at),
+        })
     }
 
     /// The block of memory that all strings of the chunks in `range` lie in, which are at
@@ -275,11 +283,17 @@ impl Batch {
 
     #[cold]
     #[inline(never)]
-    fn rare(&self, at: u32) -> (&str, &str, &[u8], Usage) {
+    fn with_rare<'c>(&'c self, chunk: Chunk<'c>, at: u32) -> Chunk<'c> {
         let rare = usize::try_from(at).ok().and_then(|at| self.rares.get(at));
-        let Some(rare) = rare else { return ("", "", &[], Usage::default()) };
-        let bytes = self.bytes.get(rare.bytes.clone()).unwrap_or_default();
-        (self.string(rare.id.clone()), self.string(rare.mime.clone()), bytes, rare.usage)
+        let Some(rare) = rare else { return chunk };
+        Chunk {
+            flags: rare.flags,
+            id: self.string(rare.id.clone()),
+            mime: self.string(rare.mime.clone()),
+            bytes: self.bytes.get(rare.bytes.clone()).unwrap_or_default(),
+            usage: rare.usage,
+            ..chunk
+        }
     }
 
     #[inline]
@@ -323,6 +337,7 @@ impl Batch {
             ..*record
         }));
         self.rares.extend(other.rares.drain(..).map(|rare| Rare {
+            flags: rare.flags,
             id: moved(rare.id, arena),
             mime: moved(rare.mime, arena),
             bytes: moved(rare.bytes, bytes),
@@ -369,7 +384,7 @@ impl Rare {
         let Usage { input, output, total, cached_input, reasoning, cache_write } = chunk.usage;
         let counts = input & output & total & cached_input & reasoning & cache_write;
         // -1 is the default of them all, and has every bit.
-        strings != 0 || counts != -1
+        strings != 0 || counts != -1 || chunk.flags != 0
     }
 }
 
@@ -392,6 +407,7 @@ mod tests {
             kind: ChunkKind::ToolCall,
             choice: -1,
             index: i32::MAX,
+            flags: i32::MIN,
             text: "{\0}",
             id: "call",
             name: "имя",
@@ -415,6 +431,7 @@ mod tests {
             Chunk { mime: full.mime, ..empty },
             Chunk { bytes: full.bytes, ..empty },
             Chunk { usage: full.usage, ..empty },
+            Chunk { flags: full.flags, ..empty },
             Chunk { usage: Usage { cache_write: 0, ..Usage::default() }, ..empty },
             Chunk { choice: 3, index: -4, text: "\0", ..empty },
         ]

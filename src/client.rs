@@ -6,20 +6,25 @@ use std::time::Duration;
 use crate::answer::{Answer, Sink};
 use crate::attempt::{Attempt, Facts};
 use crate::cancel_token::CancelToken;
-use crate::chunk::Batch;
-use crate::config::{Config, Limits, Roots};
+use crate::config::{Config, Roots};
 use crate::dialects::{self, Dialect};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log;
 use crate::memory;
-use crate::model::Model;
 use crate::request::Request;
 use crate::secret::Secret;
-use crate::thread;
 use crate::transport::{Options, TlsOptions, Transport};
 
 /// The longest wait that a provider may ask for; beyond it the error is the better answer.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
+
+/// What a session does.
+pub(crate) enum Call {
+    /// Has a request answered.
+    Request(Request),
+    /// Lists the models there are.
+    Models,
+}
 
 /// A provider, its settings, its connections and caches. Cheap to clone.
 #[derive(Clone)]
@@ -56,30 +61,6 @@ impl Client {
         Ok(Client(Arc::new(Inner { config: config.clone(), transport, dialect })))
     }
 
-    /// The models there are, in the provider's order. Blocks up to `timeout`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unsupported`] when the provider lists none; any that a call can have.
-    pub fn models(&self, timeout: Option<Duration>) -> Result<Vec<Model>> {
-        let limits = self.0.config.limits;
-        let client = self.clone();
-        // On a worker as everything else: the caller's thread keeps nothing of ours.
-        thread::call("tolmach", move || {
-            let token = match timeout {
-                Some(total) => {
-                    CancelToken::limited(Limits { total: Some(total), ..limits }, "timeout_ms")
-                }
-                None => CancelToken::new(limits),
-            };
-            let list =
-                |attempt: &mut Attempt<'_>, _: &mut Answer<'_>| client.0.dialect.models(attempt);
-            let facts = Facts::default();
-            let (models, attempt) = client.attempt(client.config(), &token, &Nobody, &facts, list);
-            attempt.linger();
-            models
-        })
-    }
-
     /// The config of one request, where it has options of its own.
     pub(crate) fn config_for(&self, request: &Request) -> Result<Option<Config>> {
         let own = self.0.config.for_request(request)?;
@@ -93,43 +74,24 @@ impl Client {
         &self.0.config
     }
 
-    /// Answers `request` into `sink`, by `config`: the client's, but for the options of the
-    /// request. What is returned beside the outcome is to be called once the outcome is known
-    /// to whoever waits for it.
+    /// Does `call`, and does it again while that can help: before the first chunk, for what can
+    /// heal, as often as the config says. The chunks go to `sink`. `config` is the client's, but
+    /// for the options of a request. What is returned beside the outcome is to be called once
+    /// the outcome is known to whoever waits for it.
     pub(crate) fn run<'a>(
         &'a self,
-        request: &Request,
+        call: &Call,
         config: &'a Config,
         token: &'a Arc<CancelToken>,
         sink: &'a dyn Sink,
         facts: &'a Facts,
     ) -> (Result<()>, Attempt<'a>) {
-        self.attempt(config, token, sink, facts, |attempt, answer| {
-            // Every provider copies the request to translate it, and writes it as JSON.
-            memory::room_for(request.size().saturating_mul(2))?;
-            let outcome = self.0.dialect.run(request, attempt, answer);
-            // What came before an error is part of the answer.
-            answer.end_texts();
-            outcome.and(answer.flush())
-        })
-    }
-
-    /// Does `work`, and does it again while that can help: before the first chunk, for
-    /// what can heal, as often as the config says.
-    fn attempt<'a, T>(
-        &'a self,
-        config: &'a Config,
-        token: &'a Arc<CancelToken>,
-        sink: &'a dyn Sink,
-        facts: &'a Facts,
-        mut work: impl FnMut(&mut Attempt<'a>, &mut Answer<'a>) -> Result<T>,
-    ) -> (Result<T>, Attempt<'a>) {
         let mut tries = 0;
         loop {
             let mut attempt = Attempt::new(config, &self.0.transport, token, facts);
             let mut answer = Answer::new(config, token, sink);
-            let error = match work(&mut attempt, &mut answer) {
-                Ok(done) => return (Ok(done), attempt),
+            let error = match self.attempt(call, &mut attempt, &mut answer) {
+                Ok(()) => return (Ok(()), attempt),
                 Err(error) => attempt.told(error),
             };
             let delay = match retry_delay(&error, tries) {
@@ -151,15 +113,30 @@ impl Client {
             }
         }
     }
-}
 
-/// Nobody takes the chunks of a call that makes none.
-struct Nobody;
-
-impl Sink for Nobody {
-    fn deliver(&self, batch: &mut Batch) -> Result<()> {
-        batch.clear();
-        Ok(())
+    /// Does `call` once.
+    fn attempt(
+        &self,
+        call: &Call,
+        attempt: &mut Attempt<'_>,
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
+        let dialect = &self.0.dialect;
+        let outcome = match call {
+            Call::Request(request) => {
+                // Every provider copies the request to translate it, and writes it as JSON.
+                memory::room_for(request.size().saturating_mul(2))?;
+                dialect.run(request, attempt, answer)
+            }
+            Call::Models => {
+                let models = dialect.models(attempt)?;
+                models.iter().for_each(|model| answer.model(model));
+                Ok(())
+            }
+        };
+        // What came before an error is part of the answer.
+        answer.end_texts();
+        outcome.and(answer.flush())
     }
 }
 

@@ -3,7 +3,10 @@
 use serde_json::Value;
 
 use crate::capabilities::Capabilities;
+use crate::chunk::Chunk;
+use crate::error::Result;
 use crate::json;
+use crate::memory;
 
 /// One entry of a provider's list of models.
 #[derive(Clone, Debug)]
@@ -30,6 +33,17 @@ impl Model {
             context_length: None,
             capabilities: Capabilities::NONE,
         }
+    }
+
+    /// The model of a chunk of that kind.
+    pub(crate) fn of_chunk(chunk: &Chunk<'_>) -> Result<Model> {
+        Ok(Model {
+            id: memory::text(chunk.id)?,
+            owner: memory::text(chunk.name)?,
+            json: memory::text(chunk.text)?,
+            context_length: u64::try_from(chunk.usage.total).ok(),
+            capabilities: Capabilities::of_bits(chunk.flags),
+        })
     }
 
     /// Reads an entry of any of the shapes in use; `None` when it names no model.

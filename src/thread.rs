@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -121,27 +121,6 @@ pub(crate) fn give_back_stacks_by(give_back: fn()) {
 pub(crate) fn give_back_stack() {
     if let Some(give_back) = GIVE_BACK.get().filter(|_| OWN.get()) {
         give_back();
-    }
-}
-
-/// Runs `job` on a thread of the library's own, and waits for what comes of it.
-pub(crate) fn call<T: Send + 'static>(
-    name: &str,
-    job: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let place = Arc::new((Mutex::new(None), Condvar::new()));
-    let theirs = Arc::clone(&place);
-    spawn(name, move || {
-        let outcome = panics::caught(job).unwrap_or_else(|| Err(panicked()));
-        *theirs.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
-        theirs.1.notify_one();
-    })?;
-    let mut outcome = place.0.lock().unwrap_or_else(PoisonError::into_inner);
-    loop {
-        if let Some(outcome) = outcome.take() {
-            return outcome;
-        }
-        outcome = place.1.wait(outcome).unwrap_or_else(PoisonError::into_inner);
     }
 }
 

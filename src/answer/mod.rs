@@ -27,6 +27,7 @@ use crate::json::halves::{self, Halves};
 use crate::kept;
 use crate::media;
 use crate::memory;
+use crate::model::Model;
 use crate::prompt;
 use crate::request::Request;
 use crate::wire::Event;
@@ -255,6 +256,21 @@ impl<'a> Answer<'a> {
     /// An undecoded event.
     pub(crate) fn raw(&mut self, text: &str) {
         self.take(&Chunk { text, ..Chunk::new(ChunkKind::Raw) });
+    }
+
+    /// A model of a list.
+    pub(crate) fn model(&mut self, model: &Model) {
+        let index = self.next_index(ChunkKind::Model, 0);
+        let context = model.context_length.and_then(|length| i64::try_from(length).ok());
+        self.take(&Chunk {
+            index,
+            id: &model.id,
+            name: &model.owner,
+            text: &model.json,
+            flags: model.capabilities.bits(),
+            usage: Usage { total: context.unwrap_or(-1), ..Usage::default() },
+            ..Chunk::new(ChunkKind::Model)
+        });
     }
 
     /// Which chunk of that kind comes next. Counted over the whole answer: most servers
@@ -498,9 +514,15 @@ impl<'a> Answer<'a> {
     fn take(&mut self, chunk: &Chunk<'_>) {
         self.answered = true;
         // Some servers leave the beginning out.
-        let may_come_first =
-            [ChunkKind::Start, ChunkKind::Raw, ChunkKind::State, ChunkKind::Progress];
-        if !self.started && !may_come_first.contains(&chunk.kind) {
+        let has_no_start = matches!(
+            chunk.kind,
+            ChunkKind::Start
+                | ChunkKind::Raw
+                | ChunkKind::State
+                | ChunkKind::Progress
+                | ChunkKind::Model
+        );
+        if !self.started && !has_no_start {
             self.start("", "");
         }
         if self.failure.is_some() {

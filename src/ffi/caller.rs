@@ -297,8 +297,13 @@ mod tests {
         let mut session = Session::open(&client, &Request::new(None)).unwrap();
         assert_eq!(session.poll(None).unwrap_err().kind(), ErrorKind::Internal);
         logged("in a session");
-        let called = thread::call::<()>("job", || host::theirs(|| panic!("in a callback")));
-        assert_eq!(called.unwrap_err().kind(), ErrorKind::Internal);
+        let (over, is_over) = mpsc::channel::<()>();
+        thread::spawn("job", move || {
+            let _over = over;
+            host::theirs(|| panic!("in a callback"))
+        })
+        .unwrap();
+        is_over.recv_timeout(Duration::from_secs(60)).unwrap_err();
         std::thread::spawn(|| panic!("of the host")).join().unwrap_err();
     }
 }

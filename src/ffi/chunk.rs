@@ -41,6 +41,11 @@ pub const TOLMACH_CHUNK_STATE: tolmach_chunk_kind = 13;
 /// How likely the tokens of the answer were, where the request asks for it with logprobs: JSON
 /// in text, as the provider put it.
 pub const TOLMACH_CHUNK_LOGPROBS: tolmach_chunk_kind = 14;
+/// A model, of tolmach_session_open_models(). id: the name to ask for it by; name: who made or
+/// serves it, empty when not said; text: the provider's whole entry, as JSON; index: its place
+/// in the list; flags: what the entry says it can do, TOLMACH_CAN_ bits; usage.total: tokens
+/// that fit its context, -1 when not said.
+pub const TOLMACH_CHUNK_MODEL: tolmach_chunk_kind = 15;
 
 /// Token counts; -1 where the provider did not say.
 #[repr(C)]
@@ -71,7 +76,7 @@ pub struct tolmach_chunk {
     /// Which tool call, image or source of that answer, counted from 0 over all of it; 0 for
     /// the other kinds. The pieces of one tool call share theirs.
     pub index: i32,
-    /// 0 in this version.
+    /// Of a model, what it can do: TOLMACH_CAN_ bits. 0 for the other kinds.
     pub flags: i32,
     /// Text, always in whole UTF-8 characters.
     pub text: tolmach_str,
@@ -97,7 +102,7 @@ impl tolmach_chunk {
             kind: chunk.kind as tolmach_chunk_kind,
             choice: chunk.choice,
             index: chunk.index,
-            flags: 0,
+            flags: chunk.flags,
             text: tolmach_str::of_terminated(chunk.text),
             id: tolmach_str::of_terminated(chunk.id),
             name: tolmach_str::of_terminated(chunk.name),
@@ -234,11 +239,12 @@ mod tests {
             Chunk { kind: ChunkKind::Usage, usage: Usage { input: 7, ..empty.usage }, ..empty },
             Chunk { id: "c", name: "d", text: "e", index: 2, ..Chunk::new(ChunkKind::ToolCall) },
             Chunk { mime: "f", bytes: b"g", ..Chunk::new(ChunkKind::Image) },
+            Chunk { flags: 8, text: "h", ..Chunk::new(ChunkKind::Model) },
         ];
         // Each after each other, and after a pair.
-        for order in 0..6_usize.pow(3) {
+        for order in 0..7_usize.pow(3) {
             let mut batch = Batch::default();
-            let numbers = [order / 36, order / 6 % 6, order % 6];
+            let numbers = [order / 49, order / 7 % 7, order % 7];
             numbers.iter().for_each(|number| batch.push(&chunks[*number]).unwrap());
             let mut view = View::new();
             for index in 0..numbers.len() {

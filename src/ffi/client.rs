@@ -84,8 +84,8 @@ pub struct tolmach_model {
     pub capabilities: tolmach_capabilities,
 }
 
-/// Asks for the models there are. The library never asks for them by itself. The client
-/// remembers which of them make images, and asks them for one from then on.
+/// Asks for the models there are, and waits for all of the list: a session of
+/// tolmach_session_open_models(), polled to its end.
 ///
 /// `timeout_ms`: for all of it, retries included; -1 leaves it to the config.
 /// `out_models`: receives the list to free.

@@ -17,10 +17,10 @@ use crate::session::{Control, Ready, Replies, Session, Step};
 
 /// One answer on its way, and the worker thread behind it.
 ///
-/// Functions: tolmach_session_open(), tolmach_session_poll(), tolmach_session_poll_many(),
-/// tolmach_session_cancel(),
-/// tolmach_session_fd(), tolmach_session_on_ready(), tolmach_session_reply(),
-/// tolmach_session_info_get(), tolmach_session_free().
+/// Functions: tolmach_session_open(), tolmach_session_open_models(), tolmach_session_poll(),
+/// tolmach_session_poll_many(), tolmach_session_cancel(), tolmach_session_fd(),
+/// tolmach_session_on_ready(), tolmach_session_reply(), tolmach_session_info_get(),
+/// tolmach_session_free().
 pub struct tolmach_session {
     control: Control,
     replies: Replies,
@@ -28,6 +28,19 @@ pub struct tolmach_session {
     facts: Facts,
     texts: Texts,
     process: Process,
+}
+
+impl tolmach_session {
+    fn of(session: Session) -> tolmach_session {
+        tolmach_session {
+            control: session.control().clone(),
+            replies: session.replies().clone(),
+            facts: session.facts().clone(),
+            poll: Mutex::new(Poll { session, view: View::new(), views: Views::new() }),
+            texts: Texts::default(),
+            process: Process::current(),
+        }
+    }
 }
 
 impl Threaded for tolmach_session {
@@ -105,15 +118,35 @@ pub unsafe extern "C" fn tolmach_session_open(
         let out_session = caller.output("out_session", out_session, std::ptr::null_mut())?;
         let client = caller.threaded("client", client)?;
         let session = Session::open(&client.client, &caller.shared("request", request)?.request)?;
-        let handle = tolmach_session {
-            control: session.control().clone(),
-            replies: session.replies().clone(),
-            facts: session.facts().clone(),
-            poll: Mutex::new(Poll { session, view: View::new(), views: Views::new() }),
-            texts: Texts::default(),
-            process: Process::current(),
-        };
-        out_session.give(&caller, handle);
+        out_session.give(&caller, tolmach_session::of(session));
+        Ok(TOLMACH_OK)
+    })
+}
+
+/// Opens a session that lists the models there are: a chunk of kind TOLMACH_CHUNK_MODEL for
+/// each, in the provider's order, and then the end. It is a session as any other: it is polled,
+/// cancelled, waited for, retried, recorded and freed as one, and the config's deadlines hold
+/// for it. The library never lists models by itself. The client remembers which of them make
+/// images, and asks them for one from then on. tolmach_client_models() is the same for a program
+/// that wants to wait for all of the list.
+///
+/// `client`: may be freed at once. `out_session`: receives the session to free; NULL on failure.
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL; TOLMACH_E_NO_MEMORY when the system gives
+/// no thread or file descriptor. Polls return TOLMACH_E_UNSUPPORTED when the provider lists no
+/// models, and any other error that a session can end with.
+/// Blocks: no. Threads: any thread. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_session_open_models(
+    client: *const tolmach_client,
+    out_session: *mut *mut tolmach_session,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let out_session = caller.output("out_session", out_session, std::ptr::null_mut())?;
+        let session = Session::open_models(&caller.threaded("client", client)?.client)?;
+        out_session.give(&caller, tolmach_session::of(session));
         Ok(TOLMACH_OK)
     })
 }

@@ -5,6 +5,7 @@ mod control;
 mod current;
 mod descriptor;
 mod interrupter;
+mod list;
 #[cfg(all(test, loom))]
 mod models;
 mod queue;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 use crate::attempt::Facts;
 use crate::cancel_token::CancelToken;
 use crate::chunk::{Batch, Chunk, Plain};
-use crate::client::Client;
+use crate::client::{Call, Client};
 use crate::config::Config;
 use crate::error::Result;
 use crate::host;
@@ -71,11 +72,30 @@ impl Session {
     /// request, or the system gives no thread or file descriptor.
     pub fn open(client: &Client, request: &Request) -> Result<Session> {
         let own = client.config_for(request)?;
+        let token = CancelToken::new(own.as_ref().unwrap_or(client.config()).limits);
+        Session::begin(client, Call::Request(request.copy()?), own, token)
+    }
+
+    /// Lists the models there are, in the provider's order: chunks of kind
+    /// [`ChunkKind::Model`](crate::ChunkKind::Model). Returns at once, as [`Session::open`] does.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoMemory`](crate::ErrorKind::NoMemory) when the system gives no thread or
+    /// file descriptor.
+    pub fn open_models(client: &Client) -> Result<Session> {
+        let token = CancelToken::new(client.config().limits);
+        Session::begin(client, Call::Models, None, token)
+    }
+
+    /// Starts a worker that does `call`, by the config `own` where there is one.
+    fn begin(
+        client: &Client,
+        call: Call,
+        own: Option<Config>,
+        token: Arc<CancelToken>,
+    ) -> Result<Session> {
         let config = own.as_ref().unwrap_or(client.config());
-        let control = Control {
-            queue: Arc::new(Queue::new(config.queue_bytes)),
-            token: CancelToken::new(config.limits),
-        };
+        let control = Control { queue: Arc::new(Queue::new(config.queue_bytes)), token };
         let place = interrupter::enter(&control)?;
         let id = place.number();
         let current = Current::new(id, config.max_reply_bytes);
@@ -83,7 +103,7 @@ impl Session {
         // In a box, the worker has no copy of it on its stack.
         let worker = Box::new(Worker {
             client: client.clone(),
-            request: request.copy()?,
+            call,
             config: own,
             control: control.clone(),
             facts: facts.clone(),
@@ -206,7 +226,7 @@ impl Drop for Session {
 
 struct Worker {
     client: Client,
-    request: Request,
+    call: Call,
     /// Where it differs from that of the client.
     config: Option<Config>,
     control: Control,
@@ -218,11 +238,11 @@ impl Worker {
         let Control { queue, token, .. } = &self.control;
         let worked = panics::caught(|| {
             let config = self.config.as_ref().unwrap_or(self.client.config());
-            let (outcome, call) =
-                self.client.run(&self.request, config, token, &**queue, &self.facts);
+            let (outcome, attempt) =
+                self.client.run(&self.call, config, token, &**queue, &self.facts);
             // The program hears of the end first; the connection is put away after it.
             queue.finish(outcome);
-            call.linger();
+            attempt.linger();
         });
         if worked.is_none() {
             queue.finish(Err(thread::panicked()));

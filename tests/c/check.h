@@ -137,7 +137,8 @@ static void print_quoted(tolmach_str text) {
 static void print_chunk(const tolmach_chunk *chunk) {
   static const char *const kinds[] = {"?",     "start",    "text",  "reasoning", "refusal",
                                       "tool",  "image",    "audio", "source",    "progress",
-                                      "usage", "finish",   "raw",   "state",     "logprobs"};
+                                      "usage", "finish",   "raw",   "state",     "logprobs",
+                                      "model"};
   int known = chunk->kind > 0 && chunk->kind < (int)(sizeof kinds / sizeof *kinds);
   CHECK(chunk->text.ptr && chunk->text.ptr[chunk->text.len] == '\0');
   CHECK(chunk->id.ptr && chunk->id.ptr[chunk->id.len] == '\0');
@@ -150,10 +151,13 @@ static void print_chunk(const tolmach_chunk *chunk) {
   if (chunk->name.len) printf(" name="), print_quoted(chunk->name);
   if (chunk->mime.len) printf(" mime="), print_quoted(chunk->mime);
   if (chunk->bytes_len) printf(" bytes=%lu", (unsigned long)chunk->bytes_len);
+  if (chunk->flags) printf(" flags=%d", (int)chunk->flags);
   if (chunk->kind == TOLMACH_CHUNK_USAGE)
     printf(" input=%ld output=%ld total=%ld cached=%ld reasoning=%ld", (long)chunk->usage.input,
            (long)chunk->usage.output, (long)chunk->usage.total, (long)chunk->usage.cached_input,
            (long)chunk->usage.reasoning);
+  if (chunk->kind == TOLMACH_CHUNK_MODEL && chunk->usage.total >= 0)
+    printf(" context=%ld", (long)chunk->usage.total);
   /* Few providers tell it. */
   if (chunk->usage.cache_write >= 0) printf(" cache_write=%ld", (long)chunk->usage.cache_write);
   printf("\n");

@@ -59,6 +59,7 @@ static void refuse(tolmach_client *client, tolmach_session *session, tolmach_req
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_open(client, request, &own, &error));
   CHECK(own == NULL && strstr(tolmach_error_message(error).ptr, "fork()") != NULL);
   tolmach_error_free(error);
+  EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_open_models(client, &own, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_client_models(client, -1, &models, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_poll(session, -1, &chunk, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_on_ready(session, NULL, NULL, NULL, NULL));

@@ -196,6 +196,12 @@ static void sessions_are_for_one_thread_at_a_time(const char *url) {
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_client_models(client, -5, &models, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_client_models(client, -1, NULL, NULL));
 
+  session = (tolmach_session *)&session;
+  EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_open_models(NULL, &session, &error));
+  failed(&error, session);
+  EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_open_models(client, NULL, &error));
+  failed(&error, NULL);
+
   EXPECT(TOLMACH_OK, tolmach_session_open(client, request, &session, NULL));
   EXPECT(TOLMACH_PENDING, tolmach_session_poll(session, 0, &chunk, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_poll(session, -2, &chunk, NULL));
