@@ -1,4 +1,4 @@
-//! C programs of tests/c, compiled against the shared library that cargo just built.
+//! C programs of tests/c and examples, compiled against the shared library that cargo just built.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -72,8 +72,8 @@ pub fn compiler(language: &str) -> Command {
     command
 }
 
-/// The executable of a source file.
-fn build(folder: &str, name: &str) -> PathBuf {
+/// The executable of a source file, compiled with `options`.
+fn build(folder: &str, name: &str, options: &[String]) -> PathBuf {
     compile(folder, name, name, |compiler| {
         // The library alone is instrumented: whoever loads it brings the runtime.
         if let Some(runtime) = std::env::var_os(SANITIZER) {
@@ -81,7 +81,8 @@ fn build(folder: &str, name: &str) -> PathBuf {
             compiler.args(["-Wl,--export-dynamic", "-ldl", "-lrt", "-lm", "-lstdc++"]);
         }
         compiler.arg("-L").arg(workshop());
-        compiler.args(["-ltolmach", &format!("-Wl,-rpath,{}", workshop().display())])
+        compiler.args(["-ltolmach", &format!("-Wl,-rpath,{}", workshop().display())]);
+        compiler.args(options)
     })
 }
 
@@ -115,18 +116,48 @@ fn compile(
 
 /// A program of tests/c.
 pub fn program(name: &str) -> Program {
-    Program::new(build("tests/c", name))
+    Program::new(build("tests/c", name, &[]))
 }
 
-/// A program of examples.
+/// A program of examples, which AddressSanitizer checks, for leaks as well.
 pub fn example(name: &str) -> Program {
-    Program::new(build("examples", name))
+    example_with(name, &[])
+}
+
+/// The same, compiled with `options` of its own.
+pub fn example_with(name: &str, options: &[&str]) -> Program {
+    let mut options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+    if !is_sanitized() && has_address_sanitizer() {
+        options.push("-fsanitize=address".to_owned());
+    }
+    let program = Program::new(build("examples", name, &options));
+    if cfg!(target_os = "linux") {
+        return program.env("ASAN_OPTIONS", Some("detect_leaks=1:detect_stack_use_after_return=1"));
+    }
+    program
+}
+
+/// Whether the compiler has AddressSanitizer; said aloud once where it has not.
+fn has_address_sanitizer() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| {
+        let source = workshop().join("nothing.c");
+        fs::write(&source, "int main(void) { return 0; }\n").unwrap();
+        let mut compiler = compiler("c");
+        compiler.args(["-fsanitize=address", "-o"]).arg(workshop().join("nothing")).arg(source);
+        let has = compiler.output().is_ok_and(|output| output.status.success());
+        if !has {
+            skip("leaks of the examples", "the C compiler has no AddressSanitizer");
+        }
+        has
+    })
 }
 
 pub struct Program {
     executable: PathBuf,
     args: Vec<OsString>,
     envs: Vec<(String, Option<String>)>,
+    folder: Option<PathBuf>,
     checker: Vec<String>,
 }
 
@@ -139,7 +170,8 @@ pub struct Outcome {
 
 impl Program {
     fn new(executable: PathBuf) -> Program {
-        Program { executable, args: Vec::new(), envs: Vec::new(), checker: Vec::new() }
+        let (args, envs, checker) = (Vec::new(), Vec::new(), Vec::new());
+        Program { executable, args, envs, folder: None, checker }
     }
 
     pub fn arg(mut self, arg: impl Into<OsString>) -> Program {
@@ -149,6 +181,12 @@ impl Program {
 
     pub fn env(mut self, name: &str, value: Option<&str>) -> Program {
         self.envs.push((name.to_owned(), value.map(str::to_owned)));
+        self
+    }
+
+    /// Runs it in that folder.
+    pub fn in_folder(mut self, folder: &Path) -> Program {
+        self.folder = Some(folder.to_owned());
         self
     }
 
@@ -185,6 +223,9 @@ impl Program {
             None => Command::new(&self.executable),
         };
         command.args(&self.args);
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
         for (name, value) in &self.envs {
             match value {
                 Some(value) => command.env(name, value),
@@ -236,6 +277,18 @@ impl Running {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
         line.trim_end().to_owned()
+    }
+
+    /// What it prints up to and with `end`; fails where it ends before.
+    pub fn read_until(&mut self, end: &str) -> String {
+        let mut text = Vec::new();
+        while !text.ends_with(end.as_bytes()) {
+            let mut byte = [0];
+            let read = self.stdout.read_exact(&mut byte);
+            assert!(read.is_ok(), "no {end:?} after {:?}", String::from_utf8_lossy(&text));
+            text.push(byte[0]);
+        }
+        String::from_utf8(text).unwrap()
     }
 
     pub fn id(&self) -> u32 {
