@@ -2,7 +2,7 @@ package tolmach
 
 // #include <tolmach.h>
 //
-// void tolmach_go_log(void *user, int32_t level, uint64_t session, const char *message, size_t len);
+// void tolmach_go_log(void *user, int32_t level, uint64_t session, char *message, size_t len);
 import "C"
 
 import (
