@@ -14,7 +14,6 @@ import (
 const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 
 func tool(name string) any {
-	type object = map[string]any
 	city := object{"type": "object", "properties": object{"city": object{"type": "string"}}}
 	return []any{object{"type": "function", "function": object{"name": name, "parameters": city}}}
 }

@@ -177,7 +177,14 @@ func (s *Session) Answer() (*Answer, error) {
 	}
 	s.core.polling.Lock()
 	defer s.core.polling.Unlock()
-	return s.core.gathered.whole(), failure
+	answer := s.core.gathered.whole()
+	if s.core.enter() {
+		defer s.core.leave()
+		if info := C.tolmach_session_info_get(s.core.object); info != nil {
+			answer.RequestID = text(info.request_id)
+		}
+	}
+	return answer, failure
 }
 
 // Reply is what has been polled so far, put together: the assistant's message as JSON; empty

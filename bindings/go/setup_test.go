@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -73,6 +75,60 @@ func onScript(t testing.TB, script func(ctx context.Context, message string, say
 	return newClient(t, server.URL, "", nil)
 }
 
+// An event of an answer, as the protocol has it.
+type object = map[string]any
+
+func delta(fields object) object {
+	return object{"choices": []any{object{"index": 0, "delta": fields}}}
+}
+
+func says(text string) object {
+	return delta(object{"content": text})
+}
+
+func finish(reason string) object {
+	return object{"choices": []any{object{"index": 0, "delta": object{}, "finish_reason": reason}}}
+}
+
+func calls(calls ...tolmach.ToolCall) object {
+	var list []any
+	for i, call := range calls {
+		list = append(list, object{"index": i, "id": call.ID, "type": "function",
+			"function": object{"name": call.Name, "arguments": call.Arguments}})
+	}
+	return delta(object{"tool_calls": list})
+}
+
+// onAnswers asks a server of the test's own, which answers one request after the other with those
+// events, and gives what it was sent.
+func onAnswers(t testing.TB, answers ...[]object) (*tolmach.Client, <-chan object) {
+	t.Helper()
+	sent := make(chan object, len(answers))
+	var next atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var request object
+		if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
+			t.Error(err)
+			return
+		}
+		number := int(next.Add(1)) - 1
+		if number >= len(answers) {
+			t.Errorf("request %d is one too many: %v", number+1, request)
+			return
+		}
+		sent <- request
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.Header().Set("X-Request-Id", fmt.Sprintf("req-%d", number+1))
+		for _, event := range answers[number] {
+			data, _ := json.Marshal(event)
+			fmt.Fprintf(w, "data: %s\n\n", data)
+		}
+		fmt.Fprint(w, "data: [DONE]\n\n")
+	}))
+	t.Cleanup(server.Close)
+	return newClient(t, server.URL, "", nil), sent
+}
+
 // newRequest asks model one thing.
 func newRequest(t testing.TB, model, message string) *tolmach.Request {
 	t.Helper()
@@ -131,6 +187,16 @@ func wantIs(t testing.TB, err error, targets ...error) {
 	for _, target := range targets {
 		if !errors.Is(err, target) {
 			t.Errorf("%v is not %v", err, target)
+		}
+	}
+}
+
+// wantHas looks for parts in a text.
+func wantHas(t testing.TB, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("%q has no %q", text, part)
 		}
 	}
 }
