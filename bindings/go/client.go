@@ -10,11 +10,6 @@ import (
 	"time"
 )
 
-// A Config says how to reach a provider: api_key, base_url, model, proxy and whatever else it
-// takes. The library's header lists the keys, and an error names those there are. What is not
-// set has its default.
-type Config map[string]string
-
 // A Client is a provider bound to its config, with its open connections.
 type Client struct {
 	core *client
@@ -25,41 +20,58 @@ type client struct {
 	object *C.tolmach_client
 }
 
-// NewClient binds a provider of [Providers] to a config, which may be nil. It touches no
-// network. It fails with [ErrAuth] when the provider needs a key and there is none, and with
-// [ErrArgument] for an unknown provider, key or value.
-func NewClient(provider string, config Config) (*Client, error) {
-	name, err := terminated("a provider", provider)
+// NewClient binds a provider of [Providers] to its settings, of which the last of a key counts.
+// It touches no network. It fails with [ErrAuth] when the provider needs a key and there is
+// none, and with [ErrArgument] for an unknown provider, key or value.
+func NewClient(provider string, options ...Option) (*Client, error) {
+	settings, err := newConfig(provider)
 	if err != nil {
 		return nil, err
 	}
+	return settings.client(options)
+}
+
+// ParseClient makes a client of JSON, such as a part of a program's own settings file: an object
+// with "provider" and any of its keys, as strings, numbers, booleans and objects. What options
+// set counts more.
+func ParseClient(data []byte, options ...Option) (*Client, error) {
+	var settings config
 	var failure *C.tolmach_error
-	var settings *C.tolmach_config
-	if err := outcome(C.tolmach_config_new(name, &settings, &failure), failure); err != nil {
+	text := string(data)
+	err := outcome(C.tolmach_config_from_json(chars(text), size(text), &settings.object, &failure), failure)
+	if err != nil {
 		return nil, err
 	}
-	defer C.tolmach_config_free(settings)
-	for key, value := range config {
-		key, err := terminated("a key", key)
-		if err != nil {
-			return nil, err
-		}
-		value, err := terminated("a value", value)
-		if err != nil {
-			return nil, err
-		}
-		if err := outcome(C.tolmach_config_set(settings, key, value, &failure), failure); err != nil {
-			return nil, err
-		}
+	return settings.client(options)
+}
+
+// client makes one of the config, which is freed.
+func (c config) client(options []Option) (*Client, error) {
+	defer C.tolmach_config_free(c.object)
+	if err := apply(options, c); err != nil {
+		return nil, err
 	}
 	core := &client{}
 	core.free = func() { C.tolmach_client_free(core.object) }
-	if err := outcome(C.tolmach_client_new(settings, &core.object, &failure), failure); err != nil {
+	var failure *C.tolmach_error
+	if err := outcome(C.tolmach_client_new(c.object, &core.object, &failure), failure); err != nil {
 		return nil, err
 	}
 	client := &Client{core}
 	runtime.AddCleanup(client, (*guard).shut, &core.guard)
 	return client, nil
+}
+
+func apply(options []Option, on settable) error {
+	for _, option := range options {
+		if option == nil {
+			continue
+		}
+		if err := option.set(on); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // The library makes the workers of sessions one after the other. Goroutines had better queue for

@@ -66,6 +66,13 @@ func (s Status) Error() string {
 	return C.GoString(C.tolmach_status_name(C.tolmach_status(s)))
 }
 
+// IsTransient tells whether the same request may succeed later: no connection, a timeout, too
+// many requests, a provider that failed, an answer that was cut. What the config's max_retries
+// allows has been tried by then.
+func (s Status) IsTransient() bool {
+	return C.tolmach_status_is_transient(C.tolmach_status(s)) != 0
+}
+
 // ErrClosed is what the use of an object comes to after its Close.
 var ErrClosed = errors.New("tolmach: already closed")
 
@@ -99,6 +106,11 @@ func (e *Error) Error() string {
 		message += ": " + e.cause.Error()
 	}
 	return message
+}
+
+// IsTransient tells whether the same request may succeed later: see [Status.IsTransient].
+func (e *Error) IsTransient() bool {
+	return e.Status.IsTransient()
 }
 
 // Unwrap gives the Status, and the error of the context whose end was the reason.
@@ -142,4 +154,35 @@ func cancelled(ctx context.Context, message string) error {
 		cause = fmt.Errorf("%w: %w", cause, reason)
 	}
 	return &Error{Status: ErrCancelled, Message: message, RetryAfter: -1, cause: cause}
+}
+
+// What an [AnswerError] is about, for [errors.Is].
+var (
+	// ErrRounds: the model still calls tools in the last round of [Client.Run].
+	ErrRounds = errors.New("the model called tools in every round")
+	// ErrFormat: the answer is not the JSON that [AskFor] wants, or is a tool call cut short.
+	ErrFormat = errors.New("the answer does not have the right format")
+)
+
+// An AnswerError says that an answer arrived, and is not what the program wants. It is
+// [ErrRounds] or [ErrFormat].
+type AnswerError struct {
+	// Answer that arrived. Its Text is what was to be JSON.
+	Answer *Answer
+
+	class  error
+	reason string
+}
+
+func (e *AnswerError) Error() string {
+	message := "tolmach: " + e.class.Error()
+	if e.reason != "" {
+		message += ": " + e.reason
+	}
+	return message
+}
+
+// Unwrap gives ErrRounds or ErrFormat.
+func (e *AnswerError) Unwrap() error {
+	return e.class
 }

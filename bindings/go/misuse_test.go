@@ -29,12 +29,20 @@ func TestUseAfterCloseIsAnError(t *testing.T) {
 	_, opened := client.Open(t.Context(), request)
 	_, models := client.Models(t.Context())
 	_, sent := onStage(t, nil).Open(t.Context(), closed)
+	_, asked := client.Ask(t.Context(), request)
+	_, ran := client.Run(t.Context(), request, nil, 1)
+	_, _, read := tolmach.AskFor[struct{}](t.Context(), client, request)
+	_, cloned := closed.Clone()
+	_, counted := closed.Count()
 	_, marshalled := json.Marshal(closed)
 	for what, err := range map[string]error{
 		"Next": next, "Answer": whole, "session.Reply": reply, "request.Reply": request.Reply(session),
 		"Open": opened, "Models": models,
 		"Message": closed.Message(tolmach.User, "x"), "Attach": closed.Attach([]byte("x"), ""),
 		"AttachURL": closed.AttachURL("https://example.com"), "ToolResult": closed.ToolResult("x", "x"),
+		"Ask": asked, "Run": ran, "AskFor": read, "Clone": cloned, "Count": counted,
+		"Truncate": closed.Truncate(0), "SetString": closed.SetString("x", "y"),
+		"Tool": closed.Tool(tolmach.Tool{Name: "x"}), "Option": closed.Option(tolmach.WithMaxRetries(1)),
 		"Set": closed.Set("x", 1), "MarshalJSON": marshalled, "Open with it": sent,
 	} {
 		if !errors.Is(err, tolmach.ErrClosed) {

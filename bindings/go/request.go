@@ -72,6 +72,43 @@ func freeRequest(object *C.tolmach_request) {
 	C.tolmach_request_free(object)
 }
 
+// Clone makes a copy of the request, with its options. Neither of the two changes the other.
+func (r *Request) Clone() (*Request, error) {
+	var copied *Request
+	err := r.use(func(request *C.tolmach_request) error {
+		var failure *C.tolmach_error
+		var object *C.tolmach_request
+		err := outcome(C.tolmach_request_clone(request, &object, &failure), failure)
+		if err == nil {
+			copied = newRequest(object)
+		}
+		return err
+	})
+	return copied, err
+}
+
+// Count is how many messages the request has.
+func (r *Request) Count() (int, error) {
+	count := 0
+	err := r.use(func(request *C.tolmach_request) error {
+		count = int(C.tolmach_request_count(request))
+		return nil
+	})
+	return count, err
+}
+
+// Truncate removes the last messages, so that at most count remain. A program that notes
+// [Request.Count] before a turn can undo the turn with it.
+func (r *Request) Truncate(count int) error {
+	if count < 0 {
+		return misuse("a count of messages cannot be negative")
+	}
+	return r.use(func(request *C.tolmach_request) error {
+		var failure *C.tolmach_error
+		return outcome(C.tolmach_request_truncate(request, C.size_t(count), &failure), failure)
+	})
+}
+
 // use gives the object to call, which has it for itself and must not wait for anything.
 func (r *Request) use(call func(*C.tolmach_request) error) error {
 	r.mu.Lock()
@@ -141,6 +178,41 @@ func (r *Request) Reply(session *Session) error {
 	})
 }
 
+// Tool adds tools that the model may call. A tool of the same name is replaced. What the model
+// calls is run by [Client.Run], or by the program itself, which gives [Request.ToolResult].
+func (r *Request) Tool(tools ...Tool) error {
+	for _, tool := range tools {
+		if err := r.tool(tool); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Request) tool(tool Tool) error {
+	if tool.err != nil {
+		return tool.err
+	}
+	name, err := terminated("a tool's name", tool.Name)
+	if err != nil {
+		return err
+	}
+	var description, schema *C.char
+	if tool.Description != "" {
+		if description, err = terminated("a tool's description", tool.Description); err != nil {
+			return err
+		}
+	}
+	text := string(tool.Schema)
+	if text != "" {
+		schema = chars(text)
+	}
+	return r.use(func(request *C.tolmach_request) error {
+		var failure *C.tolmach_error
+		return outcome(C.tolmach_request_tool(request, name, description, schema, size(text), &failure), failure)
+	})
+}
+
 // ToolResult appends the result of the [ToolCall] of that ID, as text or JSON.
 func (r *Request) ToolResult(callID, result string) error {
 	id, err := terminated("a call's id", callID)
@@ -169,6 +241,42 @@ func (r *Request) Set(name string, value any) error {
 		var failure *C.tolmach_error
 		return outcome(C.tolmach_request_set(request, field, chars(text), size(text), &failure), failure)
 	})
+}
+
+// SetString sets any field of the request to a string: "tool_choice" to "auto".
+func (r *Request) SetString(name, value string) error {
+	field, err := terminated("a field", name)
+	if err != nil {
+		return err
+	}
+	return r.use(func(request *C.tolmach_request) error {
+		var failure *C.tolmach_error
+		return outcome(C.tolmach_request_set_string(request, field, chars(value), size(value), &failure), failure)
+	})
+}
+
+// Option sets keys of the config for this request alone, such as [WithTotalTimeout],
+// [WithMaxRetries] and [WithHeaders]; those whose [Key] has IsOption. Where it fails, the options
+// before the wrong one are set. They are never sent, and are not part of the request's JSON.
+func (r *Request) Option(options ...Option) error {
+	return apply(options, requestOptions{r})
+}
+
+type requestOptions struct {
+	*Request
+}
+
+func (r requestOptions) key(key string, value *string) error {
+	return setKey(key, value, func(key, value *C.char) error {
+		return r.use(func(request *C.tolmach_request) error {
+			var failure *C.tolmach_error
+			return outcome(C.tolmach_request_option(request, key, value, &failure), failure)
+		})
+	})
+}
+
+func (r requestOptions) header(string, string) error {
+	return misuse("WithHeader is for a client; a request takes all of its headers by WithHeaders")
 }
 
 // MarshalJSON gives the request as it stands, in OpenAI's chat format.
