@@ -42,7 +42,7 @@ func Example() {
 }
 
 // A conversation is a request that grows: by what the model replied, by what its tools gave,
-// and by what the user says next.
+// and by what the user says next. [Client.Run] does all of this for tools made by [NewTool].
 func ExampleRequest() {
 	weather := func(arguments string) string { return "3 °C" }
 

@@ -55,6 +55,7 @@ go vet .
 said=$(go run .)
 [ "$said" = "One two three.
 Oslo: 3 °C, Bergen: 5 °C. <nil>
+true
 7s req-42
 true" ] || { echo "the code of the README says: $said"; exit 1; }
 
