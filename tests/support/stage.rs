@@ -15,7 +15,9 @@
 //! | `was-closed` | `closed`, once the `held` or `silent` of the same message was closed |
 //! | `weather` | calls the tool `weather` with `{"city":"Oslo"}`; told its result, says `It is RESULT.`; asked on, says how many messages there were before, as `After 4 messages.` |
 //! | `tools` | calls the tool `weather` twice, with [`CITIES`], the pieces of both calls' arguments one after another; told both results, says `Oslo: RESULT, Bergen: RESULT.` |
-//! | `gpt-...` | where tools are offered, what `tools` plays, else `words`: for the code of the READMEs |
+//! | `calls` | calls the tools that the message lists, as JSON: `[["weather", "{\"city\":\"Oslo\"}"], ...]`; told the results, says them as a JSON list; `calls-for-ever` goes on calling them |
+//! | `echo` | says the message |
+//! | `gpt-...` | where tools are offered, what `tools` plays; where a format is asked for, says [`REPORT`]; else `words`: for the code of the READMEs |
 //! | `look` | says of each attached image its type and bytes: `image/png 67 bytes, sum 1234.` |
 //! | `gpt-image-1` | paints [`pixel`], as bytes |
 //! | `status-NNN` | that HTTP status, code `code_NNN`, message `Scripted NNN`, Retry-After 7, x-request-id `req-42` |
@@ -47,6 +49,9 @@ pub const MANY: usize = 20_000;
 
 /// Where the two calls of `tools` ask for the weather.
 pub const CITIES: [&str; 2] = ["Oslo", "Bergen"];
+
+/// What `gpt-...` says where JSON is asked for.
+pub const REPORT: &str = r#"{"city":"Oslo","celsius":3}"#;
 
 /// A PNG of one pixel.
 pub fn pixel() -> Vec<u8> {
@@ -135,10 +140,16 @@ fn play(exchange: &mut Exchange, gates: &Gates) {
         }
         "weather" => weather(exchange, &request, messages),
         "tools" => tools(exchange, &request, messages),
-        _ if model.starts_with("gpt-") => match &request["tools"] {
-            Value::Null => exchange.stream(stream(&["One ", "two ", "three."])),
-            _ => tools(exchange, &request, messages),
-        },
+        "calls" | "calls-for-ever" => calls(exchange, messages, model == "calls"),
+        "echo" => exchange.stream(stream(&[&message_of(messages)])),
+        _ if model.starts_with("gpt-") => {
+            let format = &request["response_format"]["type"];
+            match &request["tools"] {
+                Value::Null if format == "json_schema" => exchange.stream(stream(&[REPORT])),
+                Value::Null => exchange.stream(stream(&["One ", "two ", "three."])),
+                _ => tools(exchange, &request, messages),
+            }
+        }
         "look" => {
             let seen: Vec<String> = images_of(messages)
                 .map(|(mime, bytes)| {
@@ -250,6 +261,26 @@ fn tools(exchange: &mut Exchange, request: &Value, messages: &[Value]) {
         }
         _ => refuse(exchange, 400, "bad_history", "The calls or their results are not right"),
     }
+}
+
+/// Calls whatever the message says, once or for ever.
+fn calls(exchange: &mut Exchange, messages: &[Value], is_once: bool) {
+    let results: Vec<&Value> = (messages.iter().filter(|message| message["role"] == "tool"))
+        .map(|message| &message["content"])
+        .collect();
+    if is_once && !results.is_empty() {
+        return exchange.stream(stream(&[&json!(results).to_string()]));
+    }
+    let asked: Value = serde_json::from_str(&message_of(messages)).unwrap_or_default();
+    let calls = asked.as_array().map_or(&[][..], Vec::as_slice).iter().enumerate();
+    let pieces: String = calls
+        .map(|(index, call)| {
+            let id = format!("call_{}_{index}", messages.len());
+            delta(json!({"tool_calls": [{"index": index, "id": id, "type": "function",
+                "function": {"name": call[0], "arguments": call[1]}}]}))
+        })
+        .collect();
+    exchange.stream(pieces + &finish("tool_calls") + DONE);
 }
 
 fn refuse(exchange: &mut Exchange, status: u16, code: &str, message: &str) {

@@ -32,7 +32,7 @@ def main() -> int:
     provider, *settings = sys.argv[1:]
     config = dict(setting.partition("=")[::2] for setting in settings)
     try:
-        with Client(provider, **config) as client:
+        with Client.from_dict({"provider": provider, **config}) as client:
             conversation = Request()
             while True:
                 try:

@@ -135,14 +135,14 @@ class Asyncio(AsyncTestCase):
 
     async def test_models_are_listed(self) -> None:
         async with scripted() as client:
-            self.assertEqual([model.id for model in await client.amodels()], ["words", "emoji"])
+            self.assertEqual([model.id for model in await client.models_async()], ["words", "emoji"])
 
     async def test_models_can_be_left_waiting(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as deaf:
             url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
             async with scripted(base_url=url, first_byte_timeout_ms=600_000) as client:
                 with self.assertRaises(asyncio.TimeoutError):
-                    await asyncio.wait_for(client.amodels(), 0.05)
+                    await asyncio.wait_for(client.models_async(), 0.05)
 
     async def test_without_a_descriptor_it_works_all_the_same(self) -> None:
         message, held = unique(), unique()

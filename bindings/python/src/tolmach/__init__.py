@@ -3,14 +3,17 @@
     import tolmach
 
     with tolmach.Client("openai") as client:
+        print(client.ask("Why is the sky blue?").text)
         with client.stream("Why is the sky blue?") as stream:
             for chunk in stream:
                 if chunk.kind == tolmach.ChunkKind.TEXT:
                     print(chunk.text, end="", flush=True)
 """
 
-from ._client import Client, ConfigValue
+from ._answer import Answer, Audio, Image, Source, ToolCall
+from ._client import Client
 from ._errors import (
+    AnswerFormatError,
     ArgumentError,
     AuthError,
     BadRequestError,
@@ -32,19 +35,26 @@ from ._errors import (
     TlsError,
     TolmachError,
     TooLargeError,
+    TooManyRoundsError,
     TruncatedError,
     UnsupportedError,
 )
 from ._log import log_to
 from ._native import lib as _lib
 from ._request import Request
-from ._session import Session
+from ._session import Session, SessionInfo
+from ._settings import ConfigKey, Duration, KeyKind, Options, Settings, config_keys
+from ._tools import AnyTool, Tool
 from ._types import Capability, Chunk, ChunkKind, Model, Provider, Usage, providers
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Answer",
+    "AnswerFormatError",
+    "AnyTool",
     "ArgumentError",
+    "Audio",
     "AuthError",
     "BadRequestError",
     "BlockedError",
@@ -53,14 +63,18 @@ __all__ = [
     "Chunk",
     "ChunkKind",
     "Client",
-    "ConfigValue",
+    "ConfigKey",
     "ConnectError",
     "ContextLengthError",
     "DnsError",
+    "Duration",
+    "Image",
     "InternalError",
+    "KeyKind",
     "Model",
     "NoMemoryError",
     "NotFoundError",
+    "Options",
     "ProtocolError",
     "Provider",
     "ProviderError",
@@ -70,13 +84,20 @@ __all__ = [
     "ServerError",
     "Session",
     "SessionCancelledError",
+    "SessionInfo",
+    "Settings",
+    "Source",
     "TimedOutError",
     "TlsError",
     "TolmachError",
     "TooLargeError",
+    "TooManyRoundsError",
+    "Tool",
+    "ToolCall",
     "TruncatedError",
     "UnsupportedError",
     "Usage",
+    "config_keys",
     "log_to",
     "providers",
     "version",

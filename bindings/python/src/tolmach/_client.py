@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
-import math
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 
-from ._call import call, make, string
-from ._errors import ArgumentError
+from ._answer import Answer
+from ._call import make
+from ._errors import ArgumentError, TooManyRoundsError
 from ._handle import Handle, Unique, net
 from ._native import lib
 from ._request import Request
 from ._session import Session
+from ._settings import Duration, Settings, milliseconds, new_config
+from ._tools import AnyTool, Toolbox
 from ._types import Model, copy_model
 
-ConfigValue = Union[str, int, "os.PathLike[str]", Mapping[str, Any], Sequence[str], None]
-"""A value of the config. True and False go as such, a mapping as JSON, a sequence with
-commas between its members; None leaves the key at its default."""
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+T = TypeVar("T")
 
 # How long a wait may last that Ctrl-C does not interrupt: on Windows it waits for the end.
 _UNINTERRUPTED = 0.1 if os.name == "nt" else None
@@ -35,36 +39,120 @@ class Client(Unique):
 
     _instead = "share it between threads, and make one in each process"
 
-    def __init__(self, provider: str, /, **config: ConfigValue) -> None:
+    def __init__(self, provider: str, /, **settings: Unpack[Settings]) -> None:
         """Touches no network.
 
-        `provider`: "openai", or another of `providers()`. `config`: `api_key`, `model`,
-        `base_url`, `proxy`, `headers` and all the other keys of tolmach.h, under their own
-        names and in their own units: what ends in `_ms` is in milliseconds, -1 for no limit.
-        An unknown key or a wrong value is an ArgumentError that says what is right.
+        `provider`: "openai", or another of `providers()`. `settings`: `api_key`, `model`,
+        `base_url`, `proxy`, `headers` and all the others: see `Settings`. An unknown one or a
+        wrong value is an ArgumentError that says what is right.
         """
-        settings = make(lib.tolmach_config_new, string(provider))
+        self._own(provider, new_config(provider, settings))
+
+    @classmethod
+    def from_dict(cls, config: Mapping[str, Any]) -> Client:
+        """A client of a part of a program's own settings file: "provider" and any keys of
+        tolmach.h, under their own names and in their own units, such as "idle_timeout_ms"."""
+        encoded = json.dumps(dict(config), ensure_ascii=False).encode()
+        made = cls.__new__(cls)
+        parsed = make(lib.tolmach_config_from_json, encoded, len(encoded))
+        made._own(str(config["provider"]), parsed)
+        return made
+
+    def _own(self, provider: str, config: ctypes.c_void_p) -> None:
         try:
-            for key, value in config.items():
-                call(lib.tolmach_config_set, settings, string(key), string(_encode(key, value)))
-            made = make(lib.tolmach_client_new, settings)
+            made = make(lib.tolmach_client_new, config)
         finally:
-            lib.tolmach_config_free(settings)
+            lib.tolmach_config_free(config)
         self._provider = provider
         self._handle = Handle("client", made, lib.tolmach_client_free)
         net(self, self._handle.close)
+
+    def ask(self, request: Union[Request, str]) -> Answer:
+        """Asks, and waits for the whole answer. The request stays as it is:
+        `request.reply(answer)` makes the answer its next message."""
+        with self.stream(request) as session:
+            return session.answer()
+
+    async def ask_async(self, request: Union[Request, str]) -> Answer:
+        """`ask()` for asyncio. Cancelling the task ends the request."""
+        async with self.stream(request) as session:
+            return await session.answer_async()
+
+    @overload
+    def ask_for(self, kind: type[T], request: Union[Request, str]) -> T: ...
+
+    @overload
+    def ask_for(self, kind: Any, request: Union[Request, str]) -> Any: ...
+
+    def ask_for(self, kind: Any, request: Union[Request, str]) -> Any:
+        """Asks for an answer of a type: a dataclass, TypedDict, pydantic model, or another
+        type that JSON has, such as `list[str]`.
+
+        An answer that does not fit is an AnswerFormatError, which has it. The request stays as
+        it is. `Request.response_format()` and `Answer.parse()` do the two halves of this.
+        """
+        return self.ask(_asked(request).clone().response_format(kind)).parse(kind)
+
+    @overload
+    async def ask_for_async(self, kind: type[T], request: Union[Request, str]) -> T: ...
+
+    @overload
+    async def ask_for_async(self, kind: Any, request: Union[Request, str]) -> Any: ...
+
+    async def ask_for_async(self, kind: Any, request: Union[Request, str]) -> Any:
+        """`ask_for()` for asyncio."""
+        answer = await self.ask_async(_asked(request).clone().response_format(kind))
+        return answer.parse(kind)
+
+    def run(
+        self, request: Union[Request, str], tools: Iterable[AnyTool], max_rounds: int = 10
+    ) -> Answer:
+        """Asks, runs the tools that the model calls, tells it the results and asks again, until
+        it answers without calling any: that answer.
+
+        The request is left with the whole conversation. What goes wrong with a call, such as a
+        tool that raises or arguments that do not fit, is told to the model. `max_rounds`: how
+        often to ask; then a TooManyRoundsError has the last answer, and the request can be run
+        again.
+        """
+        request, toolbox = _asked(request), Toolbox(tools, can_await=False)
+        for is_last in _rounds(request, toolbox, max_rounds):
+            with self.stream(request) as session:
+                answer = session.answer()
+                _check_rounds(answer, is_last, max_rounds)
+                # Only then are they kept, so that the request can always be sent.
+                results = toolbox.run(answer.tool_calls)
+                _keep(request, session, answer, results)
+            if not answer.tool_calls:
+                break
+        return answer
+
+    async def run_async(
+        self, request: Union[Request, str], tools: Iterable[AnyTool], max_rounds: int = 10
+    ) -> Answer:
+        """`run()` for asyncio: awaits tools that are async, and runs the others in threads; the
+        calls of one answer all at once."""
+        request, toolbox = _asked(request), Toolbox(tools, can_await=True)
+        for is_last in _rounds(request, toolbox, max_rounds):
+            async with self.stream(request) as session:
+                answer = await session.answer_async()
+                _check_rounds(answer, is_last, max_rounds)
+                results = await toolbox.run_async(answer.tool_calls)
+                _keep(request, session, answer, results)
+            if not answer.tool_calls:
+                break
+        return answer
 
     def stream(self, request: Union[Request, str]) -> Session:
         """Asks, and returns at once: iterate over the session, with `for` or `async for`.
 
         A str is asked as a single user message. What fails on the way is raised there.
         """
-        if isinstance(request, str):
-            request = Request().user(request)
+        request = _asked(request)
         with self._handle as client, request._lock:
             return Session(make(lib.tolmach_session_open, client, request._pointer))
 
-    def models(self, timeout: Optional[float] = None) -> list[Model]:
+    def models(self, timeout: Optional[Duration] = None) -> list[Model]:
         """Asks for the models there are.
 
         `timeout`: seconds for all of it, retries included; None leaves it to the config.
@@ -74,19 +162,17 @@ class Client(Unique):
             pass
         return models.result()
 
-    async def amodels(self, timeout: Optional[float] = None) -> list[Model]:
+    async def models_async(self, timeout: Optional[Duration] = None) -> list[Model]:
         """`models()` for asyncio."""
         return await asyncio.wrap_future(self._ask_for_models(timeout))
 
-    def _ask_for_models(self, timeout: Optional[float]) -> Future[list[Model]]:
+    def _ask_for_models(self, timeout: Optional[Duration]) -> Future[list[Model]]:
         """Asks on a thread: the C function blocks, and nothing cancels it.
 
         Whoever waits may leave at any time, Ctrl-C included. The thread is a daemon, and none
         of an executor's, so that neither the loop nor the interpreter waits for it at the end.
         """
-        if timeout is not None and timeout < 0:
-            raise ArgumentError(f"a timeout of {timeout} seconds: it cannot be negative")
-        timeout_ms = -1 if timeout is None else math.ceil(timeout * 1000)
+        timeout_ms = -1 if timeout is None else milliseconds("timeout", timeout)
         models: Future[list[Model]] = Future()
         models.set_running_or_notify_cancel()
 
@@ -136,17 +222,28 @@ class Client(Unique):
         return f"<tolmach.Client {self._provider!r}{state} at {id(self):#x}>"
 
 
-def _encode(key: str, value: ConfigValue) -> Optional[str]:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if isinstance(value, Mapping):
-        return json.dumps(dict(value), ensure_ascii=False)
-    if isinstance(value, Sequence):
-        return ",".join(value)
-    raise TypeError(f"{key} cannot be a {type(value).__name__}")
+def _asked(request: Union[Request, str]) -> Request:
+    return Request().user(request) if isinstance(request, str) else request
+
+
+def _rounds(request: Request, toolbox: Toolbox, max_rounds: int) -> Iterator[bool]:
+    """The rounds to go, each with whether it is the last."""
+    if max_rounds < 1:
+        raise ArgumentError(f"max_rounds cannot be {max_rounds}: 1 is the least")
+    for tool in toolbox.tools.values():
+        request.tool(tool)
+    for number in range(1, max_rounds + 1):
+        yield number == max_rounds
+
+
+def _check_rounds(answer: Answer, is_last: bool, max_rounds: int) -> None:
+    if is_last and answer.tool_calls:
+        raise TooManyRoundsError(
+            f"the model still calls tools after max_rounds ({max_rounds}) answers", answer=answer
+        )
+
+
+def _keep(request: Request, session: Session, answer: Answer, results: Iterable[str]) -> None:
+    request.reply(session)
+    for tool_call, result in zip(answer.tool_calls, results):
+        request.tool_result(tool_call.id, result)

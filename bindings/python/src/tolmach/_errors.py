@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from ._native import lib
+
+if TYPE_CHECKING:
+    from ._answer import Answer
 
 
 class TolmachError(Exception):
@@ -45,6 +48,11 @@ class TolmachError(Exception):
         self.provider_code = provider_code
         self.request_id = request_id
         self.body = body
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether the same call may succeed later."""
+        return bool(lib.tolmach_status_is_transient(self.status))
 
     @property
     def status_name(self) -> str:
@@ -183,3 +191,25 @@ class NoMemoryError(TolmachError, MemoryError):
     """The system has no more memory, threads or file descriptors."""
 
     status = -22
+
+
+class AnswerFormatError(ProtocolError):
+    """The model's answer is not of the type that was asked for."""
+
+    answer: Optional[Answer]
+    """The answer; its text is what does not fit."""
+
+    def __init__(self, message: str = "", *, answer: Optional[Answer] = None) -> None:
+        super().__init__(message)
+        self.answer = answer
+
+
+class TooManyRoundsError(TooLargeError):
+    """After `max_rounds` answers the model still calls tools."""
+
+    answer: Optional[Answer]
+    """The last answer, whose calls were not run."""
+
+    def __init__(self, message: str = "", *, answer: Optional[Answer] = None) -> None:
+        super().__init__(message)
+        self.answer = answer

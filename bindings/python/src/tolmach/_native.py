@@ -71,6 +71,26 @@ class Chunk(ctypes.Structure):
     ]
 
 
+class ConfigKey(ctypes.Structure):
+    _fields_ = [
+        ("name", Str),
+        ("default_value", Str),
+        ("choices", Str),
+        ("help", Str),
+        ("kind", c_int32),
+        ("is_option", c_int32),
+    ]
+
+
+class SessionInfo(ctypes.Structure):
+    _fields_ = [
+        ("attempts", c_int64),
+        ("changed", Str),
+        ("request_id", Str),
+        ("model", Str),
+    ]
+
+
 LogFn = ctypes.CFUNCTYPE(None, c_void_p, c_int32, c_uint64, c_char_p, c_size_t)
 ReadyFn = ctypes.CFUNCTYPE(None, c_void_p)
 ReleaseFn = ctypes.CFUNCTYPE(None, c_void_p)
@@ -80,6 +100,7 @@ _out = POINTER(c_void_p)
 
 _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "tolmach_status_name": (c_char_p, [c_int32]),
+    "tolmach_status_is_transient": (c_int32, [c_int32]),
     "tolmach_version": (c_char_p, []),
     "tolmach_abi_version": (c_uint32, []),
     "tolmach_log_set": (None, [LogFn, c_void_p, ReleaseFn, c_int32]),
@@ -93,6 +114,9 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "tolmach_provider_count": (c_size_t, []),
     "tolmach_provider_get": (POINTER(Provider), [c_size_t]),
     "tolmach_config_new": (c_int32, [c_char_p, _out, _error]),
+    "tolmach_config_from_json": (c_int32, [c_char_p, c_size_t, _out, _error]),
+    "tolmach_config_key_count": (c_size_t, [c_void_p]),
+    "tolmach_config_key_get": (POINTER(ConfigKey), [c_void_p, c_size_t]),
     "tolmach_config_set": (c_int32, [c_void_p, c_char_p, c_char_p, _error]),
     "tolmach_config_free": (None, [c_void_p]),
     "tolmach_client_new": (c_int32, [c_void_p, _out, _error]),
@@ -103,9 +127,16 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "tolmach_models_free": (None, [c_void_p]),
     "tolmach_request_new": (c_int32, [c_char_p, _out, _error]),
     "tolmach_request_from_json": (c_int32, [c_char_p, c_size_t, _out, _error]),
+    "tolmach_request_clone": (c_int32, [c_void_p, _out, _error]),
+    "tolmach_request_count": (c_size_t, [c_void_p]),
+    "tolmach_request_truncate": (c_int32, [c_void_p, c_size_t, _error]),
     "tolmach_request_message": (c_int32, [c_void_p, c_char_p, c_char_p, c_size_t, _error]),
     "tolmach_request_attach": (c_int32, [c_void_p, c_char_p, c_size_t, c_char_p, _error]),
     "tolmach_request_attach_url": (c_int32, [c_void_p, c_char_p, _error]),
+    "tolmach_request_tool": (
+        c_int32, [c_void_p, c_char_p, c_char_p, c_char_p, c_size_t, _error],
+    ),
+    "tolmach_request_option": (c_int32, [c_void_p, c_char_p, c_char_p, _error]),
     "tolmach_request_tool_result": (c_int32, [c_void_p, c_char_p, c_char_p, c_size_t, _error]),
     "tolmach_request_set": (c_int32, [c_void_p, c_char_p, c_char_p, c_size_t, _error]),
     "tolmach_request_json": (Str, [c_void_p]),
@@ -117,6 +148,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "tolmach_session_fd": (c_int32, [c_void_p]),
     "tolmach_session_on_ready": (c_int32, [c_void_p, ReadyFn, c_void_p, ReleaseFn, _error]),
     "tolmach_session_reply": (Str, [c_void_p]),
+    "tolmach_session_info_get": (POINTER(SessionInfo), [c_void_p]),
     "tolmach_session_free": (None, [c_void_p]),
 }
 

@@ -13,17 +13,34 @@ import select
 import threading
 import warnings
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from typing import Any, Optional
 
 from . import _native
+from ._answer import Answer, Gathering
 from ._call import call
 from ._errors import BusyError, SessionCancelledError, TolmachError
 from ._handle import Handle, Unique, net
 from ._native import END, OK, PENDING, lib
-from ._types import Chunk, copy_chunk
+from ._types import SLOTS, Chunk, copy_chunk
 
 # After so many chunks that were there already, a task lets others have a turn.
 _FAIR_SHARE = 64
+
+
+@dataclass(frozen=True, **SLOTS)
+class SessionInfo:
+    """What is known of a session beside its answer."""
+
+    attempts: int
+    """How often the request was tried: more than 1 after retries."""
+    changed: tuple[dict[str, Any], ...]
+    """The parameters of the request that were changed to suit the provider: "field" and
+    "change" of each."""
+    request_id: str
+    """The provider's id of the latest request, for its support; empty where it gave none."""
+    model: str
+    """The model that answers; empty while that is not known."""
 
 
 class Session(Unique):
@@ -40,6 +57,8 @@ class Session(Unique):
         self._end = _End()
         self._handle = Handle("session", pointer, self._end.free, SessionCancelledError)
         self._taken = 0
+        self._gathering = Gathering()
+        self._answer: Optional[Answer] = None
         self._polling = threading.Lock()
         net(self, _drop, self._handle, self._end)
 
@@ -61,6 +80,34 @@ class Session(Unique):
         if chunk is None:
             raise StopAsyncIteration
         return chunk
+
+    def answer(self) -> Answer:
+        """Reads what is left, and gives the whole answer, what was read before included."""
+        if self._answer is None:
+            for _ in self:
+                pass
+        return self._whole()
+
+    async def answer_async(self) -> Answer:
+        """`answer()` for asyncio."""
+        if self._answer is None:
+            async for _ in self:
+                pass
+        return self._whole()
+
+    def _whole(self) -> Answer:
+        if self._answer is None:
+            self._answer = self._gathering.answer(self.reply, self.info.request_id)
+        return self._answer
+
+    @property
+    def info(self) -> SessionInfo:
+        """What is known beside the answer; complete once the session has ended."""
+        info = self._end.info
+        if info is None:
+            with self._turn() as session:
+                info = _info_of(session)
+        return info
 
     @property
     def reply(self) -> dict[str, Any]:
@@ -177,7 +224,11 @@ class Session(Unique):
             raise
         if status == END:
             self._end.reached = True
-        return status, copy_chunk(chunk.contents) if status == OK else None
+        if status != OK:
+            return status, None
+        copied = copy_chunk(chunk.contents)
+        self._gathering.add(copied)
+        return status, copied
 
 
 class _End:
@@ -186,12 +237,27 @@ class _End:
     def __init__(self) -> None:
         self.reached = False
         self.reply: Optional[str] = None
+        self.info: Optional[SessionInfo] = None
 
     def free(self, session: ctypes.c_void_p) -> None:
         try:
             self.reply = str(lib.tolmach_session_reply(session))
+            self.info = _info_of(session)
         finally:
             lib.tolmach_session_free(session)
+
+
+def _info_of(session: ctypes.c_void_p) -> SessionInfo:
+    pointer = lib.tolmach_session_info_get(session)
+    if not pointer:
+        raise MemoryError("there is no memory for what is known of the session")
+    info = pointer.contents
+    return SessionInfo(
+        attempts=info.attempts,
+        changed=tuple(json.loads(str(info.changed) or "[]")),
+        request_id=str(info.request_id),
+        model=str(info.model),
+    )
 
 
 def _drop(handle: Handle, end: _End) -> None:

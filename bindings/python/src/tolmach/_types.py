@@ -5,12 +5,12 @@ from __future__ import annotations
 import ctypes
 import enum
 import sys
-from dataclasses import dataclass
-from typing import Optional
+from dataclasses import dataclass, fields
+from typing import Any, Optional
 
 from . import _native
 
-_SLOTS: dict[str, bool] = {"slots": True} if sys.version_info >= (3, 10) else {}
+SLOTS: dict[str, bool] = {"slots": True} if sys.version_info >= (3, 10) else {}
 
 
 class ChunkKind(enum.IntEnum):
@@ -79,7 +79,7 @@ class Capability(enum.IntFlag):
     """The service is believed to be up."""
 
 
-@dataclass(frozen=True, **_SLOTS)
+@dataclass(frozen=True, **SLOTS)
 class Usage:
     """Token counts; None where the provider did not say."""
 
@@ -97,7 +97,7 @@ class Usage:
     """Of the prompt, written to a cache."""
 
 
-@dataclass(frozen=True, **_SLOTS)
+@dataclass(**SLOTS)
 class Chunk:
     """One piece of an answer. It is a copy: keep it as long as you like."""
 
@@ -120,8 +120,11 @@ class Chunk:
     index: int = 0
     """Which tool call, image, ... of that answer."""
 
+    def __reduce__(self) -> tuple[type[Chunk], tuple[Any, ...]]:
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))
 
-@dataclass(frozen=True, **_SLOTS)
+
+@dataclass(frozen=True, **SLOTS)
 class Model:
     """A model that a provider lists."""
 
@@ -137,7 +140,7 @@ class Model:
     """The provider's whole entry."""
 
 
-@dataclass(frozen=True, **_SLOTS)
+@dataclass(frozen=True, **SLOTS)
 class Provider:
     """A provider that the library can talk to."""
 
