@@ -151,12 +151,14 @@ class Gathering:
         self.texts: list[str] = []
         self._pieces: dict[ChunkKind, list[Chunk]] = {}
 
-    def add(self, chunk: Chunk) -> None:
-        if chunk.kind == ChunkKind.TEXT:
-            if chunk.choice == 0:
-                self.texts.append(chunk.text)
-        elif chunk.choice == 0 and chunk.kind in _GATHERED:
-            self._pieces.setdefault(chunk.kind, []).append(chunk)
+    def add(self, chunks: list[Chunk]) -> None:
+        text = ChunkKind.TEXT
+        self.texts.append(
+            "".join([each.text for each in chunks if each.kind is text and not each.choice])
+        )
+        for chunk in chunks:
+            if chunk.kind is not text and chunk.kind in _GATHERED and not chunk.choice:
+                self._pieces.setdefault(chunk.kind, []).append(chunk)
 
     def answer(self, message: dict[str, Any], request_id: str) -> Answer:
         of = self._pieces

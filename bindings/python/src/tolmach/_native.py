@@ -71,6 +71,15 @@ class Chunk(ctypes.Structure):
     ]
 
 
+class Batch(ctypes.Structure):
+    _fields_ = [
+        ("chunks", c_void_p),
+        ("count", c_size_t),
+        ("chunk_size", c_size_t),
+        ("memory", Str),
+    ]
+
+
 class ConfigKey(ctypes.Structure):
     _fields_ = [
         ("name", Str),
@@ -143,7 +152,9 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "tolmach_request_reply": (c_int32, [c_void_p, c_void_p, _error]),
     "tolmach_request_free": (None, [c_void_p]),
     "tolmach_session_open": (c_int32, [c_void_p, c_void_p, _out, _error]),
-    "tolmach_session_poll": (c_int32, [c_void_p, c_int64, POINTER(POINTER(Chunk)), _error]),
+    "tolmach_session_poll_many": (
+        c_int32, [c_void_p, c_int64, POINTER(POINTER(Batch)), _error],
+    ),
     "tolmach_session_cancel": (None, [c_void_p]),
     "tolmach_session_fd": (c_int32, [c_void_p]),
     "tolmach_session_on_ready": (c_int32, [c_void_p, ReadyFn, c_void_p, ReleaseFn, _error]),

@@ -14,6 +14,8 @@ import threading
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from itertools import chain
+from operator import length_hint
 from typing import Any, Optional
 
 from . import _native
@@ -22,7 +24,7 @@ from ._call import call
 from ._errors import BusyError, SessionCancelledError, TolmachError
 from ._handle import Handle, Unique, net
 from ._native import END, OK, PENDING, lib
-from ._types import SLOTS, Chunk, copy_chunk
+from ._types import SLOTS, Chunk, copy_batch
 
 # After so many chunks that were there already, a task lets others have a turn.
 _FAIR_SHARE = 64
@@ -56,30 +58,39 @@ class Session(Unique):
     def __init__(self, pointer: ctypes.c_void_p) -> None:
         self._end = _End()
         self._handle = Handle("session", pointer, self._end.free, SessionCancelledError)
-        self._taken = 0
         self._gathering = Gathering()
         self._answer: Optional[Answer] = None
         self._polling = threading.Lock()
+        # Chunks that were polled; those of them that are still to be given.
+        self._batch: list[Chunk] = []
+        self._rest = iter(self._batch)
+        self._taken = 0
+        self._cancelled = False
         net(self, _drop, self._handle, self._end)
 
     def __iter__(self) -> Iterator[Chunk]:
-        return self
+        # Iterates in C, up to the next batch.
+        return chain.from_iterable(iter(self._next_batch, None))
 
     def __next__(self) -> Chunk:
-        chunk = self._wait_for_next()
-        if chunk is None:
-            raise StopIteration
-        return chunk
+        for chunk in self._rest:
+            return chunk
+        return next(iter(self))
 
     def __aiter__(self) -> AsyncIterator[Chunk]:
         return self
 
     async def __anext__(self) -> Chunk:
         """Where the task is cancelled in here, so is the session."""
-        chunk = await self._await_next()
-        if chunk is None:
-            raise StopAsyncIteration
-        return chunk
+        self._taken += 1
+        if self._taken % _FAIR_SHARE == 0:
+            await self._give_way()
+        for chunk in self._rest:
+            return chunk
+        while await self._await_batch():
+            for chunk in self._rest:
+                return chunk
+        raise StopAsyncIteration
 
     def answer(self) -> Answer:
         """Reads what is left, and gives the whole answer, what was read before included."""
@@ -147,6 +158,9 @@ class Session(Unique):
         """
         with contextlib.suppress(SessionCancelledError), self._handle as session:
             lib.tolmach_session_cancel(session)
+            if not self._end.reached:
+                self._cancelled = True
+                self._batch.clear()
             self._end.reached = True
 
     @property
@@ -187,48 +201,58 @@ class Session(Unique):
         finally:
             self._polling.release()
 
-    def _wait_for_next(self) -> Optional[Chunk]:
+    def _next_batch(self) -> Optional[Iterator[Chunk]]:
+        """What is still to be given, of one batch; None at the end."""
+        if length_hint(self._rest):
+            return self._rest
         with self._turn() as session:
-            status, chunk = self._poll(session)
+            status = self._poll(session)
             while status == PENDING:
                 # Python's own wait, which Ctrl-C interrupts; or short ones of the library's.
                 descriptor = lib.tolmach_session_fd(session)
                 if descriptor >= 0:
                     _wait_until_readable(descriptor)
-                status, chunk = self._poll(session, timeout_ms=0 if descriptor >= 0 else 100)
-            return chunk
+                status = self._poll(session, timeout_ms=0 if descriptor >= 0 else 100)
+        return None if status == END else self._rest
 
-    async def _await_next(self) -> Optional[Chunk]:
+    async def _await_batch(self) -> bool:
+        """Whether there is another batch."""
         with self._turn() as session:
             try:
-                self._taken += 1
-                if self._taken % _FAIR_SHARE == 0:
-                    await asyncio.sleep(0)
-                status, chunk = self._poll(session)
+                status = self._poll(session)
                 while status == PENDING:
                     await _until_ready(session)
-                    status, chunk = self._poll(session)
-                return chunk
+                    status = self._poll(session)
+                return status != END
             except asyncio.CancelledError:
                 self.cancel()
                 raise
 
-    def _poll(
-        self, session: ctypes.c_void_p, timeout_ms: int = 0
-    ) -> tuple[int, Optional[Chunk]]:
-        chunk = ctypes.POINTER(_native.Chunk)()
+    async def _give_way(self) -> None:
         try:
-            status = call(lib.tolmach_session_poll, session, timeout_ms, ctypes.byref(chunk))
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            self.cancel()
+            raise
+
+    def _poll(self, session: ctypes.c_void_p, timeout_ms: int = 0) -> int:
+        batch = ctypes.POINTER(_native.Batch)()
+        try:
+            status = call(lib.tolmach_session_poll_many, session, timeout_ms, ctypes.byref(batch))
         except TolmachError:
             self._end.reached = True
             raise
         if status == END:
             self._end.reached = True
-        if status != OK:
-            return status, None
-        copied = copy_chunk(chunk.contents)
-        self._gathering.add(copied)
-        return status, copied
+        if status == OK:
+            chunks = copy_batch(batch.contents)
+            self._gathering.add(chunks)
+            self._batch, self._rest = chunks, iter(chunks)
+            if self._cancelled:
+                # In the meantime, by another thread or a signal's handler.
+                chunks.clear()
+                status = PENDING
+        return status
 
 
 class _End:

@@ -6,6 +6,7 @@ import ctypes
 import enum
 import sys
 from dataclasses import dataclass, fields
+from itertools import repeat
 from typing import Any, Optional
 
 from . import _native
@@ -178,7 +179,56 @@ def providers() -> list[Provider]:
     ]
 
 
-def copy_chunk(chunk: _native.Chunk) -> Chunk:
+class _Kinds(dict[int, ChunkKind]):
+    def __missing__(self, kind: int) -> ChunkKind:
+        return ChunkKind(kind)
+
+
+_kind_of = _Kinds((kind.value, kind) for kind in ChunkKind).__getitem__
+
+# A chunk in C, in words of the size of a pointer.
+_POINTER = ctypes.sizeof(ctypes.c_void_p)
+_TEXT, _ID, _NAME, _BYTES = (
+    getattr(_native.Chunk, field).offset // _POINTER for field in ("text", "id", "name", "bytes")
+)
+
+
+def copy_batch(batch: _native.Batch) -> list[Chunk]:
+    """Copies all chunks and their strings at once, and takes them apart column by column: in
+    Python, a step for each chunk and field is what costs."""
+    memory = ctypes.string_at(batch.memory.ptr, batch.memory.len)
+    structs = memoryview(ctypes.string_at(batch.chunks, batch.count * batch.chunk_size))
+    words, step = structs.cast("P"), batch.chunk_size // _POINTER
+    numbers, number_step = structs.cast("i"), batch.chunk_size // 4
+    start = batch.memory.ptr
+    kinds, choices, indices = (numbers[n::number_step].tolist() for n in range(3))
+
+    def strings(field: int) -> list[str]:
+        places = zip(words[field::step].tolist(), words[field + 1::step].tolist())
+        if memory.isascii():
+            text = memory.decode("ascii")
+            return [text[at - start:at - start + size] for at, size in places]
+        return [memory[at - start:at - start + size].decode() for at, size in places]
+
+    texts = strings(_TEXT)
+    has_names = any(words[_NAME + 1::step].tolist())
+    if has_names or any(choices) or any(indices):
+        names = strings(_NAME) if has_names else repeat("")
+        rest = repeat(""), names, repeat(None), repeat(""), repeat(None), choices, indices
+        chunks = list(map(Chunk, map(_kind_of, kinds), texts, *rest))
+    else:
+        chunks = list(map(Chunk, map(_kind_of, kinds), texts))
+    ids, media = words[_ID + 1::step].tolist(), words[_BYTES::step].tolist()
+    if any(ids) or any(media) or ChunkKind.USAGE in kinds:
+        for n, (kind, *rare) in enumerate(zip(kinds, ids, media)):
+            if any(rare) or kind == ChunkKind.USAGE:
+                address = batch.chunks + n * batch.chunk_size
+                chunks[n] = _copy_chunk(_native.Chunk.from_address(address))
+    return chunks
+
+
+def _copy_chunk(chunk: _native.Chunk) -> Chunk:
+    """One that has more than text and a name."""
     kind = ChunkKind(chunk.kind)
     return Chunk(
         kind,
