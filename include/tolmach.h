@@ -303,7 +303,7 @@ int32_t tolmach_status_is_transient(tolmach_status status);
 
 /**
  * Text that the library gives out: `len` bytes of UTF-8, then a NUL byte that `len` does
- * not count. `ptr` is never NULL. There may be NUL bytes inside: `len` rules. Whoever
+ * not count. `ptr` is not NULL, unless a function says that it may be. There may be NUL bytes inside: `len` rules. Whoever
  * gives it out says how long it lives; it is never freed by itself.
  */
 typedef struct tolmach_str {
@@ -1411,7 +1411,7 @@ typedef struct tolmach_batch {
  * Functions: tolmach_session_open(), tolmach_session_open_models(), tolmach_session_poll(),
  * tolmach_session_poll_many(), tolmach_session_cancel(), tolmach_session_fd(),
  * tolmach_session_on_ready(), tolmach_session_reply(), tolmach_session_info_get(),
- * tolmach_session_free().
+ * tolmach_session_header(), tolmach_session_free().
  */
 typedef struct tolmach_session tolmach_session;
 
@@ -1424,7 +1424,33 @@ typedef struct tolmach_session tolmach_session;
 typedef void (*tolmach_ready_fn)(void *user);
 
 /**
+ * A rate limit, as the provider told it with its latest response; -1 where it did not.
+ */
+typedef struct tolmach_rate_limit {
+  /**
+   * How many requests or tokens are allowed in a period. How long that is, providers do not say.
+   */
+  int64_t limit;
+  /**
+   * How many of them are left.
+   */
+  int64_t remaining;
+  /**
+   * In how many milliseconds the period ends, counted from the arrival of the response.
+   */
+  int64_t reset_ms;
+} tolmach_rate_limit;
+
+/**
  * What is known of a session beside its answer. May grow at its end in later versions.
+ *
+ * Except for `changed` and `model`, all of it is of the latest attempt. An attempt may take several
+ * requests, as where the provider wants a token first: then it is of the latest of them. Files that
+ * are fetched in addition to the answer do not count.
+ *
+ * The times are microseconds since the session was opened; -1 where it has not come to that, or
+ * skipped it. A request over a connection that was there before has no `resolved`, `connected` and
+ * `tls_done`; one that is answered from a recording has no `sent` either.
  */
 typedef struct tolmach_session_info {
   /**
@@ -1444,6 +1470,61 @@ typedef struct tolmach_session_info {
    * The model that answers, as the chunk of kind TOLMACH_CHUNK_START named it; empty before.
    */
   tolmach_str model;
+  /**
+   * The provider: its name in tolmach_provider_find().
+   */
+  tolmach_str provider;
+  /**
+   * The status of the latest response, such as 200 or 429; 0 before it.
+   */
+  int32_t http_status;
+  /**
+   * 1 if the request went over a connection that an earlier one had left open, otherwise 0.
+   */
+  int32_t connection_reused;
+  /**
+   * When the address of the server was known, or of the proxy.
+   */
+  int64_t resolved;
+  /**
+   * When there was a connection to the server, through the proxy if there is one.
+   */
+  int64_t connected;
+  /**
+   * When that connection was encrypted.
+   */
+  int64_t tls_done;
+  /**
+   * When the request had been sent.
+   */
+  int64_t sent;
+  /**
+   * When the headers of the response had arrived.
+   */
+  int64_t headers;
+  /**
+   * When the first chunk could be polled; mostly that is TOLMACH_CHUNK_START, which comes with
+   * the first event of the answer.
+   */
+  int64_t first_chunk;
+  /**
+   * When the answer was complete, or failed. After a cancel it may be -1 for a moment.
+   */
+  int64_t ended;
+  /**
+   * The longest time between two arrivals of data of the answer, after its headers: a duration
+   * in microseconds, not a time since open. -1 before the second arrival.
+   */
+  int64_t longest_gap;
+  /**
+   * The limit on requests. Headers of the families `x-ratelimit-...`,
+   * `anthropic-ratelimit-...`, `ratelimit-...` and `RateLimit` are read.
+   */
+  tolmach_rate_limit requests;
+  /**
+   * The limit on tokens.
+   */
+  tolmach_rate_limit tokens;
 } tolmach_session_info;
 
 /**
@@ -1594,14 +1675,30 @@ tolmach_status tolmach_request_reply(tolmach_request *request,
 
 /**
  * What is known of a session beside its answer: which parameters of the request were changed,
- * the provider's id of the request, and more. Complete once the session has ended.
+ * the provider's id of the request, its rate limits, when it got how far, and more. It can be
+ * asked for at any time, also after an error. Complete once the session has ended.
  *
- * Returns: the information as it is now, valid until the next poll or free of this session;
- * NULL for NULL, and where there is no memory for it.
+ * Returns: the information as it is now, valid until the next poll or free of this session: until
+ * then it stays the same. NULL for NULL, and where there is no memory for it.
  * Blocks: no. Threads: any thread, while none polls. Since: 0.1.
  */
 TOLMACH_API
 const tolmach_session_info *tolmach_session_info_get(const tolmach_session *session);
+
+/**
+ * A header of the latest response, as tolmach_session_info_get() means it: also of one that was
+ * an error. Headers that are credentials, such as Set-Cookie, are never given, and keys of yours
+ * that the server repeats are replaced by "[redacted]".
+ *
+ * `name`: in upper or lower case.
+ * Returns: its value, those of several lines joined by ", ", valid until the next poll or free of
+ * this session: until then it stays the same. `ptr` is NULL when there is no such header, before
+ * the headers have arrived, for NULL, and where there is no memory for it.
+ * Blocks: no. Threads: any thread, while none polls. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_str tolmach_session_header(const tolmach_session *session,
+                                   const char *name);
 
 /**
  * Frees a session, and cancels it where it still runs. NULL is none.

@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 
 use crate::config::Limits;
 use crate::error::{Error, ErrorKind, Result};
+use crate::times::Times;
 
 /// How long a spent connection may take to come to its end: a new one costs about as much.
 const LINGER: Duration = Duration::from_millis(150);
@@ -32,6 +33,7 @@ pub(crate) struct CancelToken {
     /// What the program calls the total limit.
     total_key: &'static str,
     started: Instant,
+    times: Arc<Times>,
     cancelled: AtomicBool,
     state: Mutex<State>,
     /// Closed by the cancellation: what a wait that is no socket's waits on.
@@ -66,6 +68,7 @@ impl CancelToken {
             limits,
             total_key,
             started,
+            times: Arc::new(Times::new(started)),
             cancelled: AtomicBool::new(false),
             state: Mutex::new(State {
                 phase: Phase::Connect,
@@ -82,6 +85,11 @@ impl CancelToken {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When the call reached what.
+    pub(crate) fn times(&self) -> &Arc<Times> {
+        &self.times
     }
 
     /// Ends the call, whatever it is waiting for. Sticky; from any thread.

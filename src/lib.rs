@@ -19,7 +19,7 @@
 //! - [`request`](Request), [`chunk`](Chunk), [`model`](Model), [`error`](Error): what is asked
 //!   and answered; `http`: headers, URLs and HTTP requests
 //! - `memory`: buffers that may fail to grow; `secret`: keys, and taking them out of text;
-//!   `thread`, `process`, `host`, `panics`, `log`: how the library lives in its host
+//!   `times`: when a call reached what; `thread`, `process`, `host`, `panics`, `log`: how the library lives in its host
 //!
 //! A panic in this crate is caught and becomes [`ErrorKind::Internal`]. The first call of
 //! the C ABI installs a panic hook that logs such panics instead of printing them, and
@@ -75,6 +75,7 @@ mod secret;
 mod session;
 mod sync;
 mod thread;
+mod times;
 mod transport;
 mod wire;
 

@@ -30,6 +30,7 @@ use crate::memory;
 use crate::model::Model;
 use crate::prompt;
 use crate::request::Request;
+use crate::times::Stage;
 use crate::wire::Event;
 use blocks::Blocks;
 
@@ -55,6 +56,8 @@ pub(crate) struct Answer<'a> {
     halves: Option<Halves<Stream>>,
     /// A chunk was taken: the request is not sent again.
     answered: bool,
+    /// A chunk was handed over.
+    delivered: bool,
     /// Something came since the last flush that made no chunk.
     went_on: bool,
     /// Why a chunk could not be taken: the answer ends there.
@@ -118,6 +121,7 @@ impl<'a> Answer<'a> {
             started: false,
             halves: None,
             answered: false,
+            delivered: false,
             went_on: false,
             failure: None,
             counts: HashMap::new(),
@@ -575,6 +579,10 @@ impl<'a> Answer<'a> {
         // Keep-alives are no progress: they cannot hide a stall.
         let went_on = std::mem::take(&mut self.went_on) || !self.batch.is_empty();
         if !self.batch.is_empty() {
+            // Before the program has it: it may ask when that was.
+            if !std::mem::replace(&mut self.delivered, true) {
+                self.token.times().reach(Stage::FirstChunk);
+            }
             self.sink.deliver(&mut self.batch)?;
         }
         if went_on {

@@ -814,7 +814,7 @@ mod tests {
             }
         };
         assert_eq!(error.http_status(), Some(400));
-        assert_eq!(session.facts().changed().unwrap(), "[]");
+        assert_eq!(session.facts().told().unwrap().changed, "[]");
         server.join().unwrap();
     }
 

@@ -1,14 +1,15 @@
 //! [`Attempt`]: one HTTP attempt at a request, with its deadlines, its cancellation and the
 //! secrets that its errors must not show.
 
+mod facts;
 pub(crate) mod heal;
+mod rates;
 mod refusal;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
-use serde::Serialize;
 
 use crate::answer::Answer;
 use crate::cancel_token::CancelToken;
@@ -23,6 +24,8 @@ use crate::secret::{Secret, redact};
 use crate::thread;
 use crate::transport::{Body, Transport};
 use crate::wire::{Decoder, Event, Step};
+pub(crate) use facts::Facts;
+pub(crate) use rates::Rate;
 
 pub(crate) struct Attempt<'a> {
     config: &'a Config,
@@ -40,54 +43,6 @@ pub(crate) struct Attempt<'a> {
     heard: bool,
     /// A chat call that is refused may be made as one of the Responses API.
     offers_responses: bool,
-}
-
-/// What a session knows of its requests, beside the answer; all its attempts add to it.
-#[derive(Clone, Default)]
-pub(crate) struct Facts(Arc<Mutex<Known>>);
-
-#[derive(Default)]
-struct Known {
-    /// The parameters of the request that were changed, and how.
-    changed: Vec<Change>,
-    healed: bool,
-    request_id: String,
-    model: String,
-    attempts: i64,
-}
-
-#[derive(PartialEq, Serialize)]
-struct Change {
-    field: String,
-    change: String,
-}
-
-impl Facts {
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The changed parameters, as JSON.
-    pub(crate) fn changed(&self) -> Result<String> {
-        memory::json(&self.lock().changed)
-    }
-
-    pub(crate) fn request_id(&self) -> String {
-        self.lock().request_id.clone()
-    }
-
-    pub(crate) fn attempts(&self) -> i64 {
-        self.lock().attempts
-    }
-
-    pub(crate) fn model(&self) -> String {
-        self.lock().model.clone()
-    }
-
-    /// The program is told that this model answers.
-    pub(crate) fn answers(&self, model: &str) {
-        model.clone_into(&mut self.lock().model);
-    }
 }
 
 /// A response of status 2xx, whose body is still to come.
@@ -153,7 +108,7 @@ impl<'a> Attempt<'a> {
         token: &'a Arc<CancelToken>,
         facts: &'a Facts,
     ) -> Attempt<'a> {
-        facts.lock().attempts += 1;
+        facts.begin_attempt();
         Attempt {
             config,
             transport,
@@ -199,18 +154,13 @@ impl<'a> Attempt<'a> {
     /// Tells that the parameter `field` of a request was changed, and how.
     pub(crate) fn changed(&self, field: &str, what: &str) {
         log::line(log::Level::Warn, "request", format_args!("{field}: {what}"));
-        let change = Change { field: field.to_owned(), change: what.to_owned() };
-        let mut known = self.facts.lock();
-        // A further attempt changes the same again.
-        if !known.changed.contains(&change) {
-            known.changed.push(change);
-        }
+        self.facts.changed(field, what);
     }
 
     /// Whether a refused request may be changed and sent again: once for all attempts, and
     /// only before the answer.
     pub(crate) fn may_heal(&self) -> bool {
-        !self.heard && !self.facts.lock().healed
+        !self.heard && !self.facts.is_healed()
     }
 
     /// What chat refuses, the Responses API can be asked.
@@ -220,7 +170,7 @@ impl<'a> Attempt<'a> {
 
     /// A refused request was changed.
     pub(crate) fn healed(&self) {
-        self.facts.lock().healed = true;
+        self.facts.set_healed();
     }
 
     /// Sends `request`; anything but a response of status 2xx is an error.
@@ -258,9 +208,9 @@ impl<'a> Attempt<'a> {
         log::line(log::Level::Debug, "http", format_args!("asking {}", self.host));
         let mut response = self.transport.send(request, self.token)?;
         self.request_id = fault::request_id(&response.headers);
-        let mut shown = self.request_id.clone();
-        redact(&mut shown, &self.secrets);
-        self.facts.lock().request_id = shown;
+        if !request.is_file {
+            self.facts.answered(request, &response, &self.request_id, &self.secrets);
+        }
         log::line(
             log::Level::Debug,
             "http",
@@ -359,6 +309,7 @@ impl<'a> Attempt<'a> {
     }
 
     fn file(&mut self, mut request: HttpRequest) -> Result<Vec<u8>> {
+        request.is_file = true;
         request.headers.put("Accept", "*/*");
         let response = self.send(request)?;
         self.bytes(response)

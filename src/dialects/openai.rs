@@ -302,6 +302,6 @@ mod tests {
         while let Ok(Polled::Chunk(_)) = session.poll(None) {}
         server.join().unwrap();
         assert_eq!(*asked.lock().unwrap(), ["responses"]);
-        assert!(session.facts().changed().unwrap().contains("api"));
+        assert!(session.facts().told().unwrap().changed.contains("api"));
     }
 }

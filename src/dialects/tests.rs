@@ -78,8 +78,8 @@ fn hear(dialect: &Dialect, body: &[u8], size: usize, file: &File) -> Vec<String>
         }
     }
     heard.push(session.replies().to_json().unwrap());
-    let facts = session.facts();
-    heard.push(format!("{:?} {} {}", facts.changed(), facts.model(), facts.attempts()));
+    let told = session.facts().told().unwrap();
+    heard.push(format!("{:?} {} {}", told.changed, told.model, told.attempts));
     heard.iter().map(|text| without_made_up_ids(text)).collect()
 }
 

@@ -1,6 +1,7 @@
-use std::ffi::c_void;
+use std::ffi::{c_char, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
 
 use super::caller::{Caller, Threaded};
 use super::chunk::{MOST_CHUNKS, View, Views, tolmach_batch, tolmach_chunk};
@@ -11,16 +12,17 @@ use super::process::Process;
 use super::request::tolmach_request;
 use super::status::{TOLMACH_END, TOLMACH_OK, TOLMACH_PENDING, tolmach_status};
 use super::text::{Text, tolmach_str};
-use crate::attempt::Facts;
+use crate::attempt::{Facts, Rate};
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::{Control, Ready, Replies, Session, Step};
+use crate::times::Stage;
 
 /// One answer on its way, and the worker thread behind it.
 ///
 /// Functions: tolmach_session_open(), tolmach_session_open_models(), tolmach_session_poll(),
 /// tolmach_session_poll_many(), tolmach_session_cancel(), tolmach_session_fd(),
 /// tolmach_session_on_ready(), tolmach_session_reply(), tolmach_session_info_get(),
-/// tolmach_session_free().
+/// tolmach_session_header(), tolmach_session_free().
 pub struct tolmach_session {
     control: Control,
     replies: Replies,
@@ -61,6 +63,8 @@ struct Texts {
 struct Given {
     reply: Option<Text>,
     info: Option<Box<Info>>,
+    /// Values of headers, by their names in lower case.
+    headers: Vec<(String, Text)>,
 }
 
 impl Texts {
@@ -376,7 +380,36 @@ pub unsafe extern "C" fn tolmach_request_reply(
     })
 }
 
+/// A rate limit, as the provider told it with its latest response; -1 where it did not.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct tolmach_rate_limit {
+    /// How many requests or tokens are allowed in a period. How long that is, providers do not say.
+    pub limit: i64,
+    /// How many of them are left.
+    pub remaining: i64,
+    /// In how many milliseconds the period ends, counted from the arrival of the response.
+    pub reset_ms: i64,
+}
+
+impl tolmach_rate_limit {
+    fn of(rate: Rate) -> tolmach_rate_limit {
+        let Rate { limit, remaining, reset_ms } = rate;
+        let [limit, remaining, reset_ms] =
+            [limit, remaining, reset_ms].map(|number| number.unwrap_or(-1));
+        tolmach_rate_limit { limit, remaining, reset_ms }
+    }
+}
+
 /// What is known of a session beside its answer. May grow at its end in later versions.
+///
+/// Except for `changed` and `model`, all of it is of the latest attempt. An attempt may take several
+/// requests, as where the provider wants a token first: then it is of the latest of them. Files that
+/// are fetched in addition to the answer do not count.
+///
+/// The times are microseconds since the session was opened; -1 where it has not come to that, or
+/// skipped it. A request over a connection that was there before has no `resolved`, `connected` and
+/// `tls_done`; one that is answered from a recording has no `sent` either.
 #[repr(C)]
 pub struct tolmach_session_info {
     /// How often the request was tried so far: 0 before the first try, more than 1 after retries.
@@ -388,12 +421,41 @@ pub struct tolmach_session_info {
     pub request_id: tolmach_str,
     /// The model that answers, as the chunk of kind TOLMACH_CHUNK_START named it; empty before.
     pub model: tolmach_str,
+    /// The provider: its name in tolmach_provider_find().
+    pub provider: tolmach_str,
+    /// The status of the latest response, such as 200 or 429; 0 before it.
+    pub http_status: i32,
+    /// 1 if the request went over a connection that an earlier one had left open, otherwise 0.
+    pub connection_reused: i32,
+    /// When the address of the server was known, or of the proxy.
+    pub resolved: i64,
+    /// When there was a connection to the server, through the proxy if there is one.
+    pub connected: i64,
+    /// When that connection was encrypted.
+    pub tls_done: i64,
+    /// When the request had been sent.
+    pub sent: i64,
+    /// When the headers of the response had arrived.
+    pub headers: i64,
+    /// When the first chunk could be polled; mostly that is TOLMACH_CHUNK_START, which comes with
+    /// the first event of the answer.
+    pub first_chunk: i64,
+    /// When the answer was complete, or failed. After a cancel it may be -1 for a moment.
+    pub ended: i64,
+    /// The longest time between two arrivals of data of the answer, after its headers: a duration
+    /// in microseconds, not a time since open. -1 before the second arrival.
+    pub longest_gap: i64,
+    /// The limit on requests. Headers of the families `x-ratelimit-...`,
+    /// `anthropic-ratelimit-...`, `ratelimit-...` and `RateLimit` are read.
+    pub requests: tolmach_rate_limit,
+    /// The limit on tokens.
+    pub tokens: tolmach_rate_limit,
 }
 
 /// What tolmach_session_info points to.
 struct Info {
     view: tolmach_session_info,
-    _texts: [Text; 3],
+    _texts: [Text; 4],
 }
 
 // SAFETY: the view points into the texts beside it, which move with it.
@@ -401,20 +463,50 @@ unsafe impl Send for Info {}
 
 impl Info {
     fn of(facts: &Facts) -> Result<Info> {
-        let texts =
-            [Text::of(facts.changed()?)?, Text::of(facts.request_id())?, Text::of(facts.model())?];
-        let [changed, request_id, model] = texts.each_ref().map(Text::as_str);
-        let attempts = facts.attempts();
-        let view = tolmach_session_info { attempts, changed, request_id, model };
+        let told = facts.told()?;
+        let texts = [
+            Text::of(told.changed)?,
+            Text::of(told.request_id)?,
+            Text::of(told.model)?,
+            Text::new(told.provider),
+        ];
+        let [changed, request_id, model, provider] = texts.each_ref().map(Text::as_str);
+        let reached = told.reached;
+        let at = |stage| microseconds(reached.at(stage));
+        let view = tolmach_session_info {
+            attempts: told.attempts,
+            changed,
+            request_id,
+            model,
+            provider,
+            http_status: told.http_status.into(),
+            connection_reused: reached.reused_connection().into(),
+            resolved: at(Stage::Resolved),
+            connected: at(Stage::Connected),
+            tls_done: at(Stage::TlsDone),
+            sent: at(Stage::Sent),
+            headers: at(Stage::Headers),
+            first_chunk: at(Stage::FirstChunk),
+            ended: at(Stage::Ended),
+            longest_gap: microseconds(reached.longest_gap),
+            requests: tolmach_rate_limit::of(told.rates.requests),
+            tokens: tolmach_rate_limit::of(told.rates.tokens),
+        };
         Ok(Info { view, _texts: texts })
     }
 }
 
+/// -1 for none.
+fn microseconds(time: Option<Duration>) -> i64 {
+    time.map_or(-1, |time| i64::try_from(time.as_micros()).unwrap_or(i64::MAX))
+}
+
 /// What is known of a session beside its answer: which parameters of the request were changed,
-/// the provider's id of the request, and more. Complete once the session has ended.
+/// the provider's id of the request, its rate limits, when it got how far, and more. It can be
+/// asked for at any time, also after an error. Complete once the session has ended.
 ///
-/// Returns: the information as it is now, valid until the next poll or free of this session;
-/// NULL for NULL, and where there is no memory for it.
+/// Returns: the information as it is now, valid until the next poll or free of this session: until
+/// then it stays the same. NULL for NULL, and where there is no memory for it.
 /// Blocks: no. Threads: any thread, while none polls. Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tolmach_session_info_get(
@@ -429,6 +521,37 @@ pub unsafe extern "C" fn tolmach_session_info_get(
                 given.info = Some(Box::new(Info::of(&handle.facts).ok()?));
             }
             given.info.as_ref().map(|info| std::ptr::from_ref(&info.view))
+        })
+    })
+}
+
+/// A header of the latest response, as tolmach_session_info_get() means it: also of one that was
+/// an error. Headers that are credentials, such as Set-Cookie, are never given, and keys of yours
+/// that the server repeats are replaced by "[redacted]".
+///
+/// `name`: in upper or lower case.
+/// Returns: its value, those of several lines joined by ", ", valid until the next poll or free of
+/// this session: until then it stays the same. `ptr` is NULL when there is no such header, before
+/// the headers have arrived, for NULL, and where there is no memory for it.
+/// Blocks: no. Threads: any thread, while none polls. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_session_header(
+    session: *const tolmach_session,
+    name: *const c_char,
+) -> tolmach_str {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.value(tolmach_str::NONE, || {
+        let handle = caller.threaded("session", session).ok()?;
+        let name = caller.string("name", name).ok()?.to_ascii_lowercase();
+        handle.texts.with(|given| {
+            if let Some((_, value)) = given.headers.iter().find(|(known, _)| *known == name) {
+                return Some(value.as_str());
+            }
+            let value = Text::of(handle.facts.header(&name)?).ok()?;
+            let shown = value.as_str();
+            given.headers.push((name, value));
+            Some(shown)
         })
     })
 }

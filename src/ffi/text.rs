@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::memory;
 
 /// Text that the library gives out: `len` bytes of UTF-8, then a NUL byte that `len` does
-/// not count. `ptr` is never NULL. There may be NUL bytes inside: `len` rules. Whoever
+/// not count. `ptr` is not NULL, unless a function says that it may be. There may be NUL bytes inside: `len` rules. Whoever
 /// gives it out says how long it lives; it is never freed by itself.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -16,6 +16,9 @@ pub struct tolmach_str {
 }
 
 impl tolmach_str {
+    /// There is no such text.
+    pub(super) const NONE: tolmach_str = tolmach_str { ptr: std::ptr::null(), len: 0 };
+
     pub(super) const EMPTY: tolmach_str = tolmach_str { ptr: c"".as_ptr(), len: 0 };
 
     /// `text`, which is empty or has a NUL byte after its end.

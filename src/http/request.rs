@@ -31,6 +31,8 @@ pub(crate) struct HttpRequest {
     /// Its URL is not the config's: somebody else names it. It goes over connections of its
     /// own, on which this client shows no certificate, to public addresses alone.
     pub(crate) is_foreign: bool,
+    /// It is for a file in addition to an answer: what a session tells is not of it.
+    pub(crate) is_file: bool,
     /// The server that named its URL, where one did.
     pub(crate) named_by: Option<String>,
     /// It may be sent again where it may have reached the server.
@@ -52,6 +54,7 @@ impl HttpRequest {
             body,
             is_credential: false,
             is_foreign: false,
+            is_file: false,
             named_by: None,
             resend: true,
         }

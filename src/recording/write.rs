@@ -18,6 +18,7 @@ use crate::secret::{BLOT, Redacted, Secret, redact, redacted};
 /// The headers of answers that mean something to this library. Others may be credentials.
 const KEPT_HEADERS: &[&str] = &[
     "content-type",
+    "date",
     "location",
     "retry-after",
     "retry-after-ms",
@@ -139,7 +140,10 @@ impl Track {
     pub(crate) fn head(&mut self, status: u16, headers: &Headers) -> Result<()> {
         // What a server refuses with is worth reading, and holds no new credential.
         self.is_credential &= (200..300).contains(&status);
-        let is_kept = |name: &str| KEPT_HEADERS.contains(&&*name.to_ascii_lowercase());
+        let is_kept = |name: &str| {
+            let name = name.to_ascii_lowercase();
+            KEPT_HEADERS.contains(&&*name) || name.contains("ratelimit")
+        };
         // Where a redirect leads to, its query may be the key to.
         let value = |value: &str| self.clean(value.split(['?', '#']).next().unwrap_or_default());
         let headers = headers.iter().filter(|(name, _)| is_kept(name));

@@ -99,7 +99,7 @@ impl Session {
         let place = interrupter::enter(&control)?;
         let id = place.number();
         let current = Current::new(id, config.max_reply_bytes);
-        let facts = Facts::default();
+        let facts = Facts::new(config.provider, &control.token);
         // In a box, the worker has no copy of it on its stack.
         let worker = Box::new(Worker {
             client: client.clone(),
@@ -241,10 +241,12 @@ impl Worker {
             let (outcome, attempt) =
                 self.client.run(&self.call, config, token, &**queue, &self.facts);
             // The program hears of the end first; the connection is put away after it.
+            self.facts.ended();
             queue.finish(outcome);
             attempt.linger();
         });
         if worked.is_none() {
+            self.facts.ended();
             queue.finish(Err(thread::panicked()));
         }
     }

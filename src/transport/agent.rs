@@ -313,6 +313,7 @@ impl ureq::unversioned::transport::Transport for Connection {
 
     fn await_input(&mut self, _: NextTimeout) -> std::result::Result<bool, ureq::Error> {
         self.buffers.sent();
+        self.pipe.lock().sent().map_err(other)?;
         let head = self.pipe.lock().head().map_err(ureq::Error::Io)?;
         let Some(head) = head else { return Ok(false) };
         self.buffers.append(head.for_ureq().as_bytes());

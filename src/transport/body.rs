@@ -1,13 +1,14 @@
 //! [`Body`]: the body of a response, as it arrives.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::agent::Incoming;
 use super::gzip::{self, Gunzip};
 use super::pipe::BeforeWaiting;
 use crate::cancel_token::CancelToken;
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::Headers;
+use crate::http::{Headers, HttpRequest};
 use crate::memory;
 use crate::recording::{Playback, Track};
 
@@ -23,6 +24,15 @@ pub(crate) struct Body {
     token: Arc<CancelToken>,
     /// Where it is recorded.
     track: Option<Track>,
+    arrivals: Arrivals,
+}
+
+/// When data of a body arrived, and the longest time between two arrivals.
+struct Arrivals {
+    /// The call tells of them.
+    count: bool,
+    last: Option<Instant>,
+    longest: Duration,
 }
 
 enum Source {
@@ -42,6 +52,7 @@ impl Body {
     /// As it comes from a server that sent these headers with it; `track`: to be recorded.
     pub(super) fn received(
         incoming: Incoming,
+        request: &HttpRequest,
         headers: &Headers,
         track: Option<Track>,
         token: &Arc<CancelToken>,
@@ -52,17 +63,23 @@ impl Body {
             coding: Coding::Unknown(unreadable_coding(headers)),
             token: Arc::clone(token),
             track,
+            arrivals: Arrivals::of(request),
         }
     }
 
     /// As it was recorded.
-    pub(super) fn played(playback: Playback, token: &Arc<CancelToken>) -> Body {
+    pub(super) fn played(
+        playback: Playback,
+        request: &HttpRequest,
+        token: &Arc<CancelToken>,
+    ) -> Body {
         Body {
             host: "the recording".to_owned(),
             source: Source::Recording(playback),
             coding: Coding::Unknown(None),
             token: Arc::clone(token),
             track: None,
+            arrivals: Arrivals::of(request),
         }
     }
 
@@ -142,13 +159,17 @@ impl Body {
 
     /// What the server sent, as it sent it.
     fn receive(&mut self, buffer: &mut [u8], before_waiting: BeforeWaiting<'_>) -> Result<usize> {
-        match &mut self.source {
-            Source::Server(incoming) => incoming.read(buffer, before_waiting),
+        let count = match &mut self.source {
+            Source::Server(incoming) => incoming.read(buffer, before_waiting)?,
             Source::Recording(playback) => {
                 before_waiting()?;
-                playback.read(buffer)
+                playback.read(buffer)?
             }
+        };
+        if count > 0 {
+            self.arrivals.add(&self.token);
         }
+        Ok(count)
     }
 
     /// Reads on into `body`, to the end or to `limit` bytes in all; says whether it is whole.
@@ -170,6 +191,8 @@ impl Body {
     /// Reads on a little to the end of a spent body, so that its connection goes back to
     /// the pool; where the end is not near, the connection is closed.
     pub(crate) fn finish(mut self) {
+        // The program may have been told of the end.
+        self.arrivals.count = false;
         self.token.linger();
         let mut buffer = [0; 4 * 1024];
         let mut left = MAX_LEFTOVER;
@@ -178,6 +201,24 @@ impl Body {
                 Some(rest) => left = rest,
                 None => return,
             }
+        }
+    }
+}
+
+impl Arrivals {
+    fn of(request: &HttpRequest) -> Arrivals {
+        Arrivals { count: !request.is_file, last: None, longest: Duration::ZERO }
+    }
+
+    /// Something arrived. The call is told only of a gap that is longer than those before it:
+    /// they soon become rare.
+    fn add(&mut self, token: &CancelToken) {
+        let now = Instant::now();
+        let Some(last) = self.last.replace(now) else { return };
+        let gap = now.duration_since(last);
+        if gap > self.longest && self.count {
+            self.longest = gap;
+            token.times().gap(gap);
         }
     }
 }

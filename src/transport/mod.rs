@@ -32,6 +32,7 @@ use crate::http::Url;
 use crate::http::{Headers, HttpRequest};
 use crate::recording::{Asked, Recording, Track};
 use crate::secret::Secret;
+use crate::times::Stage;
 
 pub(crate) use body::Body;
 pub(crate) use tls::TlsOptions;
@@ -111,6 +112,13 @@ impl Transport {
     ) -> Result<HttpResponse> {
         Url::parse(&request.url)
             .map_err(|wrong| Error::new(ErrorKind::Argument, format!("the URL {wrong}")))?;
+        token.times().asking(!request.is_file);
+        let response = self.exchange(request, token)?;
+        token.times().reach(Stage::Headers);
+        Ok(response)
+    }
+
+    fn exchange(&self, request: &HttpRequest, token: &Arc<CancelToken>) -> Result<HttpResponse> {
         match &self.recording {
             Recording::Off => self.ask(request, None, token),
             Recording::Writing(recorder) => {
@@ -119,7 +127,7 @@ impl Transport {
             }
             Recording::Playing(player) => {
                 let (status, headers, playback) = player.play(&asked(request), token)?;
-                Ok(HttpResponse { status, headers, body: Body::played(playback, token) })
+                Ok(HttpResponse { status, headers, body: Body::played(playback, request, token) })
             }
         }
     }
@@ -139,7 +147,7 @@ impl Transport {
             }
         }
         let (status, headers, incoming) = answer?;
-        let body = Body::received(incoming, &headers, track, token);
+        let body = Body::received(incoming, request, &headers, track, token);
         Ok(HttpResponse { status, headers, body })
     }
 }

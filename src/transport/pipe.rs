@@ -10,6 +10,7 @@ use super::framing::{Head, Inbound};
 use super::line::Link;
 use super::socket::ours;
 use crate::error::Result;
+use crate::times::Stage;
 
 /// What is done before a read that may have to wait for the server.
 pub(super) type BeforeWaiting<'a> = &'a mut dyn FnMut() -> Result<()>;
@@ -51,6 +52,11 @@ impl Pipe {
             }
             sent => sent,
         }
+    }
+
+    /// The request has been sent.
+    pub(super) fn sent(&mut self) -> Result<()> {
+        self.link.token().map(|token| token.times().reach(Stage::Sent))
     }
 
     /// Reads the head of the answer; `None` when the connection ends before that does.

@@ -100,9 +100,9 @@ static tolmach_client *client_at(const char *url) {
   tolmach_config_set(config, "api_key", key, NULL); /* not all want one */
   if (getenv("TEST_AUTH_URL"))
     EXPECT(TOLMACH_OK, tolmach_config_set(config, "auth_url", getenv("TEST_AUTH_URL"), NULL));
+  EXPECT(TOLMACH_OK, tolmach_config_set(config, "proxy", "direct", NULL));
   set_from_environment(config, "TEST_CONFIG");
   set_from_environment(config, "TEST_CONFIG_2");
-  EXPECT(TOLMACH_OK, tolmach_config_set(config, "proxy", "direct", NULL));
   EXPECT(TOLMACH_OK, tolmach_client_new(config, &client, &error));
   tolmach_config_free(config);
   return client;

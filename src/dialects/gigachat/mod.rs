@@ -136,7 +136,7 @@ impl GigaChat {
         let url = self.config.url(&format!("/files/{id}/content"));
         let response = self.send(attempt, |mut headers| {
             headers.put("Accept", "application/jpg");
-            Ok(HttpRequest::get(&url, headers))
+            Ok(HttpRequest { is_file: true, ..HttpRequest::get(&url, headers) })
         })?;
         attempt.bytes(response)
     }

@@ -16,6 +16,7 @@ use super::secure::Secure;
 use super::socket::{Socket, ours};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Origin;
+use crate::times::Stage;
 
 pub(in crate::transport) use proxy::Proxies;
 pub(in crate::transport) use reach::Reach;
@@ -32,6 +33,7 @@ impl Dialler {
     pub(super) fn dial(&self, origin: &Origin) -> Result<Link> {
         let token = current::token()?;
         token.connecting();
+        token.times().dialling();
         let (host, port) = (origin.host(), origin.port());
         let proxy = self.proxies.find(origin);
         let stream = match proxy {
@@ -48,9 +50,11 @@ impl Dialler {
             }
             proxy.tunnel(&mut link.line, host, port, self.reach, &token)?;
         }
+        token.times().reach(Stage::Connected);
         if origin.is_https() {
             token.shaking_hands();
             link.tls = Some(self.handshake(host, &mut link.line)?);
+            token.times().reach(Stage::TlsDone);
         }
         // What was sent so far is not of the request.
         current::set_sent(false);

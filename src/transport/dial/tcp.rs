@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, after, bounded, never, select};
@@ -11,6 +12,7 @@ use super::reach::{self, Reach};
 use crate::cancel_token::CancelToken;
 use crate::error::{Error, ErrorKind, Result};
 use crate::thread;
+use crate::times::Stage;
 
 /// How long an address is given before the next one is tried beside it (RFC 8305).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -28,9 +30,18 @@ pub(super) fn connect(
 ) -> Result<TcpStream> {
     let limit = token.left()?.unwrap_or(LONGEST);
     let host = host.to_owned();
-    off_thread(token, move || {
-        race(&host, port, &resolve(&host, port, reach)?, Instant::now() + limit)
-    })
+    // A helper that is left to itself may find the address when its call is further on.
+    let resolved = Arc::new(OnceLock::new());
+    let helpers = Arc::clone(&resolved);
+    let connected = off_thread(token, move || {
+        let addresses = resolve(&host, port, reach)?;
+        helpers.set(Instant::now()).ok();
+        race(&host, port, &addresses, Instant::now() + limit)
+    });
+    if let Some(time) = resolved.get() {
+        token.times().reach_at(Stage::Resolved, *time);
+    }
+    connected
 }
 
 /// The first address of `host`, for a proxy that is to be given one.
