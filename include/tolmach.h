@@ -1410,8 +1410,9 @@ typedef struct tolmach_batch {
  *
  * Functions: tolmach_session_open(), tolmach_session_open_models(), tolmach_session_poll(),
  * tolmach_session_poll_many(), tolmach_session_cancel(), tolmach_session_fd(),
- * tolmach_session_on_ready(), tolmach_session_reply(), tolmach_session_info_get(),
- * tolmach_session_header(), tolmach_session_free().
+ * tolmach_session_on_ready(), tolmach_session_reply(), tolmach_session_text(),
+ * tolmach_session_tool_call_count(), tolmach_session_tool_call_get(),
+ * tolmach_session_info_get(), tolmach_session_header(), tolmach_session_free().
  */
 typedef struct tolmach_session tolmach_session;
 
@@ -1422,6 +1423,33 @@ typedef struct tolmach_session tolmach_session;
  * release before the session is freed.
  */
 typedef void (*tolmach_ready_fn)(void *user);
+
+/**
+ * A tool call of an answer. Belongs to the session: it and all it points to are valid until the
+ * next poll or free of that session. May grow at its end in later versions.
+ */
+typedef struct tolmach_tool_call {
+  /**
+   * Its id: that of the result, see tolmach_request_tool_result().
+   */
+  tolmach_str id;
+  /**
+   * The tool.
+   */
+  tolmach_str name;
+  /**
+   * The arguments, as complete JSON; "{}" where the model gave none.
+   */
+  tolmach_str arguments;
+  /**
+   * Which of n answers it belongs to: 0 in this version, which keeps those of choice 0.
+   */
+  int32_t choice;
+  /**
+   * Which tool call of the answer it is: the index of its chunks.
+   */
+  int32_t index;
+} tolmach_tool_call;
 
 /**
  * A rate limit, as the provider told it with its latest response; -1 where it did not.
@@ -1672,6 +1700,44 @@ TOLMACH_API
 tolmach_status tolmach_request_reply(tolmach_request *request,
                                      const tolmach_session *session,
                                      tolmach_error **error);
+
+/**
+ * The text of the answer that has been polled so far, put together: that of choice 0.
+ *
+ * An answer longer than the config's `max_reply_bytes` is cut here, as in the reply.
+ *
+ * Returns: the text, valid until the next poll or free of this session, also where the session
+ * ended with an error; empty (length 0) while there is none, for NULL, and where there is no
+ * memory for it.
+ * Blocks: no. Threads: any thread, while none polls. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_str tolmach_session_text(const tolmach_session *session);
+
+/**
+ * How many complete tool calls have been polled so far, of choice 0. A call is complete when the
+ * answer has finished. While it is still coming, after a cancel and after an error, it is complete
+ * where its arguments are a whole JSON object. Others are not counted; nor is a call that the
+ * config's `max_reply_bytes` cut, or that came after it.
+ *
+ * Returns: how many; 0 for NULL, and where there is no memory for them.
+ * Blocks: no. Threads: any thread, while none polls. Since: 0.1.
+ */
+TOLMACH_API
+size_t tolmach_session_tool_call_count(const tolmach_session *session);
+
+/**
+ * A complete tool call. They are in the order in which they began; while the answer is coming, one
+ * that began earlier may still become complete, so that the numbers of others change.
+ *
+ * `i`: below tolmach_session_tool_call_count().
+ * Returns: the call, valid until the next poll or free of this session; NULL when there is none of
+ * that number, for NULL, and where there is no memory for it.
+ * Blocks: no. Threads: any thread, while none polls. Since: 0.1.
+ */
+TOLMACH_API
+const tolmach_tool_call *tolmach_session_tool_call_get(const tolmach_session *session,
+                                                              size_t i);
 
 /**
  * What is known of a session beside its answer: which parameters of the request were changed,

@@ -14,15 +14,16 @@ use super::status::{TOLMACH_END, TOLMACH_OK, TOLMACH_PENDING, tolmach_status};
 use super::text::{Text, tolmach_str};
 use crate::attempt::{Facts, Rate};
 use crate::error::{Error, ErrorKind, Result};
-use crate::session::{Control, Ready, Replies, Session, Step};
+use crate::session::{Control, Ready, Replies, Session, Step, WholeCall};
 use crate::times::Stage;
 
 /// One answer on its way, and the worker thread behind it.
 ///
 /// Functions: tolmach_session_open(), tolmach_session_open_models(), tolmach_session_poll(),
 /// tolmach_session_poll_many(), tolmach_session_cancel(), tolmach_session_fd(),
-/// tolmach_session_on_ready(), tolmach_session_reply(), tolmach_session_info_get(),
-/// tolmach_session_header(), tolmach_session_free().
+/// tolmach_session_on_ready(), tolmach_session_reply(), tolmach_session_text(),
+/// tolmach_session_tool_call_count(), tolmach_session_tool_call_get(),
+/// tolmach_session_info_get(), tolmach_session_header(), tolmach_session_free().
 pub struct tolmach_session {
     control: Control,
     replies: Replies,
@@ -63,6 +64,7 @@ struct Texts {
 struct Given {
     reply: Option<Text>,
     info: Option<Box<Info>>,
+    calls: Option<Calls>,
     /// Values of headers, by their names in lower case.
     headers: Vec<(String, Text)>,
 }
@@ -377,6 +379,112 @@ pub unsafe extern "C" fn tolmach_request_reply(
             return Ok(TOLMACH_OK);
         }
         request.change(|request| request.message_json(&reply))
+    })
+}
+
+/// The text of the answer that has been polled so far, put together: that of choice 0.
+///
+/// An answer longer than the config's `max_reply_bytes` is cut here, as in the reply.
+///
+/// Returns: the text, valid until the next poll or free of this session, also where the session
+/// ended with an error; empty (length 0) while there is none, for NULL, and where there is no
+/// memory for it.
+/// Blocks: no. Threads: any thread, while none polls. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_session_text(session: *const tolmach_session) -> tolmach_str {
+    // SAFETY: `session` keeps the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.value(tolmach_str::EMPTY, || {
+        let handle = caller.threaded("session", session).ok()?;
+        handle.replies.text(tolmach_str::of_terminated).ok()
+    })
+}
+
+/// A tool call of an answer. Belongs to the session: it and all it points to are valid until the
+/// next poll or free of that session. May grow at its end in later versions.
+#[repr(C)]
+pub struct tolmach_tool_call {
+    /// Its id: that of the result, see tolmach_request_tool_result().
+    pub id: tolmach_str,
+    /// The tool.
+    pub name: tolmach_str,
+    /// The arguments, as complete JSON; "{}" where the model gave none.
+    pub arguments: tolmach_str,
+    /// Which of n answers it belongs to: 0 in this version, which keeps those of choice 0.
+    pub choice: i32,
+    /// Which tool call of the answer it is: the index of its chunks.
+    pub index: i32,
+}
+
+impl tolmach_tool_call {
+    fn of(call: &WholeCall<'_>) -> tolmach_tool_call {
+        let arguments = match call.arguments {
+            "" => tolmach_str { ptr: c"{}".as_ptr(), len: 2 },
+            given => tolmach_str::of_terminated(given),
+        };
+        tolmach_tool_call {
+            id: tolmach_str::of_terminated(call.id),
+            name: tolmach_str::of_terminated(call.name),
+            arguments,
+            choice: 0,
+            index: call.index,
+        }
+    }
+}
+
+/// The tool calls that were asked for.
+struct Calls(Vec<tolmach_tool_call>);
+
+// SAFETY: the strings point into the reply, whose texts are for any thread.
+unsafe impl Send for Calls {}
+
+impl tolmach_session {
+    /// Lets `work` see the tool calls that are whole.
+    fn calls<T>(&self, work: impl FnOnce(&[tolmach_tool_call]) -> T) -> Result<T> {
+        if !self.texts.with(|given| given.calls.is_some()) {
+            // Without a lock: see tolmach_session_reply().
+            let calls = Calls(self.replies.calls(|call| tolmach_tool_call::of(&call))?);
+            self.texts.with(|given| {
+                given.calls.get_or_insert(calls);
+            });
+        }
+        Ok(self.texts.with(|given| work(given.calls.as_ref().map_or(&[], |calls| &calls.0))))
+    }
+}
+
+/// How many complete tool calls have been polled so far, of choice 0. A call is complete when the
+/// answer has finished. While it is still coming, after a cancel and after an error, it is complete
+/// where its arguments are a whole JSON object. Others are not counted; nor is a call that the
+/// config's `max_reply_bytes` cut, or that came after it.
+///
+/// Returns: how many; 0 for NULL, and where there is no memory for them.
+/// Blocks: no. Threads: any thread, while none polls. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_session_tool_call_count(session: *const tolmach_session) -> usize {
+    // SAFETY: `session` keeps the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.value(0, || {
+        caller.threaded("session", session).ok()?.calls(<[tolmach_tool_call]>::len).ok()
+    })
+}
+
+/// A complete tool call. They are in the order in which they began; while the answer is coming, one
+/// that began earlier may still become complete, so that the numbers of others change.
+///
+/// `i`: below tolmach_session_tool_call_count().
+/// Returns: the call, valid until the next poll or free of this session; NULL when there is none of
+/// that number, for NULL, and where there is no memory for it.
+/// Blocks: no. Threads: any thread, while none polls. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_session_tool_call_get(
+    session: *const tolmach_session,
+    i: usize,
+) -> *const tolmach_tool_call {
+    // SAFETY: `session` keeps the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.value(std::ptr::null(), || {
+        let handle = caller.threaded("session", session).ok()?;
+        handle.calls(|calls| calls.get(i).map(std::ptr::from_ref)).ok()?
     })
 }
 

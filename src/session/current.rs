@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::sync::PoisonError;
 
-use super::reply::Reply;
+use super::reply::{Reply, WholeCall};
 use crate::chunk::{Batch, Chunk, ChunkKind, Plain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host;
@@ -131,6 +131,24 @@ impl Replies {
     /// [`ErrorKind::NoMemory`](crate::ErrorKind::NoMemory) when there is not enough for it.
     pub fn to_json(&self) -> Result<String> {
         self.gather(|gathered| gathered.reply.to_json())
+    }
+
+    /// What `show` makes of the text so far, which has a NUL after it where it is not empty, and
+    /// stays where it is until the next poll.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoMemory`](crate::ErrorKind::NoMemory) when there is not enough for the NUL.
+    pub(crate) fn text<T>(&self, show: impl FnOnce(&str) -> T) -> Result<T> {
+        self.gather(|gathered| gathered.reply.text().map(show))
+    }
+
+    /// What `show` makes of each tool call that arrived whole, whose strings are as those of
+    /// [`Replies::text`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoMemory`](crate::ErrorKind::NoMemory) when there is not enough for them.
+    pub(crate) fn calls<T>(&self, mut show: impl FnMut(WholeCall<'_>) -> T) -> Result<Vec<T>> {
+        self.gather(|gathered| gathered.reply.calls().map(|call| call.map(&mut show)).collect())
     }
 
     /// The batch is done: the reply takes what was polled of it, and lets go of it.

@@ -33,6 +33,7 @@ use interrupter::Place;
 pub(crate) use interrupter::end_interrupter;
 use queue::{Queue, Taken};
 pub use readiness::Ready;
+pub(crate) use reply::WholeCall;
 
 /// What a poll found.
 #[derive(Debug, PartialEq)]

@@ -1,5 +1,7 @@
 //! What an answer comes to, put together: the assistant's message for the next turn.
 
+use std::ops::{Deref, DerefMut};
+
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
@@ -17,7 +19,7 @@ pub(crate) struct Reply {
     room: usize,
     /// There was no room for all of the answer: nothing is added any more.
     is_incomplete: bool,
-    text: String,
+    text: Shown,
     refusal: String,
     reasoning: String,
     /// The field that the reasoning came in, and has to go back in.
@@ -34,14 +36,59 @@ pub(crate) struct Reply {
     finished: bool,
 }
 
+/// Text that grows, and is shown to C.
+#[derive(Default)]
+struct Shown {
+    text: String,
+    /// How long it was when a NUL was put after it.
+    ended_at: usize,
+}
+
 #[derive(Default)]
 struct Call {
     index: i32,
-    id: String,
-    name: String,
-    arguments: String,
+    id: Shown,
+    name: Shown,
+    arguments: Shown,
     /// What the provider wants back, as fields of the call.
     state: Map<String, Value>,
+}
+
+/// A tool call that arrived whole. Strings that are not empty have a NUL after them.
+pub(crate) struct WholeCall<'r> {
+    pub(crate) index: i32,
+    pub(crate) id: &'r str,
+    pub(crate) name: &'r str,
+    /// JSON, or empty where the model gave none.
+    pub(crate) arguments: &'r str,
+}
+
+impl Deref for Shown {
+    type Target = String;
+
+    fn deref(&self) -> &String {
+        &self.text
+    }
+}
+
+impl DerefMut for Shown {
+    fn deref_mut(&mut self) -> &mut String {
+        &mut self.text
+    }
+}
+
+impl Shown {
+    /// The text. Where it is not empty, it has a NUL after it, until it grows.
+    fn show(&mut self) -> Result<&str> {
+        // A text that is the same is left alone: it may be read just now.
+        if self.ended_at != self.text.len() {
+            memory::reserve_text(&mut self.text, 1)?;
+            self.text.push('\0');
+            self.text.pop();
+            self.ended_at = self.text.len();
+        }
+        Ok(&self.text)
+    }
 }
 
 impl Reply {
@@ -161,12 +208,33 @@ impl Reply {
         let calls = state.shift_remove("tool_calls");
         for fields in calls.into_iter().flat_map(items) {
             let id = fields.get("id").and_then(Value::as_str).unwrap_or_default();
-            let known = self.calls.iter_mut().find(|call| call.id == id);
+            let known = self.calls.iter_mut().find(|call| *call.id == id);
             if let (Some(call), Value::Object(fields)) = (known, fields) {
                 replace(&mut call.state, fields, &mut self.room)?;
             }
         }
         replace(&mut self.state, state, &mut self.room)
+    }
+
+    /// The text, with a NUL after it where it is not empty.
+    pub(crate) fn text(&mut self) -> Result<&str> {
+        self.text.show()
+    }
+
+    /// The tool calls that arrived whole: those of the message, in its order.
+    pub(crate) fn calls(&mut self) -> impl Iterator<Item = Result<WholeCall<'_>>> {
+        let finished = self.finished;
+        let whole = self.calls.iter_mut().filter(move |call| call.is_whole(finished));
+        whole.map(|call| {
+            let is_blank = call.arguments.trim().is_empty();
+            let arguments = call.arguments.show()?;
+            Ok(WholeCall {
+                index: call.index,
+                id: call.id.show()?,
+                name: call.name.show()?,
+                arguments: if is_blank { "" } else { arguments },
+            })
+        })
     }
 
     /// The message as OpenAI's chat request takes it; empty where there is nothing that a
@@ -176,7 +244,7 @@ impl Reply {
         let whole: Vec<&Call> =
             self.calls.iter().filter(|call| call.is_whole(self.finished)).collect();
         let calls = whole.iter().map(|call| call.to_json()).collect::<Result<Vec<Value>>>()?;
-        let kept = self.kept.to_value(|id| whole.iter().any(|call| call.id == id))?;
+        let kept = self.kept.to_value(|id| whole.iter().any(|call| *call.id == id))?;
         let says_nothing = !(self.has_media && kept.is_some())
             && self.text.trim().is_empty()
             && self.refusal.is_empty()

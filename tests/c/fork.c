@@ -65,7 +65,11 @@ static void refuse(tolmach_client *client, tolmach_session *session, tolmach_req
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_on_ready(session, NULL, NULL, NULL, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_request_reply(request, session, NULL));
   CHECK(tolmach_session_fd(session) == -1);
-  CHECK(tolmach_session_reply(session).len == 0);
+  CHECK(tolmach_session_reply(session).len == 0 && tolmach_session_text(session).len == 0);
+  CHECK(tolmach_session_tool_call_count(session) == 0);
+  CHECK(tolmach_session_tool_call_get(session, 0) == NULL);
+  CHECK(tolmach_session_info_get(session) == NULL);
+  CHECK(tolmach_session_header(session, "content-type").ptr == NULL);
   tolmach_session_cancel(session);
   tolmach_session_free(session);
   tolmach_client_free(client);

@@ -45,6 +45,10 @@ static void null_errors_and_objects_say_nothing(void) {
   CHECK(tolmach_error_body(NULL).len == 0 && tolmach_error_retry_after_ms(NULL) == -1);
   CHECK(tolmach_models_count(NULL) == 0 && tolmach_models_get(NULL, 0) == NULL);
   CHECK(tolmach_request_json(NULL).len == 0 && tolmach_session_reply(NULL).len == 0);
+  CHECK(tolmach_session_text(NULL).len == 0 && tolmach_session_text(NULL).ptr[0] == '\0');
+  CHECK(tolmach_session_tool_call_count(NULL) == 0 && tolmach_session_tool_call_get(NULL, 0) == NULL);
+  CHECK(tolmach_session_info_get(NULL) == NULL);
+  CHECK(tolmach_session_header(NULL, "date").ptr == NULL && tolmach_session_header(NULL, NULL).len == 0);
   CHECK(tolmach_session_fd(NULL) == -1);
   tolmach_session_cancel(NULL);
   tolmach_error_free(NULL);
@@ -223,7 +227,12 @@ static void sessions_are_for_one_thread_at_a_time(const char *url) {
   CHECK(status == TOLMACH_E_BUSY && tolmach_error_status(error) == TOLMACH_E_BUSY);
   tolmach_error_free(error);
   EXPECT(TOLMACH_E_BUSY, tolmach_session_poll_many(session, 0, &batch, NULL));
-  CHECK(tolmach_session_reply(session).len == 0);
+  CHECK(tolmach_session_reply(session).len == 0 && tolmach_session_text(session).len == 0);
+  CHECK(tolmach_session_tool_call_get(session, 0) == NULL);
+  CHECK(tolmach_session_tool_call_get(session, SIZE_MAX) == NULL);
+  CHECK(tolmach_session_header(session, NULL).ptr == NULL);
+  CHECK(tolmach_session_header(session, BAD).ptr == NULL);
+  CHECK(tolmach_session_header(session, "content-type").ptr == NULL);
   tolmach_session_cancel(session);
   CHECK(pthread_join(thread, NULL) == 0);
   EXPECT(TOLMACH_E_CANCELLED, tolmach_session_poll(session, -1, &chunk, NULL));
