@@ -615,7 +615,8 @@ TOLMACH_API const tolmach_provider *tolmach_provider_find(const char *name);
  * - max_json_depth: levels of JSON in one event (default 127, the most)
  * - max_tool_calls: tool calls, choices, and files that GigaChat shows, of one answer
  *   (default 1024, at most 65536)
- * - max_reply_bytes: what tolmach_session_reply() keeps of an answer (default 67108864)
+ * - max_reply_bytes: what tolmach_session_reply() and tolmach_session_text() keep of an answer
+ *   (default 67108864)
  * - queue_bytes: what may wait for the program before the provider has to wait
  *   (default 1048576, at least 1024)
  * - user_agent: default "tolmach/" and the version
@@ -1472,7 +1473,7 @@ typedef struct tolmach_rate_limit {
 /**
  * What is known of a session beside its answer. May grow at its end in later versions.
  *
- * Except for `changed` and `model`, all of it is of the latest attempt. An attempt may take several
+ * Except for `id`, `changed` and `model`, all of it is of the latest attempt. An attempt may take several
  * requests, as where the provider wants a token first: then it is of the latest of them. Files that
  * are fetched in addition to the answer do not count.
  *
@@ -1481,6 +1482,11 @@ typedef struct tolmach_rate_limit {
  * `tls_done`; one that is answered from a recording has no `sent` either.
  */
 typedef struct tolmach_session_info {
+  /**
+   * The number of the session, unique in the process: they count from 1. The lines of the log
+   * name sessions by it, see tolmach_log_set().
+   */
+  uint64_t id;
   /**
    * How often the request was tried so far: 0 before the first try, more than 1 after retries.
    */

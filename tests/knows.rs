@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::disallowed_methods,
     reason = "a test fails where it cannot go on"
 )]
 
@@ -136,16 +137,25 @@ fn times_that_are_not_reached_are_not_known() {
 #[test]
 fn request_over_a_kept_connection_says_so_and_took_no_time_to_connect() {
     let server = Server::start(|exchange| exchange.stream(openai::stream(&["Hi"])));
-    let lines = knows(&server.url(), &[("TEST_ASKS", "2")], &[]);
+    // A connection is kept a moment after the program has the end of its answer.
+    let lines = knows(&server.url(), &[("TEST_ASKS", "30")], &[]);
     let of = |name: &str| {
         let found = lines.iter().filter(|line| line.starts_with(name));
         found.cloned().collect::<Vec<String>>()
     };
     let (infos, times) = (of("info "), of("times "));
-    assert!(infos[0].contains(" reused=0 ") && infos[1].contains(" reused=1 "), "{infos:?}");
-    assert!(times[0].starts_with("times resolved=+ connected=+ tls_done=- sent=+"), "{times:?}");
-    assert!(times[1].starts_with("times resolved=- connected=- tls_done=- sent=+"), "{times:?}");
-    assert_eq!(server.connections(), 1);
+    let is_reused = |info: &String| info.contains(" reused=1 ");
+    assert!(!is_reused(&infos[0]), "{infos:?}");
+    for (info, times) in infos.iter().zip(&times) {
+        let steps = match is_reused(info) {
+            true => "times resolved=- connected=- tls_done=- sent=+ headers=+ ",
+            false => "times resolved=+ connected=+ tls_done=- sent=+ headers=+ ",
+        };
+        assert!(times.starts_with(steps), "{info} {times}");
+    }
+    let reused = infos.iter().filter(|info| is_reused(info)).count();
+    assert!(reused > 0);
+    assert_eq!(server.connections(), 30 - reused);
 }
 
 #[test]
@@ -261,6 +271,30 @@ fn headers_are_known_in_any_case_but_no_credentials() {
             "="
         ]
     );
+}
+
+#[test]
+fn file_that_belongs_to_an_answer_does_not_count() {
+    let server = Server::start(|exchange| match &*exchange.request.method {
+        "GET" => {
+            exchange.head(200, &[("X-Which", "file"), ("Connection", "close")]);
+            exchange.send(b"\x89PNG\r\n\x1a\n");
+            exchange.close();
+        }
+        _ => {
+            let host = exchange.request.header("host").unwrap();
+            let body = json!({"data": [{"url": format!("http://{host}/i.png")}]}).to_string();
+            let length = body.len().to_string();
+            exchange.head(201, &[("X-Which", "answer"), ("Content-Length", &length)]);
+            exchange.send(body);
+        }
+    });
+    let images = [("TEST_PROVIDER", "aichats"), ("TEST_MODEL", "dalle")];
+    let lines = knows(&server.url(), &images, &["x-which"]);
+    assert_eq!((&*lines[0], server.requests().len()), ("TOLMACH_END", 2));
+    let info = line(&lines, "info");
+    assert_eq!(info, "provider=aichats status=201 attempts=1 reused=0 request_id=");
+    assert!(lines.contains(&"header x-which==\"answer\"".to_owned()), "{lines:?}");
 }
 
 #[test]

@@ -114,4 +114,22 @@ mutant 'lines of the log name no session' src/thread.rs \
   's/host::for_session\(job\.session, \|\| panics::caught\(job\.work\)\)/panics::caught(job.work)/' --test log name_their
 mutant 'the line of a cut reply names no session' src/session/current.rs \
   's/host::for_session\(self\.0\.session, /host::for_session(0, /' --test log name_their
+mutant 'a connection to a proxy is one to the server' src/transport/dial/mod.rs \
+  's/^        let socket = Socket::bound/        token.times().reach(Stage::Connected);\n&/' --test knows not_reached
+mutant 'a session knows the response of an earlier attempt' src/attempt/facts.rs \
+  's/known\.response = Received::default\(\);//' --test knows last_attempt
+mutant 'a file of an answer is taken for the response' src/attempt/mod.rs \
+  's/request\.is_file = true;//' --test knows file_that
+mutant 'cookies are shown' src/attempt/facts.rs \
+  's/"set-cookie",/"set-cookie3",/' --test knows credentials
+mutant 'headers show keys' src/attempt/facts.rs \
+  's/redact\(&mut received\.headers, secrets\);//' --test knows credentials
+mutant 'gaps are not measured' src/transport/body.rs \
+  's/gap > self\.longest/gap < self.longest/' --test knows longest_gap
+mutant 'recordings lose rate limits' src/recording/write.rs \
+  's/ \|\| name\.contains\("ratelimit"\)//' --test knows recording
+mutant 'tool calls that are cut are given' src/session/reply.rs \
+  's/filter\(move \|call\| call\.is_whole\(finished\)\)/filter(move |_| finished || true)/' --test knows tool_calls
+mutant 'text that C sees has no NUL after it' src/session/reply.rs \
+  's/self\.text\.push\(.*\);//; s/self\.text\.pop\(\);//' --test knows freed_with
 exit "$failed"

@@ -44,7 +44,8 @@ use crate::memory;
 /// - max_json_depth: levels of JSON in one event (default 127, the most)
 /// - max_tool_calls: tool calls, choices, and files that GigaChat shows, of one answer
 ///   (default 1024, at most 65536)
-/// - max_reply_bytes: what tolmach_session_reply() keeps of an answer (default 67108864)
+/// - max_reply_bytes: what tolmach_session_reply() and tolmach_session_text() keep of an answer
+///   (default 67108864)
 /// - queue_bytes: what may wait for the program before the provider has to wait
 ///   (default 1048576, at least 1024)
 /// - user_agent: default "tolmach/" and the version

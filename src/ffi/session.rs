@@ -28,6 +28,7 @@ pub struct tolmach_session {
     control: Control,
     replies: Replies,
     poll: Mutex<Poll>,
+    id: u64,
     facts: Facts,
     texts: Texts,
     process: Process,
@@ -38,6 +39,7 @@ impl tolmach_session {
         tolmach_session {
             control: session.control().clone(),
             replies: session.replies().clone(),
+            id: session.id(),
             facts: session.facts().clone(),
             poll: Mutex::new(Poll { session, view: View::new(), views: Views::new() }),
             texts: Texts::default(),
@@ -511,7 +513,7 @@ impl tolmach_rate_limit {
 
 /// What is known of a session beside its answer. May grow at its end in later versions.
 ///
-/// Except for `changed` and `model`, all of it is of the latest attempt. An attempt may take several
+/// Except for `id`, `changed` and `model`, all of it is of the latest attempt. An attempt may take several
 /// requests, as where the provider wants a token first: then it is of the latest of them. Files that
 /// are fetched in addition to the answer do not count.
 ///
@@ -520,6 +522,9 @@ impl tolmach_rate_limit {
 /// `tls_done`; one that is answered from a recording has no `sent` either.
 #[repr(C)]
 pub struct tolmach_session_info {
+    /// The number of the session, unique in the process: they count from 1. The lines of the log
+    /// name sessions by it, see tolmach_log_set().
+    pub id: u64,
     /// How often the request was tried so far: 0 before the first try, more than 1 after retries.
     pub attempts: i64,
     /// The parameters of the request that were changed to suit the provider: a JSON list of
@@ -570,7 +575,7 @@ struct Info {
 unsafe impl Send for Info {}
 
 impl Info {
-    fn of(facts: &Facts) -> Result<Info> {
+    fn of(id: u64, facts: &Facts) -> Result<Info> {
         let told = facts.told()?;
         let texts = [
             Text::of(told.changed)?,
@@ -582,6 +587,7 @@ impl Info {
         let reached = told.reached;
         let at = |stage| microseconds(reached.at(stage));
         let view = tolmach_session_info {
+            id,
             attempts: told.attempts,
             changed,
             request_id,
@@ -626,7 +632,7 @@ pub unsafe extern "C" fn tolmach_session_info_get(
         let handle = caller.threaded("session", session).ok()?;
         handle.texts.with(|given| {
             if given.info.is_none() {
-                given.info = Some(Box::new(Info::of(&handle.facts).ok()?));
+                given.info = Some(Box::new(Info::of(handle.id, &handle.facts).ok()?));
             }
             given.info.as_ref().map(|info| std::ptr::from_ref(&info.view))
         })

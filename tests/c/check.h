@@ -108,11 +108,12 @@ static tolmach_client *client_at(const char *url) {
   return client;
 }
 
-/* A session that asks `text` of `client`. */
+/* A session that asks `text` of `client`, and of the model that the test says. */
 static tolmach_session *ask(const tolmach_client *client, const char *text) {
+  const char *model = getenv("TEST_MODEL") ? getenv("TEST_MODEL") : "test-model";
   tolmach_request *request = NULL;
   tolmach_session *session = NULL;
-  EXPECT(TOLMACH_OK, tolmach_request_new("test-model", &request, NULL));
+  EXPECT(TOLMACH_OK, tolmach_request_new(model, &request, NULL));
   EXPECT(TOLMACH_OK, tolmach_request_message(request, "user", text, TOLMACH_NUL_TERMINATED, NULL));
   EXPECT(TOLMACH_OK, tolmach_session_open(client, request, &session, NULL));
   tolmach_request_free(request);

@@ -55,12 +55,11 @@ static void print_calls(const tolmach_session *session) {
   CHECK(tolmach_session_tool_call_get(session, count) == NULL);
 }
 
-/* Before the server has answered. */
+/* Before the first poll. The server may have answered. */
 static void check_start(const tolmach_session *session) {
   const tolmach_session_info *info = tolmach_session_info_get(session);
   CHECK(info != NULL && info == tolmach_session_info_get(session));
-  CHECK(info->provider.len > 0 && info->ended == -1 && info->first_chunk == -1);
-  CHECK(info->longest_gap == -1 && info->requests.limit == -1 && info->tokens.reset_ms == -1);
+  CHECK(info->provider.len > 0 && info->model.len == 0);
   CHECK(tolmach_session_text(session).len == 0 && tolmach_session_text(session).ptr[0] == '\0');
   CHECK(tolmach_session_tool_call_count(session) == 0);
 }
@@ -68,12 +67,16 @@ static void check_start(const tolmach_session *session) {
 int main(int argc, char **argv) {
   tolmach_client *client = client_at(argv[argc - 1]);
   int asks = getenv("TEST_ASKS") ? atoi(getenv("TEST_ASKS")) : 1, i;
+  uint64_t last_id = 0;
   while (asks-- > 0) {
     tolmach_session *session = ask(client, "Hi");
     const tolmach_chunk *chunk = NULL;
+    uint64_t id = tolmach_session_info_get(session)->id;
     tolmach_status status;
     char text[4096] = "";
     check_start(session);
+    CHECK(id > last_id);
+    last_id = id;
     while ((status = tolmach_session_poll(session, -1, &chunk, NULL)) == TOLMACH_OK) {
       tolmach_str known = tolmach_session_text(session);
       CHECK(tolmach_session_info_get(session)->first_chunk >= 0);
@@ -89,6 +92,7 @@ int main(int argc, char **argv) {
       if (getenv("TEST_CALLS")) print_calls(session);
     }
     printf("%s\n", tolmach_status_name(status));
+    CHECK(tolmach_session_info_get(session)->id == id);
     print_info(tolmach_session_info_get(session));
     for (i = 1; i < argc - 1; i++) {
       tolmach_str value = tolmach_session_header(session, argv[i]);

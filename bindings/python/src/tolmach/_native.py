@@ -91,12 +91,30 @@ class ConfigKey(ctypes.Structure):
     ]
 
 
+class RateLimit(ctypes.Structure):
+    _fields_ = [("limit", c_int64), ("remaining", c_int64), ("reset_ms", c_int64)]
+
+
 class SessionInfo(ctypes.Structure):
     _fields_ = [
+        ("id", c_uint64),
         ("attempts", c_int64),
         ("changed", Str),
         ("request_id", Str),
         ("model", Str),
+        ("provider", Str),
+        ("http_status", c_int32),
+        ("connection_reused", c_int32),
+        ("resolved", c_int64),
+        ("connected", c_int64),
+        ("tls_done", c_int64),
+        ("sent", c_int64),
+        ("headers", c_int64),
+        ("first_chunk", c_int64),
+        ("ended", c_int64),
+        ("longest_gap", c_int64),
+        ("requests", RateLimit),
+        ("tokens", RateLimit),
     ]
 
 
