@@ -625,6 +625,8 @@ TOLMACH_API const tolmach_provider *tolmach_provider_find(const char *name);
  * - replay_file: such a file, to be answered from in the place of servers, each answer once
  * - replay_timing: "true" plays it with its pauses
  * - raw_chunks: "true" adds every undecoded event as a chunk
+ * - retry_chunks: "true" adds a chunk of kind TOLMACH_CHUNK_RETRY before each wait for another
+ *   try, so that a program can show why nothing comes (default "false")
  *
  * - model_aliases: a JSON object of names of your own for models, or for lists of models
  *   to choose from
@@ -982,7 +984,8 @@ TOLMACH_API void tolmach_models_free(tolmach_models *models);
  * copies it, so it may be changed or freed afterwards.
  *
  * Functions: tolmach_request_new(), tolmach_request_from_json(), tolmach_request_clone(),
- * tolmach_request_message(), tolmach_request_attach(), tolmach_request_attach_url(),
+ * tolmach_request_message(), tolmach_request_input(), tolmach_request_attach(),
+ * tolmach_request_attach_url(),
  * tolmach_request_tool(), tolmach_request_tool_result(), tolmach_request_reply(),
  * tolmach_request_count(), tolmach_request_truncate(), tolmach_request_set(),
  * tolmach_request_set_string(), tolmach_request_option(), tolmach_request_json(),
@@ -1031,7 +1034,31 @@ tolmach_status tolmach_request_clone(const tolmach_request *request,
                                      tolmach_error **error);
 
 /**
- * How many messages a request has.
+ * Adds an input, whose embedding is asked for: numbers that stand for its meaning. A request
+ * with inputs is for embeddings, and has no messages. tolmach_session_open() asks it of a model
+ * that makes embeddings; the session's chunks are one of kind TOLMACH_CHUNK_START, one of kind
+ * TOLMACH_CHUNK_EMBEDDING for each input, in the order of the inputs, one of kind
+ * TOLMACH_CHUNK_USAGE where the provider counts tokens, and then the end: there is no chunk of
+ * kind TOLMACH_CHUNK_FINISH. Fields of the embeddings API, such as "dimensions" and "user", are
+ * set with tolmach_request_set(). OpenAI and Azure are asked for "encoding_format" base64, which
+ * is smaller; set the field to choose for yourself. Every form comes as the same bytes.
+ *
+ * `text`, `len`: UTF-8, copied; `len` in bytes, or TOLMACH_NUL_TERMINATED.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL (also with a length of 0), bad UTF-8, or a
+ * request that has messages, or whose field "input" was set to something that is no list of
+ * strings. On failure the request is as it was. Providers other than "openai" and
+ * "openai-responses", and the servers that speak their protocol, are not asked for embeddings
+ * yet: there, polls return TOLMACH_E_UNSUPPORTED.
+ * Blocks: no. Threads: one thread at a time per request. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_request_input(tolmach_request *request,
+                                     const char *text,
+                                     size_t len,
+                                     tolmach_error **error);
+
+/**
+ * How many messages a request has; of one for embeddings, how many inputs.
  *
  * Returns: their number; 0 for NULL.
  * Blocks: no. Threads: any thread, while none changes it. Since: 0.1.
@@ -1039,7 +1066,7 @@ tolmach_status tolmach_request_clone(const tolmach_request *request,
 TOLMACH_API size_t tolmach_request_count(const tolmach_request *request);
 
 /**
- * Removes the last messages, so that at most `count` remain. A program that notes
+ * Removes the last messages, or inputs, so that at most `count` remain. A program that notes
  * tolmach_request_count() before a turn can undo the turn with it.
  *
  * `count`: 0 removes all messages; where there are not more than `count`, nothing happens.
@@ -1052,7 +1079,7 @@ tolmach_status tolmach_request_truncate(tolmach_request *request,
                                         tolmach_error **error);
 
 /**
- * Appends a message.
+ * Appends a message. A request with inputs (tolmach_request_input()) takes none.
  *
  * `role`: "system", "developer", "user" or "assistant". `text`, `len`: UTF-8; `len` in
  * bytes, or TOLMACH_NUL_TERMINATED; may be empty. Both are copied.
@@ -1176,7 +1203,7 @@ tolmach_status tolmach_request_set_string(tolmach_request *request,
  *
  * `key`: connect_timeout_ms, first_byte_timeout_ms, idle_timeout_ms, total_timeout_ms,
  * max_retries, headers (added to those of the config), max_reply_bytes, queue_bytes,
- * raw_chunks or estimate_usage; the other keys are the same for all requests of a client.
+ * raw_chunks, retry_chunks or estimate_usage; the other keys are the same for all requests of a client.
  * `value`: as for tolmach_config_set(); NULL takes the key back to the config's value. Both
  * are NUL-terminated and copied.
  * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, another key (the message lists
@@ -1403,6 +1430,21 @@ typedef struct tolmach_batch {
  * that fit its context, -1 when not said.
  */
 #define TOLMACH_CHUNK_MODEL 15
+
+/**
+ * An embedding, of a request with tolmach_request_input(). index: which input, counted from 0;
+ * bytes: its numbers, IEEE 754 floats of 32 bits in little-endian order; bytes_len / 4 is its
+ * number of dimensions. On a little-endian machine, copy the bytes to an array of float.
+ */
+#define TOLMACH_CHUNK_EMBEDDING 16
+
+/**
+ * With the config's retry_chunks alone: the request has failed and is tried again after a wait,
+ * which begins now. text: the error; index: the number of the attempt that follows, 2 for the
+ * first retry; name: how long the wait is, in milliseconds, as digits. Such chunks come before
+ * all others of the session.
+ */
+#define TOLMACH_CHUNK_RETRY 17
 
 /* ---- 10. session: one answer on its way ---- */
 

@@ -248,19 +248,26 @@ impl CancelToken {
         }
     }
 
+    /// Whether the call may wait for `delay`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`] when the total deadline would pass meanwhile.
+    pub(crate) fn check_lasts(&self, delay: Duration) -> Result<()> {
+        match self.limits.total {
+            Some(total) if self.started.elapsed() + delay >= total => {
+                Err(overdue(&self.lock(), total, self.total_key))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Waits for `delay`.
     ///
     /// # Errors
     /// [`ErrorKind::Cancelled`] as soon as the call is; [`ErrorKind::Timeout`] at once when
     /// the total deadline would pass meanwhile.
     pub(crate) fn sleep(&self, delay: Duration) -> Result<()> {
-        if self.limits.total.is_some_and(|total| self.started.elapsed() + delay >= total) {
-            return Err(overdue(
-                &self.lock(),
-                self.limits.total.unwrap_or_default(),
-                self.total_key,
-            ));
-        }
+        self.check_lasts(delay)?;
         match self.woken.recv_timeout(delay) {
             Err(crossbeam_channel::RecvTimeoutError::Timeout) => Ok(()),
             _ => Err(cancelled()),

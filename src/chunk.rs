@@ -42,6 +42,12 @@ pub enum ChunkKind {
     /// `text`: the provider's whole entry, as JSON; `index`: its place in the list; `flags`:
     /// its capabilities; `usage.total`: tokens that fit its context.
     Model = 15,
+    /// The embedding of an input. `index`: which input; `bytes`: its numbers, 32-bit floats in
+    /// little-endian order.
+    Embedding = 16,
+    /// Opt-in: the request is tried again after a wait. `text`: why; `index`: the number of the
+    /// attempt that follows, which is 2 at least; `name`: the wait, in milliseconds.
+    Retry = 17,
 }
 
 /// Token counts; -1 where the provider did not say.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::answer::{Answer, Sink};
 use crate::attempt::{Attempt, Facts};
 use crate::cancel_token::CancelToken;
+use crate::chunk::{Batch, Chunk, ChunkKind};
 use crate::config::{Config, Roots};
 use crate::dialects::{self, Dialect};
 use crate::error::{Error, ErrorKind, Result};
@@ -105,6 +106,12 @@ impl Client {
                 // The error itself has the provider's words, which may quote the prompt.
                 format_args!("trying again in {} ms: {:?}", delay.as_millis(), error.kind()),
             );
+            // A wait that the total deadline would end is none.
+            if config.retry_chunks && token.check_lasts(delay).is_ok() {
+                if let Err(stop) = announce(&error, delay, tries, sink) {
+                    return (Err(stop), attempt);
+                }
+            }
             match self.0.transport.pause(delay, token) {
                 // A total deadline that the wait would pass leaves the error that there was.
                 Err(stop) if stop.kind() == ErrorKind::Timeout => return (Err(error), attempt),
@@ -126,7 +133,10 @@ impl Client {
             Call::Request(request) => {
                 // Every provider copies the request to translate it, and writes it as JSON.
                 memory::room_for(request.size().saturating_mul(2))?;
-                dialect.run(request, attempt, answer)
+                match request.inputs() {
+                    None => dialect.run(request, attempt, answer),
+                    Some(_) => dialect.embed(request, attempt, answer),
+                }
             }
             Call::Models => {
                 let models = dialect.models(attempt)?;
@@ -138,6 +148,18 @@ impl Client {
         answer.end_texts();
         outcome.and(answer.flush())
     }
+}
+
+/// Tells the program that the request is tried again, for the time `tries`.
+fn announce(error: &Error, delay: Duration, tries: u32, sink: &dyn Sink) -> Result<()> {
+    let mut batch = Batch::default();
+    batch.push(&Chunk {
+        index: i32::try_from(tries).unwrap_or(i32::MAX).saturating_add(1),
+        text: error.message(),
+        name: &delay.as_millis().to_string(),
+        ..Chunk::new(ChunkKind::Retry)
+    })?;
+    sink.deliver(&mut batch)
 }
 
 /// How long to wait before the next try, if one could help: what the server asks for, else

@@ -61,6 +61,7 @@ impl Request {
     /// [`ErrorKind::Argument`] when `role` is not `system`, `developer`, `user` or
     /// `assistant`.
     pub fn message(&mut self, role: &str, text: &str) -> Result<()> {
+        self.check_takes_messages()?;
         match role {
             "system" | "developer" | "user" | "assistant" => {}
             "tool" | "function" => {
@@ -99,14 +100,67 @@ impl Request {
         self.attach_part(media::part_of_url(url)?)
     }
 
-    /// How many messages it has.
-    pub fn count(&self) -> usize {
-        self.messages.len()
+    /// Adds an input: the request is then one for embeddings.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`] when there are messages, or the field "input" was set to
+    /// something that is no list of strings.
+    pub fn input(&mut self, text: &str) -> Result<()> {
+        self.check_takes_inputs()?;
+        let text = Value::String(memory::text(text)?);
+        match self.fields.get_mut("input") {
+            None => {
+                self.fields.insert("input".to_owned(), Value::Array(vec![text]));
+                Ok(())
+            }
+            Some(Value::Array(inputs)) if inputs.iter().all(Value::is_string) => {
+                memory::push(inputs, text)
+            }
+            Some(_) => Err(argument("\"input\" was set to something that is no list of strings")),
+        }
     }
 
-    /// Removes the last messages, so that at most `count` remain: undoes a turn that failed.
+    /// What is to be embedded: texts, or the numbers of their tokens. `None` where the request
+    /// is for no embeddings. A list of objects, or a string, is for the Responses API.
+    pub(crate) fn inputs(&self) -> Option<&[Value]> {
+        self.fields.get("input").and_then(inputs_of)
+    }
+
+    fn check_takes_messages(&self) -> Result<()> {
+        match self.inputs() {
+            None => Ok(()),
+            Some(_) => Err(argument(
+                "a request with inputs is for embeddings, and takes no messages: make another one",
+            )),
+        }
+    }
+
+    fn check_takes_inputs(&self) -> Result<()> {
+        match self.messages.is_empty() {
+            true => Ok(()),
+            false => Err(argument(
+                "a request with messages is for an answer, and takes no inputs for embeddings: \
+                 make another one",
+            )),
+        }
+    }
+
+    /// How many messages it has, or inputs.
+    pub fn count(&self) -> usize {
+        self.inputs().map_or(self.messages.len(), <[Value]>::len)
+    }
+
+    /// Removes the last messages or inputs, so that at most `count` remain: undoes a turn that
+    /// failed.
     pub fn truncate(&mut self, count: usize) {
         self.messages.truncate(count);
+        if self.inputs().is_none() {
+            return;
+        }
+        match self.fields.get_mut("input") {
+            Some(Value::Array(inputs)) if count > 0 => inputs.truncate(count),
+            _ => drop(self.fields.shift_remove("input")),
+        }
     }
 
     /// Adds a tool that the model may call; one of the same name is replaced. `schema`: the
@@ -193,6 +247,7 @@ impl Request {
     /// # Errors
     /// [`ErrorKind::Argument`] when `call_id` is empty.
     pub fn tool_result(&mut self, call_id: &str, text: &str) -> Result<()> {
+        self.check_takes_messages()?;
         if call_id.is_empty() {
             return Err(argument("a tool result names the call that it answers"));
         }
@@ -210,6 +265,7 @@ impl Request {
     /// # Errors
     /// [`ErrorKind::Argument`] when it is no JSON object with a role.
     pub fn message_json(&mut self, json: &str) -> Result<()> {
+        self.check_takes_messages()?;
         self.messages.push(message_of(parse("the message", json)?)?);
         Ok(())
     }
@@ -241,6 +297,9 @@ impl Request {
         match (name, value) {
             ("", _) => return Err(argument("a field of the request has a name")),
             ("messages", Value::Array(messages)) => {
+                if !messages.is_empty() {
+                    self.check_takes_messages()?;
+                }
                 self.messages = messages.into_iter().map(message_of).collect::<Result<_>>()?;
             }
             ("messages", Value::Null) => self.messages.clear(),
@@ -255,6 +314,9 @@ impl Request {
                 return Err(wrong_type(name, "true or false", &other));
             }
             (_, value) => {
+                if name == "input" && inputs_of(&value).is_some() {
+                    self.check_takes_inputs()?;
+                }
                 self.fields.insert(name.to_owned(), value);
             }
         }
@@ -281,7 +343,9 @@ impl Request {
 
     fn into_object(self) -> Map<String, Value> {
         let mut object = Map::with_capacity(self.fields.len() + 1);
-        object.insert("messages".to_owned(), Value::Array(self.messages));
+        if self.inputs().is_none() {
+            object.insert("messages".to_owned(), Value::Array(self.messages));
+        }
         object.extend(self.fields);
         object
     }
@@ -375,6 +439,13 @@ fn write_out_arguments(call: &mut Value) -> Result<()> {
         Some(arguments) => *arguments = Value::String(memory::json(arguments)?),
     }
     Ok(())
+}
+
+/// What `value` has to embed, as the field "input".
+fn inputs_of(value: &Value) -> Option<&[Value]> {
+    let inputs = value.as_array()?;
+    let are_items = inputs.iter().any(Value::is_object);
+    (!inputs.is_empty() && !are_items).then_some(inputs)
 }
 
 fn role(message: &Value) -> &str {
@@ -472,6 +543,61 @@ mod tests {
         let before = request.to_json().unwrap();
         request.set("messages", r#"[{"role":"user","content":"Ho"},{}]"#).unwrap_err();
         assert_eq!(request.to_json().unwrap(), before);
+    }
+
+    #[test]
+    fn inputs_and_messages_do_not_mix_however_they_are_given() {
+        let embeddings = || {
+            let mut request = Request::new(None);
+            request.input("a").unwrap();
+            request
+        };
+        let changes: [fn(&mut Request) -> Result<()>; 5] = [
+            |request| request.message("user", "Hi"),
+            |request| request.tool_result("id", "1"),
+            |request| request.message_json(r#"{"role":"user","content":"Hi"}"#),
+            |request| request.set("messages", r#"[{"role":"user","content":"Hi"}]"#),
+            |request| request.attach(b"\x89PNG\r\n\x1a\n", None),
+        ];
+        for change in changes {
+            assert_eq!(change(&mut embeddings()).unwrap_err().kind(), ErrorKind::Argument);
+        }
+        let mut chat = Request::new(None);
+        chat.message("user", "Hi").unwrap();
+        let before = chat.to_json().unwrap();
+        assert_eq!(chat.input("a").unwrap_err().kind(), ErrorKind::Argument);
+        for tokens in ["[\"a\"]", "[1,2]", "[[1],[2,3]]"] {
+            assert_eq!(chat.set("input", tokens).unwrap_err().kind(), ErrorKind::Argument);
+        }
+        assert_eq!(chat.to_json().unwrap(), before);
+        for both in [
+            r#"{"messages":[{"role":"user","content":"Hi"}],"input":["a"]}"#,
+            r#"{"input":["a"],"messages":[{"role":"user","content":"Hi"}]}"#,
+        ] {
+            assert!(Request::from_json(both).is_err(), "{both}");
+        }
+        // What the Responses API has under that name is no input.
+        chat.set("input", r#"[{"role":"user","content":"Hi"}]"#).unwrap();
+        chat.set("input", "\"Hi\"").unwrap();
+        assert_eq!(chat.count(), 1);
+        assert_eq!(chat.truncate(0), ());
+        assert!(chat.input("a").is_err());
+    }
+
+    #[test]
+    fn inputs_are_copied_counted_cut_and_exported() {
+        let mut request =
+            Request::from_json(r#"{"messages":[],"model":"e","input":["a"]}"#).unwrap();
+        request.input("b").unwrap();
+        request.input("").unwrap();
+        assert_eq!(request.copy().unwrap().count(), 3);
+        request.truncate(2);
+        let json = request.to_json().unwrap();
+        assert_eq!(json, r#"{"model":"e","input":["a","b"]}"#);
+        assert_eq!(Request::from_json(&json).unwrap().count(), 2);
+        request.truncate(0);
+        assert_eq!(request.to_json().unwrap(), r#"{"messages":[],"model":"e"}"#);
+        request.message("user", "Hi").unwrap();
     }
 
     #[test]

@@ -171,3 +171,68 @@ fn reply_asked_for_during_polls_is_what_was_polled() {
     let server = Server::answering("text/event-stream", openai::stream(&texts));
     c::program("meanwhile").arg(server.url()).arg(TEXTS.to_string()).run().passed();
 }
+
+#[test]
+fn wait_before_another_try_is_told_where_the_config_asks_for_it() {
+    for (setting, retries) in [("retry_chunks=true", 2), ("retry_chunks=false", 0)] {
+        let server = Server::start(|exchange| match exchange.number {
+            0 | 1 => {
+                let body = "{\"error\":{\"message\":\"down for test-key-secret\"}}";
+                let length = body.len().to_string();
+                exchange.head(503, &[("Content-Length", &length), ("retry-after-ms", "5")]);
+                exchange.send(body);
+            }
+            _ => exchange.stream(openai::stream(&["Hi"])),
+        });
+        let program = c::program("stream").arg(server.url()).arg(setting);
+        let said = program.run().passed().stdout;
+        let told: Vec<&str> = said.lines().filter(|line| line.starts_with("retry ")).collect();
+        assert_eq!(told.len(), retries, "{said}");
+        for (line, attempt) in told.iter().zip(2..) {
+            assert!(line.starts_with(&format!("retry 0 {attempt} \"")), "{line}");
+            assert!(line.contains("down for") && line.ends_with("name=\"5\""), "{line}");
+            assert!(!line.contains("test-key-secret"), "{line}");
+        }
+        assert!(said.contains("text 0 0 \"Hi\""), "{said}");
+        assert_eq!(server.requests().len(), 3);
+    }
+}
+
+#[test]
+fn wait_that_the_total_deadline_does_not_allow_is_not_told() {
+    let server = Server::start(|exchange| {
+        exchange.head(503, &[("Content-Length", "2"), ("Retry-After", "60")]);
+        exchange.send("{}");
+    });
+    let program = c::program("stream").arg(server.url()).arg("retry_chunks=true");
+    let said = program.arg("total_timeout_ms=30000").run().passed().stdout;
+    assert!(!said.contains("retry ") && said.contains("TOLMACH_E_SERVER"), "{said}");
+}
+
+#[test]
+fn wait_before_another_try_is_cancelled_after_it_was_told() {
+    let server = Server::start(|exchange| {
+        exchange.head(503, &[("Content-Length", "2"), ("Retry-After", "100")]);
+        exchange.send("{}");
+    });
+    let mut config = tolmach::Config::new("openai").unwrap();
+    for (key, value) in [
+        ("base_url", &*server.url()),
+        ("proxy", "direct"),
+        ("api_key", ""),
+        ("retry_chunks", "true"),
+    ] {
+        config.set(key, Some(value)).unwrap();
+    }
+    let client = tolmach::Client::new(&config).unwrap();
+    let mut session = tolmach::Session::open_models(&client).unwrap();
+    let waits = |polled| match polled {
+        tolmach::Polled::Chunk(chunk) => {
+            chunk.kind == tolmach::ChunkKind::Retry && chunk.name == "100000"
+        }
+        _ => false,
+    };
+    assert!(waits(session.poll(None).unwrap()));
+    session.control().cancel();
+    assert_eq!(session.poll(None).unwrap_err().kind(), tolmach::ErrorKind::Cancelled);
+}

@@ -144,6 +144,7 @@ impl<'a> Answer<'a> {
         model.clone_into(&mut self.model);
         if self.config.estimate_usage {
             let contents = request.messages().iter().filter_map(|message| message.get("content"));
+            let contents = contents.chain(request.inputs().into_iter().flatten());
             let input = contents.map(|content| tokens_of(prompt::text_of(content).len()) + 4);
             self.estimate =
                 Some(Usage { input: 1 + input.sum::<i64>(), output: 0, ..Usage::default() });
@@ -260,6 +261,11 @@ impl<'a> Answer<'a> {
     /// An undecoded event.
     pub(crate) fn raw(&mut self, text: &str) {
         self.take(&Chunk { text, ..Chunk::new(ChunkKind::Raw) });
+    }
+
+    /// The embedding of the input at `index`.
+    pub(crate) fn embedding(&mut self, index: i32, bytes: &[u8]) {
+        self.take(&Chunk { index, bytes, ..Chunk::new(ChunkKind::Embedding) });
     }
 
     /// A model of a list.
@@ -477,12 +483,21 @@ impl<'a> Answer<'a> {
     /// [`ErrorKind::Server`] where a reason is a failure.
     pub(crate) fn finish(&mut self) -> Result<()> {
         self.end_texts();
+        self.give_usage();
+        self.give_reasons()
+    }
+
+    /// Gives usage, which comes after all that was counted.
+    pub(crate) fn give_usage(&mut self) {
         self.add_usage();
         let estimate = self.estimate.take();
         let estimate = estimate.map(|usage| Usage { total: usage.input + usage.output, ..usage });
         if let Some(usage) = self.earlier.take().or(estimate) {
             self.take(&Chunk { usage: usage.totalled(), ..Chunk::new(ChunkKind::Usage) });
         }
+    }
+
+    fn give_reasons(&mut self) -> Result<()> {
         let mut reasons = std::mem::take(&mut self.reasons);
         if reasons.is_empty() {
             reasons.push((0, String::new()));

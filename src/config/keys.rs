@@ -184,6 +184,10 @@ pub(super) const COMMON: &[Key] = &[
         put(&mut s.raw_chunks, v, Value::boolean)
     })
     .option(),
+    key("retry_chunks", Kind::Boolean, Text("false"), |s, v| {
+        put(&mut s.retry_chunks, v, Value::boolean)
+    })
+    .option(),
     key("model_aliases", Kind::Json, Empty, |s, v| put(&mut s.model_aliases, v, Value::aliases)),
     key("estimate_usage", Kind::Boolean, Text("false"), |s, v| {
         put(&mut s.estimate_usage, v, Value::boolean)

@@ -248,8 +248,8 @@ mod tests {
                     "tls_roots" => "platform",
                     "tls_pins" => "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
                     "max_json_depth" => "100",
-                    "tls_verify" | "raw_chunks" | "replay_timing" | "estimate_usage" | "heal"
-                    | "fetch_urls" | "fetch_private_urls" => "false",
+                    "tls_verify" | "raw_chunks" | "retry_chunks" | "replay_timing"
+                    | "estimate_usage" | "heal" | "fetch_urls" | "fetch_private_urls" => "false",
                     "model_aliases" => "{\"a\":\"b\",\"c\":[\"d\"]}",
                     key if key.ends_with("_ms") || key.starts_with("max_") => "2000",
                     "queue_bytes" => "4096",

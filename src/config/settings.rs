@@ -41,6 +41,8 @@ pub struct Settings {
     /// `None` is the provider's or the library's own.
     pub(crate) user_agent: Option<String>,
     pub(crate) raw_chunks: bool,
+    /// A wait before another try is told as a chunk.
+    pub(crate) retry_chunks: bool,
     /// Names of the program's own for models.
     pub(super) model_aliases: Map<String, Value>,
     pub(crate) estimate_usage: bool,

@@ -19,7 +19,7 @@ use crate::answer::Answer;
 use crate::attempt::{Attempt, Response};
 use crate::catalog;
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::json::mould::{LONGEST_LEARNED, Moulds, Numbers, Places, Said};
 use crate::model::Model;
 use crate::request::Request;
@@ -35,6 +35,24 @@ pub(crate) trait Dialect: Send + Sync {
         attempt: &mut Attempt<'_>,
         answer: &mut Answer<'_>,
     ) -> Result<()>;
+
+    /// Asks for the embeddings of what `request` has as inputs, and gives them to `answer`.
+    fn embed(
+        &self,
+        request: &Request,
+        attempt: &mut Attempt<'_>,
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
+        let _ = (request, answer);
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "{} is not asked for embeddings by this library; \"openai\" is, and every server \
+                 that speaks its protocol",
+                attempt.config().provider.label
+            ),
+        ))
+    }
 
     /// Asks for the models there are.
     fn models(&self, attempt: &mut Attempt<'_>) -> Result<Vec<Model>>;

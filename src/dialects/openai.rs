@@ -101,6 +101,15 @@ impl Dialect for OpenAi {
         }
     }
 
+    fn embed(
+        &self,
+        request: &Request,
+        attempt: &mut Attempt<'_>,
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
+        self.chat.embed(request, attempt, answer)
+    }
+
     fn models(&self, attempt: &mut Attempt<'_>) -> Result<Vec<Model>> {
         self.chat.models(attempt)
     }

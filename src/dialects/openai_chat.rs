@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Map, Value, json};
 
 use super::shared::chat::ChatReader;
+use super::shared::embeddings;
 use super::shared::families::{self, House};
 use super::shared::images::Images;
 use super::shared::models;
@@ -166,6 +167,19 @@ impl Dialect for OpenAiChat {
             true => self.paint(model, request, attempt, answer),
             false => self.chat(model, request, attempt, answer),
         }
+    }
+
+    fn embed(
+        &self,
+        request: &Request,
+        attempt: &mut Attempt<'_>,
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
+        attempt.hide(&self.api_key);
+        let mut body = embeddings::body(request, &self.config, answer)?;
+        let url = self.config.url("/embeddings");
+        let response = self.post(&url, "application/json", &mut body, attempt)?;
+        embeddings::read(response, request, attempt, answer)
     }
 
     fn models(&self, attempt: &mut Attempt<'_>) -> Result<Vec<Model>> {

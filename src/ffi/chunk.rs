@@ -46,6 +46,15 @@ pub const TOLMACH_CHUNK_LOGPROBS: tolmach_chunk_kind = 14;
 /// in the list; flags: what the entry says it can do, TOLMACH_CAN_ bits; usage.total: tokens
 /// that fit its context, -1 when not said.
 pub const TOLMACH_CHUNK_MODEL: tolmach_chunk_kind = 15;
+/// An embedding, of a request with tolmach_request_input(). index: which input, counted from 0;
+/// bytes: its numbers, IEEE 754 floats of 32 bits in little-endian order; bytes_len / 4 is its
+/// number of dimensions. On a little-endian machine, copy the bytes to an array of float.
+pub const TOLMACH_CHUNK_EMBEDDING: tolmach_chunk_kind = 16;
+/// With the config's retry_chunks alone: the request has failed and is tried again after a wait,
+/// which begins now. text: the error; index: the number of the attempt that follows, 2 for the
+/// first retry; name: how long the wait is, in milliseconds, as digits. Such chunks come before
+/// all others of the session.
+pub const TOLMACH_CHUNK_RETRY: tolmach_chunk_kind = 17;
 
 /// Token counts; -1 where the provider did not say.
 #[repr(C)]

@@ -54,6 +54,8 @@ use crate::memory;
 /// - replay_file: such a file, to be answered from in the place of servers, each answer once
 /// - replay_timing: "true" plays it with its pauses
 /// - raw_chunks: "true" adds every undecoded event as a chunk
+/// - retry_chunks: "true" adds a chunk of kind TOLMACH_CHUNK_RETRY before each wait for another
+///   try, so that a program can show why nothing comes (default "false")
 ///
 /// - model_aliases: a JSON object of names of your own for models, or for lists of models
 ///   to choose from

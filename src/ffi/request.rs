@@ -12,7 +12,8 @@ use crate::request::Request;
 /// copies it, so it may be changed or freed afterwards.
 ///
 /// Functions: tolmach_request_new(), tolmach_request_from_json(), tolmach_request_clone(),
-/// tolmach_request_message(), tolmach_request_attach(), tolmach_request_attach_url(),
+/// tolmach_request_message(), tolmach_request_input(), tolmach_request_attach(),
+/// tolmach_request_attach_url(),
 /// tolmach_request_tool(), tolmach_request_tool_result(), tolmach_request_reply(),
 /// tolmach_request_count(), tolmach_request_truncate(), tolmach_request_set(),
 /// tolmach_request_set_string(), tolmach_request_option(), tolmach_request_json(),
@@ -104,7 +105,39 @@ pub unsafe extern "C" fn tolmach_request_clone(
     })
 }
 
-/// How many messages a request has.
+/// Adds an input, whose embedding is asked for: numbers that stand for its meaning. A request
+/// with inputs is for embeddings, and has no messages. tolmach_session_open() asks it of a model
+/// that makes embeddings; the session's chunks are one of kind TOLMACH_CHUNK_START, one of kind
+/// TOLMACH_CHUNK_EMBEDDING for each input, in the order of the inputs, one of kind
+/// TOLMACH_CHUNK_USAGE where the provider counts tokens, and then the end: there is no chunk of
+/// kind TOLMACH_CHUNK_FINISH. Fields of the embeddings API, such as "dimensions" and "user", are
+/// set with tolmach_request_set(). OpenAI and Azure are asked for "encoding_format" base64, which
+/// is smaller; set the field to choose for yourself. Every form comes as the same bytes.
+///
+/// `text`, `len`: UTF-8, copied; `len` in bytes, or TOLMACH_NUL_TERMINATED.
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL (also with a length of 0), bad UTF-8, or a
+/// request that has messages, or whose field "input" was set to something that is no list of
+/// strings. On failure the request is as it was. Providers other than "openai" and
+/// "openai-responses", and the servers that speak their protocol, are not asked for embeddings
+/// yet: there, polls return TOLMACH_E_UNSUPPORTED.
+/// Blocks: no. Threads: one thread at a time per request. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_request_input(
+    request: *mut tolmach_request,
+    text: *const c_char,
+    len: usize,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let request = caller.exclusive("request", request)?;
+        let text = caller.text("text", text, len)?;
+        request.change(|request| request.input(text))
+    })
+}
+
+/// How many messages a request has; of one for embeddings, how many inputs.
 ///
 /// Returns: their number; 0 for NULL.
 /// Blocks: no. Threads: any thread, while none changes it. Since: 0.1.
@@ -115,7 +148,7 @@ pub unsafe extern "C" fn tolmach_request_count(request: *const tolmach_request) 
     caller.value(0, || Some(caller.shared("request", request).ok()?.request.count()))
 }
 
-/// Removes the last messages, so that at most `count` remain. A program that notes
+/// Removes the last messages, or inputs, so that at most `count` remain. A program that notes
 /// tolmach_request_count() before a turn can undo the turn with it.
 ///
 /// `count`: 0 removes all messages; where there are not more than `count`, nothing happens.
@@ -137,7 +170,7 @@ pub unsafe extern "C" fn tolmach_request_truncate(
     })
 }
 
-/// Appends a message.
+/// Appends a message. A request with inputs (tolmach_request_input()) takes none.
 ///
 /// `role`: "system", "developer", "user" or "assistant". `text`, `len`: UTF-8; `len` in
 /// bytes, or TOLMACH_NUL_TERMINATED; may be empty. Both are copied.
@@ -324,7 +357,7 @@ pub unsafe extern "C" fn tolmach_request_set_string(
 ///
 /// `key`: connect_timeout_ms, first_byte_timeout_ms, idle_timeout_ms, total_timeout_ms,
 /// max_retries, headers (added to those of the config), max_reply_bytes, queue_bytes,
-/// raw_chunks or estimate_usage; the other keys are the same for all requests of a client.
+/// raw_chunks, retry_chunks or estimate_usage; the other keys are the same for all requests of a client.
 /// `value`: as for tolmach_config_set(); NULL takes the key back to the config's value. Both
 /// are NUL-terminated and copied.
 /// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, another key (the message lists

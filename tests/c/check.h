@@ -139,7 +139,7 @@ static void print_chunk(const tolmach_chunk *chunk) {
   static const char *const kinds[] = {"?",     "start",    "text",  "reasoning", "refusal",
                                       "tool",  "image",    "audio", "source",    "progress",
                                       "usage", "finish",   "raw",   "state",     "logprobs",
-                                      "model"};
+                                      "model", "embedding",  "retry", "body"};
   int known = chunk->kind > 0 && chunk->kind < (int)(sizeof kinds / sizeof *kinds);
   CHECK(chunk->text.ptr && chunk->text.ptr[chunk->text.len] == '\0');
   CHECK(chunk->id.ptr && chunk->id.ptr[chunk->id.len] == '\0');

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use self::reader::ResponseReader;
 use self::request::Mapping;
-use super::shared::models;
+use super::shared::{embeddings, models};
 use super::{Dialect, read};
 use crate::answer::Answer;
 use crate::attempt::Attempt;
@@ -142,6 +142,21 @@ impl Dialect for OpenAiResponses {
             outcome => outcome?,
         }
         answer.finish()
+    }
+
+    fn embed(
+        &self,
+        request: &Request,
+        attempt: &mut Attempt<'_>,
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
+        attempt.hide(&self.api_key);
+        let mut body = embeddings::body(request, &self.config, answer)?;
+        let mut headers = self.headers("application/json")?;
+        headers.set("Content-Type", "application/json")?;
+        let url = self.config.url("/embeddings");
+        let response = self.healer.post(&url, &headers, &mut body, attempt)?;
+        embeddings::read(response, request, attempt, answer)
     }
 
     fn models(&self, attempt: &mut Attempt<'_>) -> Result<Vec<Model>> {

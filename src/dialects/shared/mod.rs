@@ -2,6 +2,7 @@
 
 pub(super) mod asked;
 pub(super) mod chat;
+pub(super) mod embeddings;
 pub(super) mod families;
 pub(super) mod images;
 pub(super) mod models;
