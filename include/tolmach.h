@@ -877,7 +877,8 @@ TOLMACH_API void tolmach_config_free(tolmach_config *config);
  * A provider bound to its config, with its open connections. Make one and share it: any
  * number of threads may use it at once. Sessions keep what they need of it alive.
  *
- * Functions: tolmach_client_new(), tolmach_client_models(), tolmach_client_free().
+ * Functions: tolmach_client_new(), tolmach_client_models(), tolmach_client_cancel_all(),
+ * tolmach_client_free().
  */
 typedef struct tolmach_client tolmach_client;
 
@@ -928,6 +929,19 @@ TOLMACH_API
 tolmach_status tolmach_client_new(const tolmach_config *config,
                                   tolmach_client **out_client,
                                   tolmach_error **error);
+
+/**
+ * Cancels every session that was opened with this client and is not freed yet, each as
+ * tolmach_session_cancel() does: to stop all work at once, before an exit or when a user
+ * signs out. Sessions that are opened later are not affected; one that another thread is
+ * opening during the call may or may not be. A tolmach_client_models() under way returns
+ * TOLMACH_E_CANCELLED. The client stays usable.
+ *
+ * `client`: NULL is none. One of the parent process, after fork(), is left as it is.
+ * Blocks: no. Threads: any thread, also during poll, but not in a signal handler: there,
+ * call tolmach_session_cancel() for each session. Since: 0.1.
+ */
+TOLMACH_API void tolmach_client_cancel_all(const tolmach_client *client);
 
 /**
  * Frees a client. NULL is none. Its sessions and lists live on.
@@ -1452,7 +1466,8 @@ typedef struct tolmach_batch {
  * One answer on its way, and the worker thread behind it.
  *
  * Functions: tolmach_session_open(), tolmach_session_open_models(), tolmach_session_poll(),
- * tolmach_session_poll_many(), tolmach_session_cancel(), tolmach_session_fd(),
+ * tolmach_session_poll_many(), tolmach_sessions_wait(), tolmach_session_cancel(),
+ * tolmach_session_fd(),
  * tolmach_session_on_ready(), tolmach_session_reply(), tolmach_session_text(),
  * tolmach_session_tool_call_count(), tolmach_session_tool_call_get(),
  * tolmach_session_info_get(), tolmach_session_header(), tolmach_session_free().
@@ -1673,6 +1688,34 @@ tolmach_status tolmach_session_poll_many(tolmach_session *session,
                                          int64_t timeout_ms,
                                          const tolmach_batch **out_batch,
                                          tolmach_error **error);
+
+/**
+ * Waits until one of several sessions has something to poll for: the first for which
+ * tolmach_session_poll() would not return TOLMACH_PENDING. A session that has ended or was
+ * cancelled is always ready: replace it by NULL when you have seen its end. If several
+ * are ready, the function returns the one that it returned the longest ago, or never, so
+ * that each is reached even if you poll only once after each call; among equals, the one
+ * with the lowest index. It needs no file descriptors and works on every system. A call takes
+ * time in proportion to `count`: with many hundreds of sessions, tolmach_session_fd() and
+ * tolmach_session_on_ready() are cheaper. All three can be used together.
+ *
+ * `sessions`: `count` pointers; NULL entries are skipped. Do not free a session during the
+ * call. `timeout_ms`: how long to wait; 0 does not wait, -1 waits without limit. `out_index`:
+ * receives the index of the ready session with TOLMACH_OK; unchanged otherwise.
+ * Returns: TOLMACH_OK; TOLMACH_PENDING if none is ready in time; TOLMACH_E_ARGUMENT if
+ * `sessions` or `out_index` is NULL, if there is no session (`count` is 0, or all entries are
+ * NULL), for a timeout below -1, and for a session of the parent process after fork();
+ * TOLMACH_E_NO_MEMORY.
+ * Blocks: up to the timeout; tolmach_session_cancel() of one of the sessions ends the wait.
+ * Threads: any thread, also during poll; several threads may wait for the same sessions.
+ * Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_sessions_wait(const tolmach_session *const *sessions,
+                                     size_t count,
+                                     int64_t timeout_ms,
+                                     size_t *out_index,
+                                     tolmach_error **error);
 
 /**
  * Ends a session at once: closes its socket, and lets every poll of it, now and later,

@@ -1,6 +1,7 @@
 //! [`Client`]: a provider bound to its config; shared between threads.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::answer::{Answer, Sink};
@@ -32,6 +33,8 @@ pub(crate) enum Call {
 pub struct Client(Arc<Inner>);
 
 struct Inner {
+    /// Tells its sessions from those of other clients.
+    number: usize,
     config: Config,
     transport: Transport,
     dialect: Box<dyn Dialect>,
@@ -59,7 +62,9 @@ impl Client {
         for secret in config.secrets().iter().chain(transport.secrets()) {
             transport.hide(secret);
         }
-        Ok(Client(Arc::new(Inner { config: config.clone(), transport, dialect })))
+        static CLIENTS: AtomicUsize = AtomicUsize::new(0);
+        let number = CLIENTS.fetch_add(1, Ordering::Relaxed);
+        Ok(Client(Arc::new(Inner { number, config: config.clone(), transport, dialect })))
     }
 
     /// The config of one request, where it has options of its own.
@@ -69,6 +74,11 @@ impl Client {
             self.0.transport.hide(&secret);
         }
         Ok(own)
+    }
+
+    /// The number that this client and its clones have alone.
+    pub(crate) fn number(&self) -> usize {
+        self.0.number
     }
 
     pub(crate) fn config(&self) -> &Config {

@@ -132,4 +132,12 @@ mutant 'tool calls that are cut are given' src/session/reply.rs \
   's/filter\(move \|call\| call\.is_whole\(finished\)\)/filter(move |_| finished || true)/' --test knows tool_calls
 mutant 'text that C sees has no NUL after it' src/session/reply.rs \
   's/self\.text\.push\(.*\);//; s/self\.text\.pop\(\);//' --test knows freed_with
+mutant 'a wait for several sessions is not woken' src/session/readiness.rs \
+  's/^ +self\.waiters\.iter\(\)\.for_each\(.*//' --test waiting finds
+mutant 'a wait for several sessions finds the lowest index' src/session/waiter.rs \
+  's/session\.queue\.take_turn\(.*\);//' --test waiting finds
+mutant 'a cancelled session is not ready yet' src/session/waiter.rs \
+  's/turn\(session\.token\.is_cancelled\(\)\)/turn(false)/' --test waiting finds
+mutant 'all sessions of the process are cancelled' src/session/interrupter.rs \
+  's/\|\(owner, _\)\| \*owner == client/|_| client == client/' --test waiting finds
 exit "$failed"

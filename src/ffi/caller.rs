@@ -11,7 +11,7 @@ use crate::panics;
 /// The C program that called, whose promises hold while its call lasts:
 ///
 /// - a pointer is NULL or points to a live object of its type, made by this library
-///   where it is opaque, or to `len` readable bytes, or to a NUL-terminated string;
+///   where it is opaque, or to `len` readable bytes, to `count` such pointers, or to a NUL-terminated string;
 /// - an object is changed or freed by one thread at a time, while no other uses it;
 /// - an output points to memory that may be written.
 pub(super) struct Caller(Uncancelled);
@@ -92,6 +92,31 @@ impl Caller {
     pub(super) fn exclusive<T>(&self, name: &str, object: *mut T) -> Result<&mut T> {
         // SAFETY: NULL, or a live object that no other thread uses (see the promises above).
         unsafe { object.as_mut() }.ok_or_else(|| is_null(name))
+    }
+
+    /// A place that is written when all went well.
+    pub(super) fn place<T>(&self, name: &str, output: *mut T) -> Result<Output<T>> {
+        if output.is_null() { Err(is_null(name)) } else { Ok(Output(output)) }
+    }
+
+    /// An array of pointers, of at least one.
+    pub(super) fn pointers<T>(
+        &self,
+        name: &str,
+        array: *const *const T,
+        count: usize,
+    ) -> Result<&[*const T]> {
+        if array.is_null() {
+            return Err(is_null(name));
+        }
+        if count == 0 || count > isize::MAX.unsigned_abs() / size_of::<*const T>() {
+            return Err(Error::new(
+                ErrorKind::Argument,
+                format!("{name} cannot have {count} entries"),
+            ));
+        }
+        // SAFETY: not NULL, so `count` readable pointers (see the promises above).
+        Ok(unsafe { std::slice::from_raw_parts(array, count) })
     }
 
     /// A place for a pointer; NULL until it is given one.

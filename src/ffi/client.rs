@@ -10,11 +10,13 @@ use super::text::{Text, tolmach_str};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory;
+use crate::session::Session;
 
 /// A provider bound to its config, with its open connections. Make one and share it: any
 /// number of threads may use it at once. Sessions keep what they need of it alive.
 ///
-/// Functions: tolmach_client_new(), tolmach_client_models(), tolmach_client_free().
+/// Functions: tolmach_client_new(), tolmach_client_models(), tolmach_client_cancel_all(),
+/// tolmach_client_free().
 pub struct tolmach_client {
     pub(super) client: Client,
     process: Process,
@@ -49,6 +51,25 @@ pub unsafe extern "C" fn tolmach_client_new(
         out_client.give(&caller, tolmach_client { client, process: Process::current() });
         Ok(TOLMACH_OK)
     })
+}
+
+/// Cancels every session that was opened with this client and is not freed yet, each as
+/// tolmach_session_cancel() does: to stop all work at once, before an exit or when a user
+/// signs out. Sessions that are opened later are not affected; one that another thread is
+/// opening during the call may or may not be. A tolmach_client_models() under way returns
+/// TOLMACH_E_CANCELLED. The client stays usable.
+///
+/// `client`: NULL is none. One of the parent process, after fork(), is left as it is.
+/// Blocks: no. Threads: any thread, also during poll, but not in a signal handler: there,
+/// call tolmach_session_cancel() for each session. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_client_cancel_all(client: *const tolmach_client) {
+    // SAFETY: `client` keeps the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.value((), || {
+        Session::cancel_all(&caller.own(client)?.client);
+        None
+    });
 }
 
 /// Frees a client. NULL is none. Its sessions and lists live on.

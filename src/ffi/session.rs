@@ -14,13 +14,15 @@ use super::status::{TOLMACH_END, TOLMACH_OK, TOLMACH_PENDING, tolmach_status};
 use super::text::{Text, tolmach_str};
 use crate::attempt::{Facts, Rate};
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory;
 use crate::session::{Control, Ready, Replies, Session, Step, WholeCall};
 use crate::times::Stage;
 
 /// One answer on its way, and the worker thread behind it.
 ///
 /// Functions: tolmach_session_open(), tolmach_session_open_models(), tolmach_session_poll(),
-/// tolmach_session_poll_many(), tolmach_session_cancel(), tolmach_session_fd(),
+/// tolmach_session_poll_many(), tolmach_sessions_wait(), tolmach_session_cancel(),
+/// tolmach_session_fd(),
 /// tolmach_session_on_ready(), tolmach_session_reply(), tolmach_session_text(),
 /// tolmach_session_tool_call_count(), tolmach_session_tool_call_get(),
 /// tolmach_session_info_get(), tolmach_session_header(), tolmach_session_free().
@@ -256,6 +258,61 @@ fn status_of(step: Step) -> tolmach_status {
 #[inline(never)]
 fn busy() -> Error {
     Error::new(ErrorKind::Busy, "another thread is polling this session")
+}
+
+/// Waits until one of several sessions has something to poll for: the first for which
+/// tolmach_session_poll() would not return TOLMACH_PENDING. A session that has ended or was
+/// cancelled is always ready: replace it by NULL when you have seen its end. If several
+/// are ready, the function returns the one that it returned the longest ago, or never, so
+/// that each is reached even if you poll only once after each call; among equals, the one
+/// with the lowest index. It needs no file descriptors and works on every system. A call takes
+/// time in proportion to `count`: with many hundreds of sessions, tolmach_session_fd() and
+/// tolmach_session_on_ready() are cheaper. All three can be used together.
+///
+/// `sessions`: `count` pointers; NULL entries are skipped. Do not free a session during the
+/// call. `timeout_ms`: how long to wait; 0 does not wait, -1 waits without limit. `out_index`:
+/// receives the index of the ready session with TOLMACH_OK; unchanged otherwise.
+/// Returns: TOLMACH_OK; TOLMACH_PENDING if none is ready in time; TOLMACH_E_ARGUMENT if
+/// `sessions` or `out_index` is NULL, if there is no session (`count` is 0, or all entries are
+/// NULL), for a timeout below -1, and for a session of the parent process after fork();
+/// TOLMACH_E_NO_MEMORY.
+/// Blocks: up to the timeout; tolmach_session_cancel() of one of the sessions ends the wait.
+/// Threads: any thread, also during poll; several threads may wait for the same sessions.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_sessions_wait(
+    sessions: *const *const tolmach_session,
+    count: usize,
+    timeout_ms: i64,
+    out_index: *mut usize,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let out_index = caller.place("out_index", out_index)?;
+        let timeout = timeout("timeout_ms", timeout_ms)?;
+        let sessions = caller.pointers("sessions", sessions, count)?;
+        let mut controls = Vec::new();
+        memory::reserve(&mut controls, sessions.len())?;
+        for &session in sessions {
+            controls.push(if session.is_null() {
+                None
+            } else {
+                Some(caller.threaded("session", session)?.control.clone())
+            });
+        }
+        if controls.iter().all(Option::is_none) {
+            return Err(Error::new(ErrorKind::Argument, "all entries of sessions are NULL"));
+        }
+        match Control::wait_for_any(&controls, timeout) {
+            Some(index) => {
+                out_index.write(&caller, index);
+                Ok(TOLMACH_OK)
+            }
+            None => Ok(TOLMACH_PENDING),
+        }
+    })
 }
 
 /// Ends a session at once: closes its socket, and lets every poll of it, now and later,

@@ -24,8 +24,8 @@ pub(super) struct Interrupter {
 
 #[derive(Default)]
 struct State {
-    /// The sessions that are not cancelled, by their numbers.
-    sessions: BTreeMap<u64, Control>,
+    /// The sessions that are not cancelled, by their numbers, each with that of its client.
+    sessions: BTreeMap<u64, (usize, Control)>,
     /// The number of the latest.
     latest: u64,
     /// The thread runs.
@@ -50,12 +50,12 @@ impl Drop for Place {
     }
 }
 
-/// Lets `control` be cancelled from now on.
+/// Lets `control`, of a session of that client, be cancelled from now on.
 ///
 /// # Errors
 /// [`ErrorKind::NoMemory`](crate::ErrorKind::NoMemory) when the system gives no thread or
 /// no descriptor.
-pub(super) fn enter(control: &Control) -> Result<Place> {
+pub(super) fn enter(client: usize, control: &Control) -> Result<Place> {
     let interrupter = INTERRUPTER.get();
     bell::make()?;
     let mut state = interrupter.lock();
@@ -66,8 +66,18 @@ pub(super) fn enter(control: &Control) -> Result<Place> {
     }
     state.latest += 1;
     let place = Place(state.latest);
-    state.sessions.insert(place.0, control.clone());
+    state.sessions.insert(place.0, (client, control.clone()));
     Ok(place)
+}
+
+/// Cancels every session of that client.
+pub(super) fn cancel_all(client: usize) {
+    let state = INTERRUPTER.get().lock();
+    let sessions = state.sessions.values().filter(|(owner, _)| *owner == client);
+    let controls: Vec<Control> = sessions.map(|(_, control)| control.clone()).collect();
+    drop(state);
+    // Where there is no bell, this calls the program's own code: without the lock.
+    controls.iter().for_each(Control::cancel);
 }
 
 /// The process ends: the thread need not wait for more sessions.
@@ -101,7 +111,7 @@ impl Interrupter {
     /// Takes out the sessions whose flag is set.
     fn cancelled(&self) -> Vec<Control> {
         let mut cancelled = Vec::new();
-        self.lock().sessions.retain(|_, control| {
+        self.lock().sessions.retain(|_, (_, control)| {
             let lives = !control.token.is_cancelled();
             if !lives {
                 cancelled.push(control.clone());

@@ -11,6 +11,7 @@ mod models;
 mod queue;
 mod readiness;
 mod reply;
+mod waiter;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -97,7 +98,7 @@ impl Session {
     ) -> Result<Session> {
         let config = own.as_ref().unwrap_or(client.config());
         let control = Control { queue: Arc::new(Queue::new(config.queue_bytes)), token };
-        let place = interrupter::enter(&control)?;
+        let place = interrupter::enter(client.number(), &control)?;
         let id = place.number();
         let current = Current::new(id, config.max_reply_bytes);
         let facts = Facts::new(config.provider, &control.token);
@@ -193,6 +194,12 @@ impl Session {
             }
         }
         self.over.clone().unwrap_or(Ok(())).map(|()| Step::End)
+    }
+
+    /// Cancels every session that was opened with `client` or a clone of it, as
+    /// [`Control::cancel`] does. Later ones are not affected.
+    pub fn cancel_all(client: &Client) {
+        interrupter::cancel_all(client.number());
     }
 
     /// The number of this session, unique in the process: they count from 1. Its log lines

@@ -11,11 +11,14 @@ use loom::sync::{Condvar, Mutex};
 use loom::thread;
 use serde_json::Value;
 
+use super::control::Control;
 use super::current::Current;
 use super::queue::{Queue, Taken};
 use super::readiness::Ready;
 use crate::answer::Sink;
+use crate::cancel_token::CancelToken;
 use crate::chunk::{Batch, Chunk, ChunkKind};
+use crate::config::Limits;
 use crate::error::{ErrorKind, Result};
 
 /// Tries every order with at most three preemptions: an error needs no more as a rule.
@@ -154,6 +157,60 @@ fn callback_comes_whenever_there_is_something_to_poll_for_again() {
         }
         assert_eq!(seen, "ab");
         worker.join().unwrap().unwrap();
+    });
+}
+
+/// A session to wait for, without its worker.
+fn control(queue: &Arc<Queue>) -> Option<Control> {
+    let limits = Limits { connect: None, first_byte: None, idle: None, total: None };
+    Some(Control { queue: Arc::clone(queue), token: CancelToken::new(limits) })
+}
+
+#[test]
+fn program_that_waits_for_several_sessions_misses_none() {
+    check(|| {
+        let queues = [queue(false), queue(false)];
+        let workers = [answer(&queues[0], &["a"]), answer(&queues[1], &[])];
+        let mut sessions = queues.each_ref().map(control);
+        let mut seen = [String::new(), String::new()];
+        while sessions.iter().any(Option::is_some) {
+            let index = Control::wait_for_any(&sessions, None).unwrap();
+            match take(&queues[index], Some(Instant::now()), &mut seen[index]) {
+                Taken::Chunks => {}
+                Taken::Over(outcome) => {
+                    outcome.unwrap();
+                    sessions[index] = None;
+                }
+                Taken::Nothing => panic!("{index} is not ready"),
+            }
+        }
+        assert_eq!(seen, ["a", ""]);
+        workers.into_iter().for_each(|worker| worker.join().unwrap().unwrap());
+    });
+}
+
+#[test]
+fn cancellation_ends_a_wait_for_several_sessions() {
+    check(|| {
+        let queues = [queue(false), queue(false)];
+        let sessions = queues.each_ref().map(control);
+        let canceller = Arc::clone(&queues[1]);
+        let canceller = thread::spawn(move || drop(canceller.cancel()));
+        assert_eq!(Control::wait_for_any(&sessions, None), Some(1));
+        canceller.join().unwrap();
+    });
+}
+
+#[test]
+fn two_programs_that_wait_for_one_session_are_both_woken() {
+    check(|| {
+        let queue = queue(false);
+        let sessions = [control(&queue)];
+        let other = [control(&queue)];
+        let other = thread::spawn(move || Control::wait_for_any(&other, None));
+        queue.finish(Ok(()));
+        assert_eq!(Control::wait_for_any(&sessions, None), Some(0));
+        assert_eq!(other.join().unwrap(), Some(0));
     });
 }
 

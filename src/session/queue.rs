@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use super::readiness::{Ready, Signal};
+use super::waiter::Waiter;
 use crate::answer::Sink;
 use crate::chunk::Batch;
 use crate::error::{Error, ErrorKind, Result};
@@ -31,6 +32,8 @@ struct State {
     consumer_waits: bool,
     producer_waits: bool,
     signal: Signal,
+    /// When a wait for several sessions found this one last; 0 for never.
+    turn: usize,
 }
 
 /// What [`Queue::take`] found.
@@ -138,6 +141,28 @@ impl Queue {
         if waits {
             self.consumer.notify_one();
         }
+    }
+
+    /// Wakes `waiter` once there is something to poll for; at once where there is now.
+    pub(super) fn enlist(&self, waiter: &Arc<Waiter>) {
+        self.lock().signal.enlist(waiter);
+    }
+
+    /// Forgets `waiter`.
+    pub(super) fn withdraw(&self, waiter: &Arc<Waiter>) {
+        self.lock().signal.withdraw(waiter);
+    }
+
+    /// Which turn this session had last, if there is something to poll for: for certain where
+    /// `is_cancelled` says so, which may not have come here yet.
+    pub(super) fn turn(&self, is_cancelled: bool) -> Option<usize> {
+        let state = self.lock();
+        (is_cancelled || state.is_ready()).then_some(state.turn)
+    }
+
+    /// A wait found this session.
+    pub(super) fn take_turn(&self, turn: usize) {
+        self.lock().turn = turn;
     }
 
     /// A descriptor that is readable while there is something to come for; `None` where

@@ -1,9 +1,10 @@
-//! Readiness for event loops: a level-triggered descriptor and a callback, two faces of
-//! one signal that is raised while there is something to poll for.
+//! Readiness: a level-triggered descriptor and a callback for event loops, and whoever waits
+//! for several sessions; faces of one signal that is raised while there is something to poll for.
 
 use std::sync::Arc;
 
 use super::descriptor::Descriptor;
+use super::waiter::Waiter;
 use crate::host;
 
 /// What a program wants to be called on readiness.
@@ -28,6 +29,7 @@ pub(crate) struct Signal {
     raised: bool,
     ready: Option<Arc<Ready>>,
     descriptor: Option<Descriptor>,
+    waiters: Vec<Arc<Waiter>>,
 }
 
 impl Signal {
@@ -39,6 +41,7 @@ impl Signal {
         if let Some(descriptor) = &self.descriptor {
             descriptor.raise();
         }
+        self.waiters.iter().for_each(|waiter| waiter.wake());
         self.ready.clone()
     }
 
@@ -65,6 +68,18 @@ impl Signal {
             self.descriptor = Some(descriptor);
         }
         self.descriptor.as_ref().map(Descriptor::number)
+    }
+
+    /// Wakes `waiter` when the signal is raised; at once where it is now.
+    pub(super) fn enlist(&mut self, waiter: &Arc<Waiter>) {
+        if self.raised {
+            waiter.wake();
+        }
+        self.waiters.push(Arc::clone(waiter));
+    }
+
+    pub(super) fn withdraw(&mut self, waiter: &Arc<Waiter>) {
+        self.waiters.retain(|known| !Arc::ptr_eq(known, waiter));
     }
 
     /// Replaces the callback. Returns the new one where it is to be called now, and the

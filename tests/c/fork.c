@@ -56,12 +56,15 @@ static void refuse(tolmach_client *client, tolmach_session *session, tolmach_req
   tolmach_models *models = NULL;
   const tolmach_chunk *chunk = NULL;
   tolmach_error *error = NULL;
+  size_t index = 0;
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_open(client, request, &own, &error));
   CHECK(own == NULL && strstr(tolmach_error_message(error).ptr, "fork()") != NULL);
   tolmach_error_free(error);
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_open_models(client, &own, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_client_models(client, -1, &models, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_poll(session, -1, &chunk, NULL));
+  EXPECT(TOLMACH_E_ARGUMENT,
+         tolmach_sessions_wait((const tolmach_session *const *)&session, 1, -1, &index, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_on_ready(session, NULL, NULL, NULL, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_request_reply(request, session, NULL));
   CHECK(tolmach_session_fd(session) == -1);
@@ -71,6 +74,7 @@ static void refuse(tolmach_client *client, tolmach_session *session, tolmach_req
   CHECK(tolmach_session_info_get(session) == NULL);
   CHECK(tolmach_session_header(session, "content-type").ptr == NULL);
   tolmach_session_cancel(session);
+  tolmach_client_cancel_all(client);
   tolmach_session_free(session);
   tolmach_client_free(client);
 }
