@@ -1467,9 +1467,8 @@ typedef struct tolmach_batch {
  *
  * Functions: tolmach_session_open(), tolmach_session_open_models(), tolmach_session_poll(),
  * tolmach_session_poll_many(), tolmach_sessions_wait(), tolmach_session_cancel(),
- * tolmach_session_fd(),
- * tolmach_session_on_ready(), tolmach_session_reply(), tolmach_session_text(),
- * tolmach_session_tool_call_count(), tolmach_session_tool_call_get(),
+ * tolmach_session_fd(), tolmach_session_on_ready(), tolmach_session_reply(),
+ * tolmach_session_text(), tolmach_session_tool_call_count(), tolmach_session_tool_call_get(),
  * tolmach_session_info_get(), tolmach_session_header(), tolmach_session_free().
  */
 typedef struct tolmach_session tolmach_session;

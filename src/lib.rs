@@ -84,10 +84,10 @@ pub use catalog::{Provider, all as providers, find as find_provider};
 pub use chunk::{Chunk, ChunkKind, Usage};
 pub use client::Client;
 pub use config::{Config, KeyInfo, KeyKind};
+pub use error::{Error, ErrorKind, Result};
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
-pub use dialects::quick;
-pub use error::{Error, ErrorKind, Result};
+pub use json::Quick;
 pub use log::{Level, set as set_log};
 pub use model::Model;
 pub use request::Request;

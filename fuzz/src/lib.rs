@@ -78,13 +78,17 @@ pub struct Heard {
 }
 
 pub fn client(provider: &str, settings: &[(&str, &str)]) -> Client {
+    Client::new(&config(provider, settings)).unwrap()
+}
+
+pub fn config(provider: &str, settings: &[(&str, &str)]) -> Config {
     let mut config = Config::new(provider).unwrap();
     let common =
         [("replay_file", file().to_str().unwrap()), ("proxy", "direct"), ("max_retries", "0")];
     for (key, value) in common.iter().chain(settings) {
         config.set(key, Some(value)).unwrap();
     }
-    Client::new(&config).unwrap()
+    config
 }
 
 /// What is heard of `answer` when it comes in pieces of `size`.

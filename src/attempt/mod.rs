@@ -6,6 +6,7 @@ pub(crate) mod heal;
 mod rates;
 mod refusal;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,6 +87,12 @@ impl Events {
     #[inline]
     pub(crate) fn event(&self) -> Event<'_> {
         self.decoder.event()
+    }
+
+    /// All of that event, where it is a plain one: see [`Decoder::whole`].
+    #[inline]
+    pub(crate) fn whole(&self) -> Option<(&[u8], Range<usize>)> {
+        self.decoder.whole()
     }
 
     /// The bytes of the events to come, as far as they are known: see [`Decoder::ahead`].
@@ -368,6 +375,15 @@ impl<'a> Attempt<'a> {
     /// Whether the config asks for the events themselves.
     pub(crate) fn shows_events(&self) -> bool {
         self.config.raw_chunks
+    }
+
+    /// Whether an event that is like one before it is not parsed. Tests count that.
+    #[inline]
+    pub(crate) fn uses_moulds(&self) -> bool {
+        #[cfg(any(test, fuzzing))]
+        return self.config.quick.is_used();
+        #[cfg(not(any(test, fuzzing)))]
+        return true;
     }
 
     /// Gives the event itself, where the config asks for that.

@@ -43,6 +43,10 @@ pub struct Config {
     settings: Settings,
     /// What the provider's own keys are set to, which it reads when a client is made.
     options: BTreeMap<&'static str, Secret>,
+    /// For tests.
+    #[cfg(any(test, fuzzing))]
+    #[doc(hidden)]
+    pub quick: crate::json::Quick,
 }
 
 #[doc(hidden)]
@@ -68,7 +72,13 @@ impl Config {
         for key in keys::COMMON {
             key.set(&mut settings, provider, None)?;
         }
-        Ok(Config { provider, settings, options: BTreeMap::new() })
+        Ok(Config {
+            provider,
+            settings,
+            options: BTreeMap::new(),
+            #[cfg(any(test, fuzzing))]
+            quick: crate::json::Quick::default(),
+        })
     }
 
     /// Sets `key`; `None` takes it back to its default.

@@ -112,10 +112,9 @@ pub(crate) enum Flow {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
     pub(crate) kind: PieceKind,
-    /// Of the answer, of the tool call or block, and of the part of that.
+    /// Of the answer, and of its tool call.
     pub(crate) choice: i32,
     pub(crate) index: Option<i64>,
-    pub(crate) part: Option<i64>,
     /// Of the item that it belongs to.
     pub(crate) id: String,
     /// Where the text and the numbers stand.
@@ -135,7 +134,12 @@ impl Piece {
     /// A piece that says no more than its kind, to be filled in with struct update syntax.
     fn new(kind: PieceKind, text: &'static str) -> Piece {
         let places = Places { text, ..Places::default() };
-        Piece { kind, choice: 0, index: None, part: None, id: String::new(), places }
+        Piece { kind, choice: 0, index: None, id: String::new(), places }
+    }
+
+    /// Its free values and numbers stand there.
+    fn at(self, places: Places) -> Piece {
+        Piece { places: Places { text: self.places.text, ..places }, ..self }
     }
 
     /// Has `reader` take it.
@@ -175,8 +179,7 @@ pub(crate) fn read(
     let is_shown = attempt.shows_events();
     loop {
         let ahead = if is_shown { b"" } else { events.ahead() };
-        let known = moulds.fit_ahead(ahead).filter(|_| quick::is_used());
-        if let Some((length, piece, said)) = known {
+        if let Some((length, piece, said)) = moulds.fit(ahead).filter(|_| attempt.uses_moulds()) {
             reader.piece(piece, &said, answer)?;
             events.skip(length);
             continue;
@@ -185,13 +188,15 @@ pub(crate) fn read(
             break;
         }
         let event = events.event();
-        let known = moulds.fit(event.name, event.data).filter(|_| quick::is_used());
+        let whole = events.whole();
+        let known = whole.as_ref().and_then(|(bytes, _)| moulds.fit(bytes));
+        let known = known.filter(|_| attempt.uses_moulds());
         if known.is_none() {
             // What is like an event that was checked is as deep, and has as many values.
             attempt.check(event)?;
         }
         attempt.show(event, answer)?;
-        if let Some((piece, said)) = known {
+        if let Some((_, piece, said)) = known {
             reader.piece(piece, &said, answer)?;
             continue;
         }
@@ -200,7 +205,9 @@ pub(crate) fn read(
             Flow::Piece(lesson) => {
                 let Lesson { piece, text, numbers } = *lesson;
                 let (places, said) = (piece.places, Said { text: &text, numbers: &numbers });
-                moulds.learn(event.name, event.data, &places, &said, piece);
+                if let Some((bytes, data)) = whole {
+                    moulds.learn(bytes, data, &places, &said, piece);
+                }
             }
             Flow::Done => break,
         }
@@ -208,36 +215,4 @@ pub(crate) fn read(
     reader.end(answer)?;
     attempt.end(events);
     Ok(())
-}
-
-/// For tests, whether moulds are used, and how often they were.
-#[cfg(any(test, fuzzing))]
-pub mod quick {
-    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-    static IS_OFF: AtomicBool = AtomicBool::new(false);
-    static HITS: AtomicU64 = AtomicU64::new(0);
-
-    /// Whether events that are like one before them are parsed all the same.
-    pub fn turn_off(is_off: bool) {
-        IS_OFF.store(is_off, Ordering::SeqCst);
-    }
-
-    /// How many events were not parsed.
-    pub fn hits() -> u64 {
-        HITS.load(Ordering::SeqCst)
-    }
-
-    pub(super) fn is_used() -> bool {
-        let is_used = !IS_OFF.load(Ordering::SeqCst);
-        HITS.fetch_add(u64::from(is_used), Ordering::SeqCst);
-        is_used
-    }
-}
-
-#[cfg(not(any(test, fuzzing)))]
-mod quick {
-    pub(super) const fn is_used() -> bool {
-        true
-    }
 }

@@ -8,10 +8,14 @@ pub(crate) mod halves;
 mod lenient;
 mod limits;
 pub(crate) mod mould;
+#[cfg(any(test, fuzzing))]
+mod quick;
 mod repair;
 mod value;
 
 pub(crate) use lenient::{Content, Int, List, Maybe, Text, TextOrJson};
 pub(crate) use limits::{check_depth, check_size, is_too_deep, room_to_parse};
+#[cfg(any(test, fuzzing))]
+pub use quick::Quick;
 pub(crate) use repair::repair;
 pub(crate) use value::{items, text};

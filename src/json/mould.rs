@@ -1,10 +1,11 @@
 //! Moulds: events that are like one before them are read without a parser.
 //!
 //! Nearly all events of a stream are the same but for a few values. The parser reads the first
-//! event of a kind, and the reader says what its values mean ([`Places`]). A [`Mould`] is that
-//! event cut into fixed bytes and slots. An event whose fixed bytes are the same, and that has
-//! a plain value in each slot, would be parsed to the same but for these values. All other
-//! events do not fit and are parsed: a mould never has to know what they mean.
+//! event of a kind, and the reader says what its values mean ([`Places`]). A [`Mould`] is the
+//! bytes of that event as the event stream had it, with slots for these values. An event whose
+//! other bytes are the same, and that has a plain value in each slot, would be framed and
+//! parsed to the same but for these values. All other events do not fit and are parsed: a mould
+//! never has to know what they mean.
 
 use std::ops::Range;
 
@@ -14,9 +15,8 @@ const MOST_MOULDS: usize = 8;
 /// Longer events are not remembered.
 pub(crate) const LONGEST_LEARNED: usize = 4096;
 
-/// Events of this size and more are not compared: [`check_size`](super::check_size) looks at
-/// them.
-const TOO_LONG: usize = super::limits::FREE_VALUES;
+/// Longer events are not compared: [`check_size`](super::check_size) looks at them.
+const LONGEST: usize = super::limits::FREE_VALUES;
 
 /// An event with more keys, or deeper, is not learned.
 const MOST_KEYS: usize = 128;
@@ -36,6 +36,8 @@ pub(crate) type Numbers = [Option<i64>; MOST_NUMBERS];
 pub(crate) struct Places {
     /// The key of the text.
     pub(crate) text: &'static str,
+    /// Without text, the event says something else.
+    pub(crate) needs_text: bool,
     /// The keys of strings and whole numbers that have no effect, wherever they stand.
     pub(crate) free: &'static [&'static str],
     /// The keys of whole numbers that have one.
@@ -45,7 +47,6 @@ pub(crate) struct Places {
 /// What an event says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Said<'a> {
-    /// Not empty.
     pub(crate) text: &'a str,
     pub(crate) numbers: &'a Numbers,
 }
@@ -62,43 +63,34 @@ pub(crate) struct Moulds<M> {
     oldest: usize,
     /// How many were learned since one fitted.
     in_vain: u32,
-    found: Found,
-}
-
-/// What was found in an event, where it cannot be borrowed from that.
-#[derive(Default)]
-struct Found {
-    /// A text whose escapes are decoded.
+    /// The text of the event that fitted last, if its escapes had to be decoded.
     decoded: String,
-    numbers: Numbers,
 }
 
 struct Mould<M> {
     meaning: M,
-    name: Box<[u8]>,
-    /// What comes before its data in an event stream, as nearly every server writes it. None
-    /// where the data is of more than one line.
-    head: Option<Box<[u8]>>,
-    /// An event of this shape. Its free values are those that came last, which are compared
-    /// first: most come again.
+    /// The event that was learned, with the empty line at its end.
     event: Box<[u8]>,
-    stretches: Box<[Stretch]>,
-    has_numbers: bool,
+    /// Where it may differ, in their order.
+    slots: Box<[Slot]>,
+    /// The numbers of the event that was compared last.
+    numbers: Numbers,
 }
 
-/// The bytes of an event up to a value that is read, or up to its end.
-struct Stretch {
-    /// Where they stand in the mould's event.
+/// The place of a value in a mould's event.
+struct Slot {
     range: Range<usize>,
-    /// The values among them that are free.
-    free: Box<[(Range<usize>, Kind)]>,
-    /// The value that follows.
-    then: Option<Kind>,
+    kind: Kind,
+    /// The value was another one before. Until then, it is compared with the bytes around it:
+    /// most values stay as they are.
+    varies: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Text,
+    /// A text that is not empty.
+    SomeText,
     FreeString,
     FreeInteger,
     /// An integer, and its place in [`Places::numbers`].
@@ -107,62 +99,48 @@ enum Kind {
 
 impl<M> Moulds<M> {
     pub(crate) fn new() -> Moulds<M> {
-        Moulds { moulds: Vec::new(), last: 0, oldest: 0, in_vain: 0, found: Found::default() }
+        Moulds { moulds: Vec::new(), last: 0, oldest: 0, in_vain: 0, decoded: String::new() }
     }
 
-    /// What an event says, and what that means, where it is like one that was learned.
-    pub(crate) fn fit<'m>(&'m mut self, name: &[u8], data: &'m [u8]) -> Option<(&'m M, Said<'m>)> {
-        if data.len() >= TOO_LONG {
-            return None;
-        }
-        let text = self.first(|mould, found| mould.fit(name, data, found))?;
-        self.said(text)
-    }
-
-    /// The same of the event in front of `bytes`, as an event stream has it, and the length of
-    /// that. What fits tells its own end, which nobody has to look for before.
+    /// The length of the event in front of `bytes`, what it means and what it says, where it is
+    /// like one that was learned. `bytes` are those of an event stream from the beginning of an
+    /// event on. What fits tells its own end, which nobody has to look for before.
     #[inline]
-    pub(crate) fn fit_ahead<'m>(&'m mut self, bytes: &'m [u8]) -> Option<(usize, &'m M, Said<'m>)> {
-        let bytes = bytes.get(..TOO_LONG).unwrap_or(bytes);
-        let (length, text) = self.first(|mould, found| mould.fit_ahead(bytes, found))?;
-        let (meaning, said) = self.said(text)?;
-        Some((length, meaning, said))
+    pub(crate) fn fit<'m>(&'m mut self, bytes: &'m [u8]) -> Option<(usize, &'m M, Said<'m>)> {
+        self.decoded.clear();
+        if self.decoded.capacity() > LONGEST_LEARNED {
+            self.decoded.shrink_to(LONGEST_LEARNED);
+        }
+        let bytes = bytes.get(..LONGEST).unwrap_or(bytes);
+        let last = self.moulds.get_mut(self.last);
+        let fit = last.and_then(|mould| mould.fit(bytes, &mut self.decoded));
+        let (length, text) = fit.or_else(|| self.fit_another(bytes))?;
+        self.in_vain = 0;
+        let Mould { meaning, numbers, .. } = self.moulds.get(self.last)?;
+        Some((length, meaning, Said { text: text.unwrap_or(&self.decoded), numbers }))
     }
 
-    /// What `fits` finds with the mould that fitted last, or else with another.
-    #[inline]
-    fn first<F>(
-        &mut self,
-        mut fits: impl FnMut(&mut Mould<M>, &mut Found) -> Option<F>,
-    ) -> Option<F> {
-        let found = &mut self.found;
-        let fit = self.moulds.get_mut(self.last).and_then(|mould| fits(mould, found));
-        if fit.is_some() {
-            return fit;
-        }
-        let mut others = self.moulds.iter_mut().enumerate().filter(|(at, _)| *at != self.last);
-        let (at, fit) = others.find_map(|(at, mould)| Some((at, fits(mould, found)?)))?;
+    /// The length and the text of an event that fits another mould than the last one.
+    #[cold]
+    #[inline(never)]
+    fn fit_another<'d>(&mut self, bytes: &'d [u8]) -> Option<(usize, Option<&'d str>)> {
+        let others = self.moulds.iter_mut().enumerate().filter(|(at, _)| *at != self.last);
+        let (at, fit) = others
+            .into_iter()
+            .find_map(|(at, mould)| Some((at, mould.fit(bytes, &mut self.decoded)?)))?;
         self.last = at;
         Some(fit)
     }
 
-    /// What the mould that fitted has found, whose text is in `found` if it is not given.
-    #[inline]
-    fn said<'m>(&'m mut self, text: Option<&'m str>) -> Option<(&'m M, Said<'m>)> {
-        self.in_vain = 0;
-        let mould = self.moulds.get(self.last)?;
-        let numbers = if mould.has_numbers { &self.found.numbers } else { NO_NUMBERS };
-        Some((&mould.meaning, Said { text: text.unwrap_or(&self.found.decoded), numbers }))
-    }
-
-    /// Learns the shape of an event that the parser has read: `said` is what a reader found at
-    /// `places` of it, and all that it found.
+    /// Learns the shape of an event that the parser has read: `event` is all of it as the event
+    /// stream had it, with the empty line at its end, and `data` where its JSON stands in that.
+    /// `said` is what a reader found at `places` of it, and all that it found.
     #[cold]
     #[inline(never)]
     pub(crate) fn learn(
         &mut self,
-        name: &[u8],
-        data: &[u8],
+        event: &[u8],
+        data: Range<usize>,
         places: &Places,
         said: &Said<'_>,
         meaning: M,
@@ -171,11 +149,10 @@ impl<M> Moulds<M> {
             self.in_vain = self.in_vain.saturating_add(1);
             return;
         }
-        let Some(mut mould) = Mould::of(name, data, places, meaning) else { return };
+        let Some(mut mould) = Mould::of(event, data, places, meaning) else { return };
         // It has to read its own event as the parser did.
-        let Some(text) = mould.fit(name, data, &mut self.found) else { return };
-        let numbers = if mould.has_numbers { &self.found.numbers } else { NO_NUMBERS };
-        if (Said { text: text.unwrap_or(&self.found.decoded), numbers }) != *said {
+        let Some((_, text)) = mould.take(event, &mut self.decoded) else { return };
+        if (Said { text: text.unwrap_or(&self.decoded), numbers: &mould.numbers }) != *said {
             return;
         }
         self.in_vain = self.in_vain.saturating_add(1);
@@ -195,136 +172,113 @@ impl<M> Moulds<M> {
 
 impl<M> Mould<M> {
     /// The mould of an event of valid JSON, if its changing values can be told by their keys.
-    fn of(name: &[u8], data: &[u8], places: &Places, meaning: M) -> Option<Mould<M>> {
-        if data.len() > LONGEST_LEARNED || places.text.is_empty() {
+    fn of(event: &[u8], data: Range<usize>, places: &Places, meaning: M) -> Option<Mould<M>> {
+        if event.len() > LONGEST_LEARNED || places.text.is_empty() {
             return None;
         }
-        let mut walk =
-            Walk { data, at: 0, places, keys: Vec::new(), objects: 0, slots: Vec::new() };
+        let mut walk = Walk {
+            json: event.get(..data.end)?,
+            at: data.start,
+            places,
+            keys: Vec::new(),
+            objects: 0,
+            slots: Vec::new(),
+            numbers: *NO_NUMBERS,
+        };
         walk.value(b"", 0)?;
         walk.skip_space();
-        if walk.at != data.len() || !walk.says_each_once() {
+        if walk.at != data.end || !walk.says_each_once() {
             return None;
         }
-        let (mut stretches, mut free) = (Vec::new(), Vec::new());
-        let mut from = 0;
-        for (range, kind) in walk.slots {
-            if matches!(kind, Kind::FreeString | Kind::FreeInteger) {
-                free.push((range, kind));
-                continue;
-            }
-            let before = std::mem::take(&mut free).into();
-            stretches.push(Stretch { range: from..range.start, free: before, then: Some(kind) });
-            from = range.end;
-        }
-        stretches.push(Stretch { range: from..data.len(), free: free.into(), then: None });
-        let is_number = |stretch: &Stretch| matches!(stretch.then, Some(Kind::Number(_)));
-        let has_numbers = stretches.iter().any(is_number);
-        let is_line = !data.iter().any(|byte| matches!(byte, b'\n' | b'\r'));
-        let head = is_line.then(|| match name {
-            b"" => b"data: ".as_slice().into(),
-            name => [b"event: ", name, b"\ndata: "].concat().into(),
-        });
-        let name = name.into();
-        let (event, stretches) = (data.into(), stretches.into());
-        Some(Mould { meaning, name, head, event, stretches, has_numbers })
+        let Walk { slots, numbers, .. } = walk;
+        Some(Mould { meaning, event: event.into(), slots: slots.into(), numbers })
     }
 
-    /// The text of an event, if it fits; its numbers are in `found`. `Some(None)`: the text had
-    /// escapes, and is there as well.
+    /// The length and the text of the event in front of `bytes`, if it fits. A text that had
+    /// escapes is in `decoded`.
+    #[inline]
     fn fit<'d>(
         &mut self,
-        name: &[u8],
-        data: &'d [u8],
-        found: &mut Found,
-    ) -> Option<Option<&'d str>> {
-        if *name != *self.name {
-            return None;
-        }
-        let (rest, text) = self.take(data, found)?;
-        rest.is_empty().then_some(text)
-    }
-
-    /// The length of the event in front of `bytes`, with the empty line at its end, and its
-    /// text.
-    #[inline]
-    fn fit_ahead<'d>(
-        &mut self,
         bytes: &'d [u8],
-        found: &mut Found,
+        decoded: &mut String,
     ) -> Option<(usize, Option<&'d str>)> {
-        let (rest, text) = self.take(bytes.strip_prefix(self.head.as_deref()?)?, found)?;
-        let rest = rest.strip_prefix(b"\n\n")?;
-        Some((bytes.len() - rest.len(), text))
+        match self.take(bytes, decoded) {
+            None if self.finds_more_vary(bytes, decoded) => self.take(bytes, decoded),
+            fit => fit,
+        }
     }
 
-    /// What follows the event in front of `data`, and the text of the event.
+    /// The same, where nothing differs but the values that are known to vary.
     #[inline(never)]
     fn take<'d>(
         &mut self,
-        data: &'d [u8],
-        found: &mut Found,
-    ) -> Option<(&'d [u8], Option<&'d str>)> {
-        if self.has_numbers {
-            found.numbers = *NO_NUMBERS;
-        }
-        let mut rest = data;
+        bytes: &'d [u8],
+        decoded: &mut String,
+    ) -> Option<(usize, Option<&'d str>)> {
+        let (mut rest, mut from) = (bytes, 0);
         let mut text = None;
-        for stretch in &self.stretches {
-            let fixed = self.event.get(stretch.range.clone())?;
-            rest = match rest.strip_prefix(fixed) {
-                Some(after) => after,
-                None => stretch.take(&mut self.event, rest)?,
-            };
-            let length = match stretch.then {
-                None => break,
-                Some(Kind::Text) => {
-                    let (length, plain) = take_text(rest, &mut found.decoded)?;
-                    text = Some(plain);
-                    length
-                }
-                Some(Kind::Number(place)) => {
-                    let (number, length) = integer(rest)?;
-                    *found.numbers.get_mut(place)? = Some(number);
-                    length
-                }
-                // These are not read.
-                Some(Kind::FreeString | Kind::FreeInteger) => 0,
-            };
-            rest = rest.get(length..)?;
-        }
-        Some((rest, text?))
-    }
-}
-
-impl Stretch {
-    /// What follows the bytes of the stretch, whose free values may be others.
-    fn take<'d>(&self, event: &mut [u8], data: &'d [u8]) -> Option<&'d [u8]> {
-        let mut rest = data;
-        let mut from = self.range.start;
-        for (range, kind) in &self.free {
-            rest = rest.strip_prefix(event.get(from..range.start)?)?;
+        for Slot { range, kind, .. } in self.slots.iter().filter(|slot| slot.varies) {
+            rest = rest.strip_prefix(self.event.get(from..range.start)?)?;
             let length = match kind {
+                Kind::Text => {
+                    let length;
+                    (length, text) = take_text(rest, decoded)?;
+                    length
+                }
+                Kind::SomeText => {
+                    let length;
+                    (length, text) = take_text(rest, decoded).filter(|(length, _)| *length > 0)?;
+                    length
+                }
                 Kind::FreeString => take_free(rest)?,
-                _ => integer(rest)?.1,
+                Kind::FreeInteger => integer(rest)?.1,
+                Kind::Number(place) => {
+                    let (number, length) = integer(rest)?;
+                    *self.numbers.get_mut(*place)? = Some(number);
+                    length
+                }
             };
-            let value = rest.get(..length)?;
-            if length == range.len() {
-                event.get_mut(range.clone())?.copy_from_slice(value);
-            }
             (rest, from) = (rest.get(length..)?, range.end);
         }
-        rest.strip_prefix(event.get(from..self.range.end)?)
+        let rest = rest.strip_prefix(self.event.get(from..)?)?;
+        Some((bytes.len() - rest.len(), text))
+    }
+
+    /// Whether a value differs from that in the mould's event which never did before. Looks no
+    /// further than the events are alike.
+    #[cold]
+    #[inline(never)]
+    fn finds_more_vary(&mut self, bytes: &[u8], decoded: &mut String) -> bool {
+        let (mut rest, mut from) = (bytes, 0);
+        let mut finds_more = false;
+        for Slot { range, kind, varies } in &mut self.slots {
+            let fixed = self.event.get(from..range.start).unwrap_or_default();
+            let Some(value) = rest.strip_prefix(fixed) else { break };
+            let length = match kind {
+                Kind::Text | Kind::SomeText => take_text(value, decoded).map(|(length, _)| length),
+                Kind::FreeString => take_free(value),
+                Kind::FreeInteger | Kind::Number(_) => integer(value).map(|(_, length)| length),
+            };
+            let halves = length.and_then(|length| value.split_at_checked(length));
+            // What the bytes end with may be cut.
+            let Some((value, after @ [_, ..])) = halves else { break };
+            if !*varies && self.event.get(range.clone()) != Some(value) {
+                *varies = true;
+                finds_more = true;
+            }
+            (rest, from) = (after, range.end);
+        }
+        finds_more
     }
 }
 
 /// How many bytes a text has up to its closing quote, and the text itself, unless it has
-/// escapes: then it is in `decoded`. An empty text does not fit.
+/// escapes: then it is in `decoded`.
 #[inline]
 fn take_text<'d>(bytes: &'d [u8], decoded: &mut String) -> Option<(usize, Option<&'d str>)> {
     let length = run(bytes).length;
     match bytes.get(length)? {
-        b'"' if length > 0 => Some((length, Some(std::str::from_utf8(bytes.get(..length)?).ok()?))),
+        b'"' => Some((length, Some(std::str::from_utf8(bytes.get(..length)?).ok()?))),
         b'\\' => Some((take_escaped(bytes, length, decoded)?, None)),
         _ => None,
     }
@@ -437,33 +391,33 @@ fn run(bytes: &[u8]) -> Run {
 fn integer(bytes: &[u8]) -> Option<(i64, usize)> {
     const MOST_DIGITS: usize = 18;
     let is_negative = bytes.first() == Some(&b'-');
-    let digits = if is_negative { bytes.get(1..)? } else { bytes };
-    let mut number = 0_i64;
-    let mut length = 0;
+    let digits = bytes.get(usize::from(is_negative)..)?;
+    // One digit more than there may be.
+    let digits = digits.get(..=MOST_DIGITS).unwrap_or(digits);
+    let (mut number, mut length) = (0_i64, 0);
     for digit in digits.iter().map(|byte| byte.wrapping_sub(b'0')).take_while(|digit| *digit < 10) {
-        if length == MOST_DIGITS {
-            return None;
-        }
-        number = number * 10 + i64::from(digit);
+        number = number.wrapping_mul(10).wrapping_add(i64::from(digit));
         length += 1;
     }
-    match (digits.first()?, is_negative) {
-        (b'0', false) if length == 1 => Some((0, 1)),
-        (b'1'..=b'9', false) => Some((number, length)),
-        (b'1'..=b'9', true) => Some((-number, length + 1)),
-        _ => None,
-    }
+    let is_plain = match digits.first() {
+        Some(b'0') => length == 1 && !is_negative,
+        _ => (1..=MOST_DIGITS).contains(&length),
+    };
+    let number = if is_negative { -number } else { number };
+    is_plain.then_some((number, length + usize::from(is_negative)))
 }
 
 /// Finds the slots of an event.
 struct Walk<'w> {
-    data: &'w [u8],
+    /// The JSON, and what comes before it.
+    json: &'w [u8],
     at: usize,
     places: &'w Places,
     /// Every key, and which object it is of.
     keys: Vec<(usize, &'w [u8])>,
     objects: usize,
-    slots: Vec<(Range<usize>, Kind)>,
+    slots: Vec<Slot>,
+    numbers: Numbers,
 }
 
 impl<'w> Walk<'w> {
@@ -473,33 +427,36 @@ impl<'w> Walk<'w> {
             return None;
         }
         self.skip_space();
-        match self.data.get(self.at)? {
+        match self.json.get(self.at)? {
             b'{' => self.object(depth),
             b'[' => self.list(depth),
             b'"' => {
                 let range = self.string()?;
                 if key == self.places.text.as_bytes() {
-                    self.slots.push((range, Kind::Text));
+                    let needs_text = self.places.needs_text;
+                    let kind = if needs_text { Kind::SomeText } else { Kind::Text };
+                    self.slots.push(Slot { range, kind, varies: true });
                 } else if is_one_of(key, self.places.free) {
-                    self.slots.push((range, Kind::FreeString));
+                    self.slots.push(Slot { range, kind: Kind::FreeString, varies: false });
                 }
                 Some(())
             }
             _ => {
-                let length = self.data.get(self.at..)?.iter().position(|byte| {
+                let length = self.json.get(self.at..)?.iter().position(|byte| {
                     !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'+' | b'.')
                 });
-                let end = length.map_or(self.data.len(), |length| self.at + length);
+                let end = length.map_or(self.json.len(), |length| self.at + length);
                 let range = self.at..end;
-                let word = self.data.get(range.clone()).filter(|word| !word.is_empty())?;
+                let word = self.json.get(range.clone()).filter(|word| !word.is_empty())?;
                 self.at = end;
-                if integer(word).is_some_and(|(_, length)| length == word.len()) {
-                    let place = self.places.numbers.iter().position(|n| n.as_bytes() == key);
-                    if let Some(place) = place {
-                        self.slots.push((range, Kind::Number(place)));
-                    } else if is_one_of(key, self.places.free) {
-                        self.slots.push((range, Kind::FreeInteger));
-                    }
+                let number = integer(word).filter(|(_, length)| *length == word.len());
+                let Some((number, _)) = number else { return Some(()) };
+                let place = self.places.numbers.iter().position(|n| n.as_bytes() == key);
+                if let Some(place) = place {
+                    *self.numbers.get_mut(place)? = Some(number);
+                    self.slots.push(Slot { range, kind: Kind::Number(place), varies: false });
+                } else if is_one_of(key, self.places.free) {
+                    self.slots.push(Slot { range, kind: Kind::FreeInteger, varies: false });
                 }
                 Some(())
             }
@@ -516,7 +473,7 @@ impl<'w> Walk<'w> {
         loop {
             self.skip_space();
             let key = self.string()?;
-            let key = self.data.get(key).filter(|key| !key.contains(&b'\\'))?;
+            let key = self.json.get(key).filter(|key| !key.contains(&b'\\'))?;
             if self.keys.len() >= MOST_KEYS || self.keys.contains(&(object, key)) {
                 return None;
             }
@@ -546,11 +503,11 @@ impl<'w> Walk<'w> {
     fn string(&mut self) -> Option<Range<usize>> {
         let start = self.at + 1;
         let mut end = start;
-        if self.data.get(self.at) != Some(&b'"') {
+        if self.json.get(self.at) != Some(&b'"') {
             return None;
         }
         loop {
-            match self.data.get(end)? {
+            match self.json.get(end)? {
                 b'"' => break,
                 b'\\' => end += 2,
                 _ => end += 1,
@@ -561,7 +518,7 @@ impl<'w> Walk<'w> {
     }
 
     fn skip_space(&mut self) {
-        while matches!(self.data.get(self.at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+        while matches!(self.json.get(self.at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
         }
     }
@@ -569,7 +526,7 @@ impl<'w> Walk<'w> {
     /// Takes that byte, if it is the next.
     fn take(&mut self, byte: u8) -> Option<()> {
         self.skip_space();
-        (self.data.get(self.at) == Some(&byte)).then(|| self.at += 1)
+        (self.json.get(self.at) == Some(&byte)).then(|| self.at += 1)
     }
 
     /// Whether the keys that say something stand in one place each, whatever they hold there:
@@ -591,8 +548,12 @@ mod tests {
 
     use super::*;
 
-    const PLACES: Places =
-        Places { text: "content", free: &["created", "padding"], numbers: &["count", "total"] };
+    const PLACES: Places = Places {
+        text: "content",
+        needs_text: false,
+        free: &["created", "padding"],
+        numbers: &["count", "total"],
+    };
 
     const EVENT: &[u8] =
         b"{\"id\": \"a\",\"created\":17,\"choices\":[{\"delta\":{\"content\":\"Hi\"}}],\
@@ -608,19 +569,33 @@ mod tests {
         Some((text, numbers))
     }
 
-    fn learn(moulds: &mut Moulds<usize>, name: &[u8], data: &[u8], meaning: usize) {
+    /// An event as an event stream has it.
+    fn wire(data: &[u8]) -> Vec<u8> {
+        [b"data: ", data, b"\n\n"].concat()
+    }
+
+    fn learn_with(moulds: &mut Moulds<usize>, head: &str, data: &[u8], end: &str, meaning: usize) {
         let (text, numbers) = parsed(data).unwrap();
-        moulds.learn(name, data, &PLACES, &Said { text: &text, numbers: &numbers }, meaning);
+        let event = [head.as_bytes(), data, end.as_bytes()].concat();
+        let place = head.len()..head.len() + data.len();
+        let said = Said { text: &text, numbers: &numbers };
+        moulds.learn(&event, place, &PLACES, &said, meaning);
+    }
+
+    fn learn(moulds: &mut Moulds<usize>, data: &[u8], meaning: usize) {
+        learn_with(moulds, "data: ", data, "\n\n", meaning);
     }
 
     fn learned(data: &[u8]) -> Moulds<usize> {
         let mut moulds = Moulds::new();
-        learn(&mut moulds, b"", data, 0);
+        learn(&mut moulds, data, 0);
         moulds
     }
 
     fn fit(moulds: &mut Moulds<usize>, data: &[u8]) -> Option<(String, Numbers)> {
-        moulds.fit(b"", data).map(|(_, said)| (said.text.to_owned(), *said.numbers))
+        let event = wire(data);
+        let (length, _, said) = moulds.fit(&event)?;
+        (length == event.len()).then(|| (said.text.to_owned(), *said.numbers))
     }
 
     /// `EVENT` with `new` in the place of `old`.
@@ -632,6 +607,7 @@ mod tests {
     #[test]
     fn event_that_differs_in_its_slots_alone_fits() {
         let texts = [
+            "",
             "x",
             "Hi",
             "\u{1f600}",
@@ -678,7 +654,6 @@ mod tests {
     #[test]
     fn event_that_differs_in_anything_else_does_not_fit() {
         let mut events = vec![
-            with("Hi", ""),
             with("\"Hi\"", "null"),
             with("\"Hi\"", "[\"Hi\"]"),
             with("\"a\"", "\"b\""),
@@ -694,7 +669,7 @@ mod tests {
             EVENT[1..].to_vec(),
             b"[DONE]".to_vec(),
             Vec::new(),
-            with("Hi", "x".repeat(TOO_LONG)),
+            with("Hi", "x".repeat(LONGEST)),
         ];
         for text in [
             &b"\n"[..],
@@ -766,8 +741,17 @@ mod tests {
         for end in 0..EVENT.len() {
             assert_eq!(fit(&mut learned(EVENT), &EVENT[..end]), None);
         }
-        assert!(learned(EVENT).fit(b"name", EVENT).is_none());
-        assert!(learned(EVENT).fit(b"", EVENT).is_some());
+    }
+
+    #[test]
+    fn event_that_needs_a_text_does_not_fit_without_it() {
+        let (text, numbers) = parsed(EVENT).unwrap();
+        let said = Said { text: &text, numbers: &numbers };
+        let places = Places { needs_text: true, ..PLACES };
+        let mut moulds = Moulds::new();
+        moulds.learn(&wire(EVENT), 6..6 + EVENT.len(), &places, &said, 0);
+        assert_eq!(fit(&mut moulds, &with("Hi", "x")), parsed(&with("Hi", "x")));
+        assert_eq!(fit(&mut moulds, &with("Hi", "")), None);
     }
 
     #[test]
@@ -795,7 +779,8 @@ mod tests {
             let mut moulds = Moulds::new();
             let (text, mut numbers) = (said.0, Numbers::default());
             numbers[0] = said.1;
-            moulds.learn(b"", EVENT, &PLACES, &Said { text, numbers: &numbers }, 0);
+            let said = Said { text, numbers: &numbers };
+            moulds.learn(&wire(EVENT), 6..6 + EVENT.len(), &PLACES, &said, 0);
             assert_eq!(fit(&mut moulds, EVENT), None, "{said:?}");
         }
         // A number of another kind is as fixed as anything.
@@ -823,41 +808,48 @@ mod tests {
     }
 
     #[test]
-    fn event_ahead_fits_when_all_of_it_has_come() {
-        for (name, head) in [(&b""[..], "data: "), (b"piece", "event: piece\ndata: ")] {
+    fn event_fits_when_all_of_it_has_come() {
+        for (head, end) in [
+            ("data: ", "\n\n"),
+            ("data:", "\n\n"),
+            ("data: ", "\r\n\r\n"),
+            ("event: piece\ndata: ", "\n\n"),
+            ("event: piece\r\ndata: ", "\r\n\r\n"),
+            ("event: piece\nid: 1\ndata: ", "\nretry: 1\n\n"),
+        ] {
             let mut moulds = Moulds::new();
-            learn(&mut moulds, name, EVENT, 7);
+            learn_with(&mut moulds, head, EVENT, end, 7);
             let event = with("Hi", "a\\nb");
-            let stream = [head.as_bytes(), &event, b"\n\n"].concat();
+            let stream = [head.as_bytes(), &event, end.as_bytes()].concat();
             let more = [&*stream, head.as_bytes(), &event, b"\n"].concat();
             for bytes in [&stream, &more] {
-                let (length, meaning, said) = moulds.fit_ahead(bytes).unwrap();
+                let (length, meaning, said) = moulds.fit(bytes).unwrap();
                 assert_eq!((length, *meaning), (stream.len(), 7));
                 let (text, numbers) = parsed(&event).unwrap();
                 assert_eq!(said, Said { text: &text, numbers: &numbers });
             }
             for length in 0..stream.len() {
-                assert!(moulds.fit_ahead(&stream[..length]).is_none(), "{length}");
+                assert!(moulds.fit(&stream[..length]).is_none(), "{length}");
             }
-            for end in ["\r\n\r\n", "\n\r\n", "\r\r", "\ndata: 1\n\n", " \n\n", "\nid: 1\n\n"] {
-                let other = [head.as_bytes(), &event, end.as_bytes()].concat();
-                assert!(moulds.fit_ahead(&other).is_none(), "{end:?}");
+            for other in ["\n\r\n", "\r\r", "\ndata: 1\n\n", " \n\n", "\nid: 1\n\n", "\n{\n\n"] {
+                let other = [head.as_bytes(), &event, other.as_bytes()].concat();
+                assert!(moulds.fit(&other).is_none(), "{end:?}");
             }
-            for other in ["data:", "id: 1\ndata: ", "event: other\ndata: ", "\ndata: "] {
-                let other = [other.as_bytes(), &event, b"\n\n"].concat();
-                assert!(moulds.fit_ahead(&other).is_none());
+            for other in ["data", "id: 1\ndata: ", "event: other\ndata: ", "\ndata: ", ""] {
+                let other = [other.as_bytes(), &event, end.as_bytes()].concat();
+                assert!(moulds.fit(&other).is_none());
             }
         }
     }
 
     #[test]
-    fn event_of_more_than_one_line_is_never_ahead() {
-        for end in ["\n", "\r"] {
-            let event = with("\"id\"", format!("{end}\"id\""));
-            let mut moulds = learned(&event);
-            assert!(fit(&mut moulds, &event).is_some());
-            assert!(moulds.fit_ahead(&[b"data: ", &*event, b"\n\n"].concat()).is_none());
-        }
+    fn text_that_was_decoded_is_not_held_for_long() {
+        let mut moulds = learned(EVENT);
+        let text = "\\n".repeat(LONGEST / 4);
+        assert!(fit(&mut moulds, &with("Hi", &text)).is_some());
+        assert!(moulds.decoded.capacity() > LONGEST_LEARNED);
+        moulds.fit(b"");
+        assert!(moulds.decoded.capacity() <= LONGEST_LEARNED);
     }
 
     #[test]
@@ -871,29 +863,29 @@ mod tests {
         };
         let mut moulds = Moulds::new();
         for number in 0..MOST_MOULDS {
-            learn(&mut moulds, b"n", &shape(number, "Hi"), number);
+            learn(&mut moulds, &shape(number, "Hi"), number);
         }
         for round in 0..3 {
             for number in 0..MOST_MOULDS {
-                let event = shape(number, &round.to_string());
-                let (meaning, said) = moulds.fit(b"n", &event).unwrap();
+                let event = wire(&shape(number, &round.to_string()));
+                let (_, meaning, said) = moulds.fit(&event).unwrap();
                 assert_eq!((*meaning, said.text), (number, &*round.to_string()));
             }
         }
         // Another takes the place of one of them, but not of that which fitted last.
         for number in MOST_MOULDS..3 * MOST_MOULDS {
-            assert!(moulds.fit(b"n", &shape(0, "x")).is_some());
-            learn(&mut moulds, b"n", &shape(number, "Hi"), number);
-            assert_eq!(moulds.fit(b"n", &shape(number, "x")).unwrap().0, &number);
+            assert!(moulds.fit(&wire(&shape(0, "x"))).is_some());
+            learn(&mut moulds, &shape(number, "Hi"), number);
+            assert_eq!(moulds.fit(&wire(&shape(number, "x"))).unwrap().1, &number);
             assert_eq!(moulds.moulds.len(), MOST_MOULDS);
-            moulds.fit(b"n", &shape(0, "x")).unwrap();
+            moulds.fit(&wire(&shape(0, "x"))).unwrap();
         }
     }
 
     #[test]
     fn numbers_of_one_shape_are_not_those_of_another() {
         let mut moulds = learned(&with("\"count\":3", "\"total\":3"));
-        learn(&mut moulds, b"", EVENT, 1);
+        learn(&mut moulds, EVENT, 1);
         let event = with(":3", ":4");
         assert_eq!(fit(&mut moulds, &event), parsed(&event));
     }
@@ -905,8 +897,9 @@ mod tests {
         let mut number = 0;
         let mut learn_many = |moulds: &mut Moulds<usize>| {
             let is_learned = |number: &u32| {
-                learn(moulds, b"", &shape(*number), 0);
-                moulds.moulds.iter().any(|mould| mould.event.starts_with(&shape(*number)[..13]))
+                learn(moulds, &shape(*number), 0);
+                let start = wire(&shape(*number)[..13]);
+                moulds.moulds.iter().any(|mould| mould.event.starts_with(&start[..19]))
             };
             let many = number + 1000..number + 2000;
             number += 1000;
@@ -916,8 +909,8 @@ mod tests {
         assert!(first < 50 && second < 3, "{first} {second}");
         // One that fits shows that it is worth while.
         moulds.in_vain = 512;
-        learn(&mut moulds, b"", EVENT, 0);
-        assert!(moulds.fit(b"", EVENT).is_some());
+        learn(&mut moulds, EVENT, 0);
+        assert!(moulds.fit(&wire(EVENT)).is_some());
         assert!(learn_many(&mut moulds) > 30);
     }
 

@@ -22,20 +22,35 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Whether the next byte begins a line, whatever it is.
+    /// Whether the next byte, if it has come, begins a line. An LF behind a CR is taken.
     #[inline]
-    pub(super) fn are_at_start(&self) -> bool {
-        !self.after_cr
+    pub(super) fn are_at_start(&mut self, buffer: &mut Buffer) -> bool {
+        if self.after_cr {
+            let Some(next) = buffer.line().first() else { return false };
+            self.after_cr = false;
+            if *next == b'\n' {
+                let is_first = buffer.taken() == 0;
+                buffer.take_to(buffer.taken() + 1);
+                if is_first {
+                    // It is no part of what comes.
+                    buffer.drop_taken();
+                }
+            }
+        }
+        true
+    }
+
+    /// The lines that were taken, with the LF behind their last CR if it has come.
+    #[inline]
+    pub(super) fn with_line_feed<'a>(&self, buffer: &'a Buffer) -> &'a [u8] {
+        let has_more = self.after_cr && buffer.line().first() == Some(&b'\n');
+        buffer.get(&(0..buffer.taken() + usize::from(has_more)))
     }
 
     /// The next whole line, without its end.
     pub(super) fn next_line(&mut self, buffer: &mut Buffer) -> Option<Range<usize>> {
-        if self.after_cr {
-            let next = buffer.line().first().copied()?;
-            self.after_cr = false;
-            if next == b'\n' {
-                buffer.take_to(buffer.taken() + 1);
-            }
+        if !self.are_at_start(buffer) {
+            return None;
         }
         let line = buffer.find_line(|bytes| memchr2(b'\n', b'\r', bytes))?;
         self.after_cr = buffer.held().get(line.end) == Some(&b'\r');

@@ -13,6 +13,8 @@ mod sse;
 mod tests;
 mod text;
 
+use std::ops::Range;
+
 use crate::error::{Error, ErrorKind, Result};
 use buffer::Buffer;
 pub(crate) use event::{Event, Step};
@@ -82,6 +84,16 @@ impl Decoder {
             Framing::Unknown(_) | Framing::Html => b"",
         };
         Event { name: b"", data }
+    }
+
+    /// The event that [`Decoder::advance`] found as an event stream had it, with the empty line
+    /// at its end, and where its data stand in that; `None` where it is not as plain as that.
+    #[inline]
+    pub(crate) fn whole(&self) -> Option<(&[u8], Range<usize>)> {
+        match &self.framing {
+            Framing::EventStream(events) => events.whole(&self.buffer),
+            _ => None,
+        }
     }
 
     /// Forgets the event that was handed out. Of an event stream, what has come behind it: as

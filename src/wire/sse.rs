@@ -40,7 +40,18 @@ impl EventStream {
             Some(Payload::Line(last)) if last + 1 < self.data.len() => return b"",
             Some(_) => self.forget(buffer),
         }
-        if self.lines.are_at_start() { buffer.fresh() } else { b"" }
+        if self.lines.are_at_start(buffer) { buffer.fresh() } else { b"" }
+    }
+
+    /// The event that was handed out as it came, with the empty line at its end, and where its
+    /// data stand in that. Only where these are all its data, and nothing of it was dropped.
+    #[inline]
+    pub(super) fn whole<'a>(&self, buffer: &'a Buffer) -> Option<(&'a [u8], Range<usize>)> {
+        let [data] = &*self.data else { return None };
+        let bytes = self.lines.with_line_feed(buffer);
+        // A comment may have been long, so that what came before it was dropped.
+        let is_whole = bytes.ends_with(b"\n\n") || bytes.ends_with(b"\r\n\r\n");
+        (is_whole && !bytes.starts_with(b":")).then(|| (bytes, data.clone()))
     }
 
     /// Finds the next event. `None`: this is no event stream any more, what comes is JSON.

@@ -19,9 +19,10 @@ impl Decoder {
 fn plain_event(bytes: &[u8]) -> Option<(usize, String)> {
     let line = bytes.strip_prefix(b"data: ")?;
     let length = line.iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
-    let is_whole = line[length..].starts_with(b"\n\n");
-    let data = || String::from_utf8(line[..length].to_vec()).unwrap();
-    is_whole.then(|| (b"data: ".len() + length + 2, data()))
+    let is_end = |end: &&&str| line[length..].starts_with(end.as_bytes());
+    let end = ["\n\n", "\r\n\r\n"].iter().find(is_end)?;
+    let data = String::from_utf8(line[..length].to_vec()).unwrap();
+    Some((b"data: ".len() + length + end.len(), data))
 }
 
 /// `looks_ahead`: takes events that are ahead without decoding them.
@@ -407,5 +408,82 @@ fn buffer_of_large_events_is_bounded_by_them() {
             assert_eq!(events.len(), 5, "{size} {read}");
             assert!(events.iter().all(|(_, data)| data.len() == size + 2));
         }
+    }
+}
+
+/// What [`Decoder::whole`] says of each event of `text`.
+fn wholes(text: &str) -> Vec<Option<(String, String)>> {
+    let mut decoder = Decoder::events(1 << 20);
+    decoder.feed(text.as_bytes());
+    decoder.finish();
+    let mut wholes = Vec::new();
+    while decoder.advance().unwrap() == Step::Event {
+        let event = decoder.event();
+        wholes.push(decoder.whole().map(|(bytes, data)| {
+            assert_eq!(&bytes[data.clone()], event.data, "{text:?}");
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+            (text(bytes), text(event.data))
+        }));
+    }
+    wholes
+}
+
+#[test]
+fn plain_event_is_given_as_it_came() {
+    for event in [
+        "data: 1\n\n",
+        "data:1\n\n",
+        "data: 1\r\n\r\n",
+        "event: a\ndata: 1\n\n",
+        "event: a\r\nid: 7\r\ndata: 1\r\n: ping\r\n\r\n",
+    ] {
+        let whole = Some((event.to_owned(), "1".to_owned()));
+        for before in ["", ": ping\n\n", "id: 7\n", "event: b\r\ndata: 2\r\n\r\n", "data: 2\r\r"] {
+            let text = format!("{before}{event}");
+            assert_eq!(wholes(&text).last(), Some(&whole), "{text:?}");
+        }
+    }
+    // More than one line of data, no empty line, or one that may go on with the next byte.
+    for text in [
+        "data: 1\ndata: 2\n\n",
+        "data: [\ndata: 1]\n\n",
+        "data: 1\n",
+        "data: 1",
+        "data: 1\r\r",
+        "data: 1\r\n\r",
+        "{\"a\": 1}\n{\"a\": 2}\n",
+    ] {
+        let wholes = wholes(text);
+        assert!(!wholes.is_empty() && wholes.iter().all(Option::is_none), "{text:?}");
+    }
+}
+
+#[test]
+fn event_of_which_something_was_dropped_is_not_given_as_it_came() {
+    let mut decoder = Decoder::events(1 << 20);
+    // A comment that goes on and on is dropped, with what came before it.
+    decoder.feed(b"event: a\n: a long comment");
+    assert_eq!(decoder.advance().unwrap(), Step::Starved);
+    decoder.feed(b" goes on\ndata: 1\n\n");
+    assert_eq!(decoder.advance().unwrap(), Step::Event);
+    assert_eq!(decoder.event(), Event { name: b"a", data: b"1" });
+    assert_eq!(decoder.whole(), None);
+}
+
+#[test]
+fn line_feed_that_ends_an_event_is_no_part_of_the_next() {
+    let event = b"data: 12345\r\n\r\n";
+    for cut in 1..2 * event.len() {
+        let mut decoder = Decoder::events(event.len() - 1);
+        let stream = event.repeat(2);
+        let (first, second) = stream.split_at(cut);
+        let mut events = 0;
+        for piece in [first, second] {
+            decoder.feed(piece);
+            while decoder.advance().unwrap() == Step::Event {
+                events += 1;
+            }
+        }
+        assert_eq!(events, 2, "cut at {cut}");
     }
 }

@@ -7,7 +7,7 @@ use crate::answer::Answer;
 use crate::chunk::Usage;
 use crate::dialects::{Flow, Piece, PieceKind, Reader};
 use crate::error::Result;
-use crate::json::mould::{NO_NUMBERS, Said};
+use crate::json::mould::{Numbers, Said};
 use crate::memory;
 use crate::wire::Event;
 
@@ -36,6 +36,9 @@ pub(super) struct Messages {
     room: usize,
     ended: bool,
 }
+
+/// The key of the number by which an event tells its block.
+const NUMBERS: &[&str] = &["index"];
 
 /// A content block.
 struct Block {
@@ -176,11 +179,14 @@ impl Messages {
         Ok(())
     }
 
-    fn delta(&mut self, index: i64, delta: &Value, answer: &mut Answer<'_>) -> Result<()> {
-        let kind = delta.get("type").and_then(Value::as_str).unwrap_or_default();
-        if let Some((kind, text)) = piece_of(kind, delta) {
-            return self.take_piece(index, kind, text, answer);
-        }
+    /// Takes a delta that is no piece.
+    fn delta(
+        &mut self,
+        index: i64,
+        kind: &str,
+        delta: &Value,
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
         let Some(block) = self.open.iter_mut().find(|block| block.index == index) else {
             return Ok(());
         };
@@ -392,8 +398,8 @@ impl Reader for Messages {
         }
         let value = answer.json(data)?;
         let value = &value;
-        let index = value.get("index").and_then(Value::as_i64).unwrap_or_default();
-        let index = index.clamp(0, i64::from(u32::MAX));
+        let number = value.get("index").and_then(Value::as_i64);
+        let index = index_of(number);
         let kind = value.get("type").and_then(Value::as_str);
         // A whole message may lack its type; an event never does.
         let is_message = event.name.is_empty() && value.get("content").is_some_and(Value::is_array);
@@ -410,15 +416,14 @@ impl Reader for Messages {
             b"content_block_delta" => {
                 let delta = value.get("delta").unwrap_or(&Value::Null);
                 let kind = delta.get("type").and_then(Value::as_str).unwrap_or_default();
-                match piece_of(kind, delta) {
-                    Some((kind, text)) if !text.is_empty() => {
-                        let index = Some(index);
-                        let piece = Piece { index, ..Piece::new(kind, key_of(kind)) };
-                        let said = Said { text, numbers: NO_NUMBERS };
-                        return piece.take(&said, self, answer);
-                    }
-                    _ => self.delta(index, delta, answer)?,
+                if let Some((kind, text)) = piece_of(kind, delta) {
+                    let mut piece = Piece::new(kind, key_of(kind));
+                    piece.places.numbers = NUMBERS;
+                    let mut numbers = Numbers::default();
+                    numbers[0] = number;
+                    return piece.take(&Said { text, numbers: &numbers }, self, answer);
                 }
+                self.delta(index, kind, delta, answer)?;
             }
             b"content_block_stop" => self.stop(index, answer)?,
             b"message_delta" => {
@@ -441,7 +446,8 @@ impl Reader for Messages {
     }
 
     fn piece(&mut self, piece: &Piece, said: &Said<'_>, answer: &mut Answer<'_>) -> Result<()> {
-        self.take_piece(piece.index.unwrap_or_default(), piece.kind, said.text, answer)
+        let [index, ..] = *said.numbers;
+        self.take_piece(index_of(index), piece.kind, said.text, answer)
     }
 
     fn end(&mut self, answer: &mut Answer<'_>) -> Result<()> {
@@ -535,6 +541,11 @@ impl Counts {
             ..Usage::default()
         }
     }
+}
+
+/// The block of an event that has this number.
+fn index_of(number: Option<i64>) -> i64 {
+    number.unwrap_or_default().clamp(0, i64::from(u32::MAX))
 }
 
 /// What a delta of that kind is a piece of, and its text.

@@ -154,7 +154,8 @@ impl Reader for GeminiReader {
     fn piece(&mut self, piece: &Piece, said: &Said<'_>, answer: &mut Answer<'_>) -> Result<()> {
         if let Some(at) = self.candidate_of(piece.choice, answer) {
             let is_thought = piece.kind != PieceKind::Text;
-            self.opens_text(at, !is_thought);
+            let was_open = self.has_open_text(at);
+            self.opens_text(at, !is_thought && (!said.text.is_empty() || was_open));
             // Only pieces of its arguments go on with a call.
             self.close_call(false, answer);
             match is_thought {
@@ -258,6 +259,10 @@ impl GeminiReader {
         candidate.is_some_and(|known| std::mem::replace(&mut known.has_open_text, is_open))
     }
 
+    fn has_open_text(&self, at: usize) -> bool {
+        self.candidates.get(at).is_some_and(|candidate| candidate.has_open_text)
+    }
+
     fn candidate(&mut self, candidate: &Value, answer: &mut Answer<'_>) {
         let choice = choice_of(candidate);
         let Some(at) = self.candidate_of(choice, answer) else { return };
@@ -296,7 +301,7 @@ impl GeminiReader {
         let said = part.get("text").and_then(Value::as_str);
         let is_thought = part.get("thought") == Some(&Value::Bool(true));
         let is_plain = said.is_some() && !is_thought && more_than_text(part).is_empty();
-        let was_open = self.candidates.get(at).is_some_and(|candidate| candidate.has_open_text);
+        let was_open = self.has_open_text(at);
         let had_open_text = self.opens_text(at, is_plain && (said != Some("") || was_open));
         if let Some(call) = part.get("functionCall").and_then(Value::as_object) {
             return self.function_call(choice, part, call, answer);
@@ -446,8 +451,9 @@ fn piece_of(response: &Value) -> Option<(Piece, &str, Numbers)> {
         true => PieceKind::Reasoning("thought"),
         false => PieceKind::Text,
     };
-    let places = Places { text: "text", free: UNREAD, numbers: COUNTS };
-    let piece = Piece { choice: choice_of(candidate), places, ..Piece::new(kind, "text") };
+    let places = Places { free: UNREAD, numbers: COUNTS, ..Places::default() };
+    let choice = choice_of(candidate);
+    let piece = Piece { choice, ..Piece::new(kind, "text").at(places) };
     Some((piece, text, numbers))
 }
 

@@ -172,8 +172,8 @@ fn piece_of(event: &Value) -> Option<(Piece, &str)> {
         "reasoning" => PieceKind::Reasoning("reasoning"),
         _ => PieceKind::Text,
     };
-    let places = Places { text: key, free: &["created_at"], numbers: &[] };
-    Some((Piece { places, ..Piece::new(kind, key) }, text))
+    let places = Places { free: &["created_at"], ..Places::default() };
+    Some((Piece::new(kind, key).at(places), text))
 }
 
 impl AnswerReader {

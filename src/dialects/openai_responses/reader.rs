@@ -606,15 +606,16 @@ impl Reader for ResponseReader {
             return Ok(Flow::Done);
         }
         let value = answer.json(event.data)?;
-        let number = value.get("sequence_number").and_then(Value::as_i64);
         let name = std::str::from_utf8(event.name).unwrap_or_default();
         let kind = value.get("type").and_then(Value::as_str).unwrap_or(name);
         if let Some((piece, text)) = piece_of(kind, &value) {
             let mut numbers = Numbers::default();
-            numbers[0] = number;
+            for (number, name) in numbers.iter_mut().zip(piece.places.numbers) {
+                *number = number_of(&value, name);
+            }
             return piece.take(&Said { text, numbers: &numbers }, self, answer);
         }
-        if self.was_taken(number) {
+        if self.was_taken(number_of(&value, "sequence_number")) {
             return Ok(Flow::More);
         }
         match kind {
@@ -627,11 +628,11 @@ impl Reader for ResponseReader {
     }
 
     fn piece(&mut self, piece: &Piece, said: &Said<'_>, answer: &mut Answer<'_>) -> Result<()> {
-        let [number, ..] = *said.numbers;
+        let [number, place, part, ..] = *said.numbers;
         if self.was_taken(number) {
             return Ok(());
         }
-        let (place, text) = (piece.index, said.text);
+        let text = said.text;
         if piece.kind == PieceKind::Arguments {
             self.take_arguments(place, &piece.id, text, answer)?;
         } else {
@@ -641,7 +642,7 @@ impl Reader for ResponseReader {
             PieceKind::Text => answer.text(0, text),
             PieceKind::Refusal => answer.refusal(0, text),
             PieceKind::Reasoning(field) => {
-                let part = (place.unwrap_or(-1), field, piece.part.unwrap_or(0));
+                let part = (place.unwrap_or(-1), field, part.unwrap_or(0));
                 self.think_part(part, text, answer);
             }
             PieceKind::Arguments => {}
@@ -658,30 +659,35 @@ impl Reader for ResponseReader {
 /// The piece that an event is, if it is nothing more, and its text.
 fn piece_of<'v>(kind: &str, event: &'v Value) -> Option<(Piece, &'v str)> {
     let text = event.get("delta").and_then(Value::as_str).filter(|text| !text.is_empty())?;
-    let number = |name: &str| event.get(name).and_then(Value::as_i64);
-    let (kind, part) = match kind {
-        "response.output_text.delta" if logprobs_of(event).is_none() => (PieceKind::Text, None),
-        "response.refusal.delta" => (PieceKind::Refusal, None),
+    let (kind, numbers): (_, &[&str]) = match kind {
+        "response.output_text.delta" if logprobs_of(event).is_none() => {
+            (PieceKind::Text, &["sequence_number", "output_index"])
+        }
+        "response.refusal.delta" => (PieceKind::Refusal, &["sequence_number", "output_index"]),
         "response.reasoning_summary_text.delta" => {
-            (PieceKind::Reasoning("summary"), number("summary_index"))
+            (PieceKind::Reasoning("summary"), &["sequence_number", "output_index", "summary_index"])
         }
-        "response.reasoning_text.delta" => {
-            (PieceKind::Reasoning("reasoning_text"), number("content_index"))
-        }
+        "response.reasoning_text.delta" => (
+            PieceKind::Reasoning("reasoning_text"),
+            &["sequence_number", "output_index", "content_index"],
+        ),
         "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
-            (PieceKind::Arguments, None)
+            (PieceKind::Arguments, &["sequence_number", "output_index"])
         }
         _ => return None,
     };
-    let index = number("output_index");
     // A text is told by its place, and some servers give its item another id in each event.
-    let is_told_by_id = index.is_none() || kind == PieceKind::Arguments;
+    let is_told_by_id = number_of(event, "output_index").is_none() || kind == PieceKind::Arguments;
     let (id, free): (_, &[&str]) = match is_told_by_id {
         true => (text_of(event, "item_id").to_owned(), &["obfuscation"]),
         false => (String::new(), &["obfuscation", "item_id"]),
     };
-    let places = Places { text: "delta", free, numbers: &["sequence_number"] };
-    Some((Piece { index, part, id, places, ..Piece::new(kind, "delta") }, text))
+    let places = Places { free, numbers, ..Places::default() };
+    Some((Piece { id, ..Piece::new(kind, "delta").at(places) }, text))
+}
+
+fn number_of(event: &Value, name: &str) -> Option<i64> {
+    event.get(name).and_then(Value::as_i64)
 }
 
 /// Whether a document is a response of this API, and not just any JSON.

@@ -193,7 +193,10 @@ impl Message<'_> {
         let mut said = texts.into_iter().filter(|(text, ..)| !text.is_empty());
         let (Some((text, kind, key)), None) = (said.next(), said.next()) else { return None };
         let mut piece = dialects::Piece::new(kind, key);
-        piece.places.free = if field == "reasoning_content" { UNREAD_BESIDE_IT } else { UNREAD };
+        // Some servers give reasoning twice. Without the first, the second counts.
+        let may_be_twice = field == "reasoning_content";
+        piece.places.needs_text = may_be_twice;
+        piece.places.free = if may_be_twice { UNREAD_BESIDE_IT } else { UNREAD };
         (piece.index, piece.id) = (index, id.to_owned());
         Some((piece, text))
     }
@@ -412,7 +415,7 @@ impl Event<'_> {
 const UNREAD: &[&str] =
     &["created", "obfuscation", "p", "service_tier", "system_fingerprint", "text"];
 
-/// Some servers give reasoning twice.
+/// The same beside the first of the names of reasoning.
 const UNREAD_BESIDE_IT: &[&str] =
     &["created", "obfuscation", "p", "reasoning", "service_tier", "system_fingerprint", "text"];
 
@@ -735,6 +738,7 @@ impl Reader for ChatReader {
             PieceKind::Text => self.take_text(choice, text, answer),
             PieceKind::Reasoning(field) => answer.reasoning(choice, text, field),
             PieceKind::Refusal => answer.refusal(choice, text),
+            PieceKind::Arguments if text.is_empty() && piece.id.is_empty() => {}
             PieceKind::Arguments => answer.tool_call(choice, piece.index, &piece.id, "", text),
         }
         Ok(())
