@@ -190,6 +190,17 @@ class Listing(TestCase):
             self.assertEqual((model.owner, model.context_length), ("stage", 4096))
             self.assertIn('"context_length"', model.json)
 
+    def test_models_may_be_streamed_and_cancelled(self) -> None:
+        with scripted() as client:
+            with client.stream_models() as stream:
+                chunks = list(stream)
+            self.assertEqual([chunk.kind for chunk in chunks], [ChunkKind.MODEL] * 2)
+            self.assertEqual([(chunk.id, chunk.index) for chunk in chunks], [("words", 0), ("emoji", 1)])
+            stopped = client.stream_models()
+            stopped.cancel()
+            self.assertRaises(SessionCancelledError, next, stopped)
+            stopped.close()
+
     def test_providers_are_listed(self) -> None:
         (openai,) = [provider for provider in providers() if provider.name == "openai"]
         self.assertEqual(openai.api_key_env, "OPENAI_API_KEY")

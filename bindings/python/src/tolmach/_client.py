@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import json
-import os
-import threading
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 
 from ._answer import Answer
@@ -18,18 +14,14 @@ from ._handle import Handle, Unique, net
 from ._native import lib
 from ._request import Request
 from ._session import Session
-from ._settings import Duration, Settings, milliseconds, new_config
+from ._settings import Duration, Settings, new_config
 from ._tools import AnyTool, Toolbox
-from ._types import Model, copy_model
+from ._types import ChunkKind, Model, model_of
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 T = TypeVar("T")
-
-# How long a wait may last that Ctrl-C does not interrupt: on Windows it waits for the end.
-_UNINTERRUPTED = 0.1 if os.name == "nt" else None
-
 
 class Client(Unique):
     """A provider bound to its config, with its open connections.
@@ -155,46 +147,22 @@ class Client(Unique):
     def models(self, timeout: Optional[Duration] = None) -> list[Model]:
         """Asks for the models there are.
 
-        `timeout`: seconds for all of it, retries included; None leaves it to the config.
+        `timeout`: for all of it, retries included; None leaves it to the client's settings.
         """
-        models = self._ask_for_models(timeout)
-        while not wait([models], _UNINTERRUPTED).done:
-            pass
-        return models.result()
+        with self.stream_models() as session:
+            session._give_up_after(timeout)
+            return [model_of(chunk) for chunk in session if chunk.kind == ChunkKind.MODEL]
 
-    async def models_async(self, timeout: Optional[Duration] = None) -> list[Model]:
-        """`models()` for asyncio."""
-        return await asyncio.wrap_future(self._ask_for_models(timeout))
+    async def models_async(self) -> list[Model]:
+        """`models()` for asyncio. Cancelling the task ends the request."""
+        async with self.stream_models() as session:
+            return [model_of(chunk) async for chunk in session if chunk.kind == ChunkKind.MODEL]
 
-    def _ask_for_models(self, timeout: Optional[Duration]) -> Future[list[Model]]:
-        """Asks on a thread: the C function blocks, and nothing cancels it.
-
-        Whoever waits may leave at any time, Ctrl-C included. The thread is a daemon, and none
-        of an executor's, so that neither the loop nor the interpreter waits for it at the end.
-        """
-        timeout_ms = -1 if timeout is None else milliseconds("timeout", timeout)
-        models: Future[list[Model]] = Future()
-        models.set_running_or_notify_cancel()
-
-        def work() -> None:
-            try:
-                found = self._list_models(timeout_ms)
-            except BaseException as error:
-                models.set_exception(error)
-            else:
-                models.set_result(found)
-
-        threading.Thread(target=work, name="tolmach-models", daemon=True).start()
-        return models
-
-    def _list_models(self, timeout_ms: int) -> list[Model]:
+    def stream_models(self) -> Session:
+        """Asks for the models there are, and returns at once: a session with a chunk of the kind
+        MODEL for each."""
         with self._handle as client:
-            found = make(lib.tolmach_client_models, client, timeout_ms)
-        try:
-            count = range(lib.tolmach_models_count(found))
-            return [copy_model(lib.tolmach_models_get(found, index).contents) for index in count]
-        finally:
-            lib.tolmach_models_free(found)
+            return Session(make(lib.tolmach_session_open_models, client))
 
     @property
     def closed(self) -> bool:

@@ -34,16 +34,6 @@ class Provider(ctypes.Structure):
     ]
 
 
-class Model(ctypes.Structure):
-    _fields_ = [
-        ("id", Str),
-        ("owner", Str),
-        ("json", Str),
-        ("context_length", c_int64),
-        ("capabilities", c_int32),
-    ]
-
-
 class Usage(ctypes.Structure):
     _fields_ = [
         ("input", c_int64),
@@ -148,10 +138,6 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "tolmach_config_free": (None, [c_void_p]),
     "tolmach_client_new": (c_int32, [c_void_p, _out, _error]),
     "tolmach_client_free": (None, [c_void_p]),
-    "tolmach_client_models": (c_int32, [c_void_p, c_int64, _out, _error]),
-    "tolmach_models_count": (c_size_t, [c_void_p]),
-    "tolmach_models_get": (POINTER(Model), [c_void_p, c_size_t]),
-    "tolmach_models_free": (None, [c_void_p]),
     "tolmach_request_new": (c_int32, [c_char_p, _out, _error]),
     "tolmach_request_from_json": (c_int32, [c_char_p, c_size_t, _out, _error]),
     "tolmach_request_clone": (c_int32, [c_void_p, _out, _error]),
@@ -170,6 +156,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "tolmach_request_reply": (c_int32, [c_void_p, c_void_p, _error]),
     "tolmach_request_free": (None, [c_void_p]),
     "tolmach_session_open": (c_int32, [c_void_p, c_void_p, _out, _error]),
+    "tolmach_session_open_models": (c_int32, [c_void_p, _out, _error]),
     "tolmach_session_poll_many": (
         c_int32, [c_void_p, c_int64, POINTER(POINTER(Batch)), _error],
     ),

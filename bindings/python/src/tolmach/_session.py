@@ -8,9 +8,11 @@ import ctypes
 import errno
 import itertools
 import json
+import math
 import os
 import select
 import threading
+import time
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -21,9 +23,10 @@ from typing import Any, Optional
 from . import _native
 from ._answer import Answer, Gathering
 from ._call import call
-from ._errors import BusyError, SessionCancelledError, TolmachError
+from ._errors import BusyError, SessionCancelledError, TimedOutError, TolmachError
 from ._handle import Handle, Unique, net
 from ._native import END, OK, PENDING, lib
+from ._settings import Duration, milliseconds
 from ._types import SLOTS, Chunk, copy_batch
 
 # After so many chunks that were there already, a task lets others have a turn.
@@ -66,6 +69,7 @@ class Session(Unique):
         self._rest = iter(self._batch)
         self._taken = 0
         self._cancelled = False
+        self._deadline = math.inf
         net(self, _drop, self._handle, self._end)
 
     def __iter__(self) -> Iterator[Chunk]:
@@ -150,6 +154,12 @@ class Session(Unique):
             )
         return descriptor
 
+    def _give_up_after(self, timeout: Optional[Duration]) -> None:
+        """Has a `for` loop that is not at its end by then raise a TimedOutError, and the session
+        cancelled. None takes that back. A `timeout` of asyncio's does the same for tasks."""
+        limit = -1 if timeout is None else milliseconds("timeout", timeout)
+        self._deadline = math.inf if limit < 0 else time.monotonic() + limit / 1000
+
     def cancel(self) -> None:
         """Ends the session at once. Any thread may, at any time.
 
@@ -208,10 +218,14 @@ class Session(Unique):
         with self._turn() as session:
             status = self._poll(session)
             while status == PENDING:
+                left = self._deadline - time.monotonic()
+                if left <= 0:
+                    self.cancel()
+                    raise TimedOutError("the timeout of this call passed before the session's end")
                 # Python's own wait, which Ctrl-C interrupts; or short ones of the library's.
                 descriptor = lib.tolmach_session_fd(session)
                 if descriptor >= 0:
-                    _wait_until_readable(descriptor)
+                    _wait_until_readable(descriptor, left)
                 status = self._poll(session, timeout_ms=0 if descriptor >= 0 else 100)
         return None if status == END else self._rest
 
@@ -297,10 +311,10 @@ def _drop(handle: Handle, end: _End) -> None:
         )
 
 
-def _wait_until_readable(descriptor: int) -> None:
+def _wait_until_readable(descriptor: int, seconds: float) -> None:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    poll.poll()
+    poll.poll(None if seconds == math.inf else math.ceil(min(seconds, 1e6) * 1000))
 
 
 async def _until_ready(session: ctypes.c_void_p) -> None:

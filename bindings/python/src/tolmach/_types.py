@@ -47,6 +47,10 @@ class ChunkKind(enum.IntEnum):
     """Opaque state of the provider's, as JSON in text. The reply has it already."""
     LOGPROBS = 14
     """How likely the tokens of the answer were, as JSON in text."""
+    MODEL = 15
+    """A model that the provider lists. id: the name to ask for it by; name: who made or serves
+    it; text: the provider's whole entry; usage.total: tokens that fit its context; flags: what
+    it can do, as a Capability."""
 
     @classmethod
     def _missing_(cls, value: object) -> Optional[ChunkKind]:
@@ -115,11 +119,13 @@ class Chunk:
     mime: str = ""
     """The media type of data."""
     usage: Optional[Usage] = None
-    """Token counts, of the kind USAGE."""
+    """Token counts, of the kinds USAGE and MODEL."""
     choice: int = 0
     """Which of n answers it belongs to."""
     index: int = 0
     """Which tool call, image, ... of that answer."""
+    flags: int = 0
+    """Of the kind MODEL: what it can do."""
 
     def __reduce__(self) -> tuple[type[Chunk], tuple[Any, ...]]:
         return type(self), tuple(getattr(self, field.name) for field in fields(self))
@@ -177,6 +183,9 @@ def providers() -> list[Provider]:
         )
         for entry in entries
     ]
+
+
+_WITH_USAGE = (ChunkKind.USAGE, ChunkKind.MODEL)
 
 
 class _Kinds(dict[int, ChunkKind]):
@@ -237,9 +246,10 @@ def _copy_chunk(chunk: _native.Chunk) -> Chunk:
         name=str(chunk.name),
         data=ctypes.string_at(chunk.bytes, chunk.bytes_len) if chunk.bytes else None,
         mime=str(chunk.mime),
-        usage=_copy_usage(chunk.usage) if kind is ChunkKind.USAGE else None,
+        usage=_copy_usage(chunk.usage) if kind in _WITH_USAGE else None,
         choice=chunk.choice,
         index=chunk.index,
+        flags=chunk.flags,
     )
 
 
@@ -250,11 +260,11 @@ def _copy_usage(usage: _native.Usage) -> Usage:
     )))
 
 
-def copy_model(model: _native.Model) -> Model:
+def model_of(chunk: Chunk) -> Model:
     return Model(
-        id=str(model.id),
-        owner=str(model.owner),
-        context_length=None if model.context_length < 0 else model.context_length,
-        capabilities=Capability(model.capabilities),
-        json=str(model.json),
+        id=chunk.id,
+        owner=chunk.name,
+        context_length=chunk.usage.total if chunk.usage else None,
+        capabilities=Capability(chunk.flags),
+        json=chunk.text,
     )
