@@ -45,7 +45,7 @@ from ._request import Request
 from ._session import Session, SessionInfo
 from ._settings import ConfigKey, Duration, KeyKind, Options, Settings, config_keys
 from ._tools import AnyTool, Tool
-from ._types import Capability, Chunk, ChunkKind, Model, Provider, Usage, providers
+from ._types import Capability, Chunk, ChunkKind, Details, Model, Provider, Usage, providers
 
 __version__ = "0.1.0"
 
@@ -66,6 +66,7 @@ __all__ = [
     "ConfigKey",
     "ConnectError",
     "ContextLengthError",
+    "Details",
     "DnsError",
     "Duration",
     "Image",

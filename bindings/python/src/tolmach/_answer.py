@@ -151,14 +151,17 @@ class Gathering:
         self.texts: list[str] = []
         self._pieces: dict[ChunkKind, list[Chunk]] = {}
 
-    def add(self, chunks: list[Chunk]) -> None:
-        text = ChunkKind.TEXT
-        self.texts.append(
-            "".join([each.text for each in chunks if each.kind is text and not each.choice])
-        )
-        for chunk in chunks:
-            if chunk.kind is not text and chunk.kind in _GATHERED and not chunk.choice:
-                self._pieces.setdefault(chunk.kind, []).append(chunk)
+    def add(self, chunks: list[Chunk], texts: Optional[list[str]]) -> None:
+        """What `copy_batch()` gives."""
+        if texts is None:
+            texts = []
+            for chunk in chunks:
+                if chunk.choice == 0:
+                    if chunk.kind is ChunkKind.TEXT:
+                        texts.append(chunk.text)
+                    elif chunk.kind in _GATHERED:
+                        self._pieces.setdefault(chunk.kind, []).append(chunk)
+        self.texts.append("".join(texts))
 
     def answer(self, message: dict[str, Any], request_id: str) -> Answer:
         of = self._pieces

@@ -16,7 +16,7 @@ import time
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, repeat
 from operator import length_hint
 from typing import Any, Optional
 
@@ -27,10 +27,12 @@ from ._errors import BusyError, SessionCancelledError, TimedOutError, TolmachErr
 from ._handle import Handle, Unique, net
 from ._native import END, OK, PENDING, lib
 from ._settings import Duration, milliseconds
-from ._types import SLOTS, Chunk, copy_batch
+from ._types import SLOTS, Chunk, ChunkKind, copy_batch
 
 # After so many chunks that were there already, a task lets others have a turn.
 _FAIR_SHARE = 64
+
+_TEXT = repeat(ChunkKind.TEXT)
 
 
 @dataclass(frozen=True, **SLOTS)
@@ -64,9 +66,10 @@ class Session(Unique):
         self._gathering = Gathering()
         self._answer: Optional[Answer] = None
         self._polling = threading.Lock()
-        # Chunks that were polled; those of them that are still to be given.
-        self._batch: list[Chunk] = []
-        self._rest = iter(self._batch)
+        # What was polled and is still to be given: chunks, or the texts that they are made of.
+        self._batch: list[Any] = []
+        self._left: Iterator[Any] = iter(self._batch)
+        self._rest: Iterator[Chunk] = self._left
         self._taken = 0
         self._cancelled = False
         self._deadline = math.inf
@@ -213,7 +216,7 @@ class Session(Unique):
 
     def _next_batch(self) -> Optional[Iterator[Chunk]]:
         """What is still to be given, of one batch; None at the end."""
-        if length_hint(self._rest):
+        if length_hint(self._left):
             return self._rest
         with self._turn() as session:
             status = self._poll(session)
@@ -259,12 +262,15 @@ class Session(Unique):
         if status == END:
             self._end.reached = True
         if status == OK:
-            chunks = copy_batch(batch.contents)
-            self._gathering.add(chunks)
-            self._batch, self._rest = chunks, iter(chunks)
+            chunks, texts = copy_batch(batch.contents)
+            self._gathering.add(chunks, texts)
+            self._batch = chunks if texts is None else texts
+            self._left = iter(self._batch)
+            # Made one by one as they are wanted, which the processor's cache likes.
+            self._rest = self._left if texts is None else map(Chunk, _TEXT, self._left)
             if self._cancelled:
                 # In the meantime, by another thread or a signal's handler.
-                chunks.clear()
+                self._batch.clear()
                 status = PENDING
         return status
 

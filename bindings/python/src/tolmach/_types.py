@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import enum
+import functools
 import sys
 from dataclasses import dataclass, fields
 from itertools import repeat
-from typing import Any, Optional
+from typing import Optional
 
 from . import _native
 
@@ -102,16 +103,12 @@ class Usage:
     """Of the prompt, written to a cache."""
 
 
-@dataclass(**SLOTS)
-class Chunk:
-    """One piece of an answer. It is a copy: keep it as long as you like."""
+@dataclass(frozen=True, **SLOTS)
+class Details:
+    """What few chunks have."""
 
-    kind: ChunkKind
-    """What it carries."""
-    text: str = ""
-    """Text, always in whole characters."""
     id: str = ""
-    """The id of a tool call."""
+    """The id of a tool call, or of a model."""
     name: str = ""
     """A name; of what, the kind says."""
     data: Optional[bytes] = None
@@ -127,8 +124,83 @@ class Chunk:
     flags: int = 0
     """Of the kind MODEL: what it can do."""
 
-    def __reduce__(self) -> tuple[type[Chunk], tuple[Any, ...]]:
-        return type(self), tuple(getattr(self, field.name) for field in fields(self))
+
+_NONE = Details()
+
+
+class Chunk:
+    """One piece of an answer. It is a copy: keep it as long as you like."""
+
+    # There are many of them: what few of them have is an object of its own.
+    __slots__ = ("kind", "text", "details")
+
+    kind: ChunkKind
+    """What it carries."""
+    text: str
+    """Text, always in whole characters."""
+    details: Details
+    """All the rest, which the chunk has as attributes of its own as well."""
+
+    def __init__(self, kind: ChunkKind, text: str = "", details: Details = _NONE) -> None:
+        self.kind = kind
+        self.text = text
+        self.details = details
+
+    @property
+    def id(self) -> str:
+        """The id of a tool call, or of a model."""
+        return self.details.id
+
+    @property
+    def name(self) -> str:
+        """A name; of what, the kind says."""
+        return self.details.name
+
+    @property
+    def data(self) -> Optional[bytes]:
+        """An image or audio."""
+        return self.details.data
+
+    @property
+    def mime(self) -> str:
+        """The media type of data."""
+        return self.details.mime
+
+    @property
+    def usage(self) -> Optional[Usage]:
+        """Token counts, of the kinds USAGE and MODEL."""
+        return self.details.usage
+
+    @property
+    def choice(self) -> int:
+        """Which of n answers it belongs to."""
+        return self.details.choice
+
+    @property
+    def index(self) -> int:
+        """Which tool call, image, ... of that answer."""
+        return self.details.index
+
+    @property
+    def flags(self) -> int:
+        """Of the kind MODEL: what it can do."""
+        return self.details.flags
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Chunk):
+            return NotImplemented
+        return self.__reduce__() == other.__reduce__()
+
+    def __hash__(self) -> int:
+        return hash(self.__reduce__())
+
+    def __reduce__(self) -> tuple[type[Chunk], tuple[ChunkKind, str, Details]]:
+        return Chunk, (self.kind, self.text, self.details)
+
+    def __repr__(self) -> str:
+        values = ((each.name, getattr(self.details, each.name)) for each in fields(Details))
+        given = [f"{name}={value!r}" for name, value in values if value]
+        return f"Chunk({', '.join([f'{self.kind!r}', f'{self.text!r}', *given])})"
 
 
 @dataclass(frozen=True, **SLOTS)
@@ -202,46 +274,66 @@ _TEXT, _ID, _NAME, _BYTES = (
 )
 
 
-def copy_batch(batch: _native.Batch) -> list[Chunk]:
-    """Copies all chunks and their strings at once, and takes them apart column by column: in
-    Python, a step for each chunk and field is what costs."""
+def copy_batch(batch: _native.Batch) -> tuple[list[Chunk], Optional[list[str]]]:
+    """The chunks; or only their texts, where they are nothing but text of the first answer.
+
+    All is copied at once and taken apart column by column: in Python, a step for each chunk and
+    field is what costs.
+    """
     memory = ctypes.string_at(batch.memory.ptr, batch.memory.len)
     structs = memoryview(ctypes.string_at(batch.chunks, batch.count * batch.chunk_size))
-    words, step = structs.cast("P"), batch.chunk_size // _POINTER
-    numbers, number_step = structs.cast("i"), batch.chunk_size // 4
-    start = batch.memory.ptr
-    kinds, choices, indices = (numbers[n::number_step].tolist() for n in range(3))
-
-    def strings(field: int) -> list[str]:
-        places = zip(words[field::step].tolist(), words[field + 1::step].tolist())
-        if memory.isascii():
-            text = memory.decode("ascii")
-            return [text[at - start:at - start + size] for at, size in places]
-        return [memory[at - start:at - start + size].decode() for at, size in places]
-
-    texts = strings(_TEXT)
-    has_names = any(words[_NAME + 1::step].tolist())
-    if has_names or any(choices) or any(indices):
-        names = strings(_NAME) if has_names else repeat("")
-        rest = repeat(""), names, repeat(None), repeat(""), repeat(None), choices, indices
-        chunks = list(map(Chunk, map(_kind_of, kinds), texts, *rest))
-    else:
+    numbers, step = structs.cast("i"), batch.chunk_size // 4
+    words, stride = structs.cast("P"), batch.chunk_size // _POINTER
+    kinds, choices, indices = (numbers[n::step].tolist() for n in range(3))
+    texts, names = _texts_and_names(batch, memory, words, stride)
+    if not (names or any(choices) or any(indices)):
+        if kinds.count(ChunkKind.TEXT) == batch.count:
+            return [], texts
         chunks = list(map(Chunk, map(_kind_of, kinds), texts))
-    ids, media = words[_ID + 1::step].tolist(), words[_BYTES::step].tolist()
+    else:
+        # There are few different ones.
+        details = map(_details, names or repeat(""), choices, indices)
+        chunks = list(map(Chunk, map(_kind_of, kinds), texts, details))
+    ids, media = words[_ID + 1::stride].tolist(), words[_BYTES::stride].tolist()
     if any(ids) or any(media) or ChunkKind.USAGE in kinds:
         for n, (kind, *rare) in enumerate(zip(kinds, ids, media)):
             if any(rare) or kind == ChunkKind.USAGE:
                 address = batch.chunks + n * batch.chunk_size
                 chunks[n] = _copy_chunk(_native.Chunk.from_address(address))
-    return chunks
+    return chunks, None
+
+
+def _texts_and_names(
+    batch: _native.Batch, memory: bytes, words: memoryview[int], stride: int
+) -> tuple[list[str], Optional[list[str]]]:
+    """The strings of all chunks; None where no chunk has a name."""
+    sizes, name_sizes = words[_TEXT + 1::stride].tolist(), words[_NAME + 1::stride].tolist()
+    has_names = any(name_sizes)
+    # Most often they lie one after another, and have a NUL between them but none inside.
+    pieces = memory.decode().split("\0")
+    measured = pieces if memory.isascii() else memory.split(b"\0")
+    each = 2 if has_names else 1
+    if (
+        len(pieces) == each * batch.count
+        and list(map(len, measured[::each])) == sizes
+        and (not has_names or list(map(len, measured[1::2])) == name_sizes)
+        and words[_TEXT] == batch.memory.ptr
+        and words[(_NAME if has_names else _TEXT) - stride] + len(measured[-1])
+        == batch.memory.ptr + len(memory)
+    ):
+        return pieces[::each], pieces[1::2] if has_names else None
+
+    def strings(field: int, sizes: list[int]) -> list[str]:
+        starts = (at - batch.memory.ptr for at in words[field::stride].tolist())
+        return [memory[at:at + size].decode() for at, size in zip(starts, sizes)]
+
+    return strings(_TEXT, sizes), strings(_NAME, name_sizes) if has_names else None
 
 
 def _copy_chunk(chunk: _native.Chunk) -> Chunk:
     """One that has more than text and a name."""
     kind = ChunkKind(chunk.kind)
-    return Chunk(
-        kind,
-        text=str(chunk.text),
+    return Chunk(kind, str(chunk.text), Details(
         id=str(chunk.id),
         name=str(chunk.name),
         data=ctypes.string_at(chunk.bytes, chunk.bytes_len) if chunk.bytes else None,
@@ -250,7 +342,12 @@ def _copy_chunk(chunk: _native.Chunk) -> Chunk:
         choice=chunk.choice,
         index=chunk.index,
         flags=chunk.flags,
-    )
+    ))
+
+
+@functools.lru_cache(maxsize=1024)
+def _details(name: str, choice: int, index: int) -> Details:
+    return Details(name=name, choice=choice, index=index)
 
 
 def _copy_usage(usage: _native.Usage) -> Usage:
