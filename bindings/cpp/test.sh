@@ -100,7 +100,7 @@ tests() {
   name=$1
   shift
   mkdir -p "$work/$name"
-  for source in main cancelling conversation errors library streaming; do
+  for source in main answers cancelling conversation coroutines errors library settings streaming values; do
     # shellcheck disable=SC2086
     "$cxx" "$@" -gdwarf-4 $warnings $includes -c "$here/tests/$source.cpp" -o "$work/$name/$source.o"
   done
@@ -145,6 +145,72 @@ converse() {
     *'Scripted 429'*'try again in 7000 ms'*) ;;
     *) fail "$1 says $said" ;;
   esac
+}
+
+# example NAME STANDARD: builds it, and names the program.
+example() {
+  # shellcheck disable=SC2086
+  "$cxx" -std="$2" $warnings $includes "$here/examples/$1.cpp" -L"$TOLMACH_PREFIX/lib" -ltolmach -pthread \
+    -o "$work/example-$1" || fail "the example $1 in $2"
+  program=$work/example-$1
+}
+
+# says EXPECTED COMMAND...: what it prints, errors included, has to be that.
+says() {
+  expected=$1
+  shift
+  said=$("$@" 2>&1) || true
+  [ "$said" = "$expected" ] || fail "$* says: $said"
+}
+
+the_examples_run() {
+  settings="base_url=$TOLMACH_TEST_URL api_key=$TOLMACH_TEST_KEY proxy=direct max_retries=0"
+  example tools c++17
+  says 'Oslo: 3 °C, Bergen: 5 °C.' "$program" openai 'How warm is it?' $settings model=tools
+  says '["error: nothing is known of Rome","error: the future is not known","error: city: it is missing at byte 2"]' \
+    "$program" openai '[["weather","{\"city\":\"Rome\"}"],["weather","{\"city\":\"Oslo\",\"days_ahead\":1}"],["weather","{}"]]' \
+    $settings model=calls
+  example structured c++17
+  says 'Oslo: 3 degrees' "$program" openai 'How warm is it?' $settings model=gpt-4o
+  says 'structured: celsius: it is missing at byte 15
+structured: it was {"city":"Oslo"}' "$program" openai '{"city":"Oslo"}' $settings model=echo
+  example images c++17
+  says "$work/pixel.png: image/png, 70 bytes" "$program" openai make 'A pixel' "$work/pixel.png" $settings model=gpt-image-1
+  says 'image/png 70 bytes, sum 4086.' "$program" openai look "$work/pixel.png" $settings model=look
+  example cancel c++17
+  # Standard input that has ended is nobody's Enter.
+  says 'first 
+It took too long.
+So far it was: first ' "$program" openai "late" 1 $settings model=held </dev/null
+  echo | says '
+Given up.
+So far it was: ' "$program" openai "given up" 60 $settings model=silent
+}
+
+coroutines_of_asio_run() {
+  if ! standards "$cxx" | grep -qx c++20 || ! echo '#include <asio.hpp>' | "$cxx" -std=c++20 -x c++ -fsyntax-only - 2>/dev/null; then
+    [ -z "${TOLMACH_TEST_NO_SKIP:-}" ] || fail 'there is no Asio (libasio-dev)'
+    echo 'there is no Asio, or no C++20: not done'
+    return 0
+  fi
+  settings="base_url=$TOLMACH_TEST_URL api_key=$TOLMACH_TEST_KEY proxy=direct max_retries=0"
+  example asio c++20
+  # shellcheck disable=SC2086
+  [ "$("$program" openai one two three -- $settings model=echo | sort)" = 'one: one
+three: three
+two: two' ] || fail 'the answers of asio'
+  # shellcheck disable=SC2086
+  says 'one: '"$(echo "$TOLMACH_TEST_URL" | sed 's#http://\(.*\)/v1#\1#')"' answered 400: Scripted 400' \
+    "$program" openai one -- $settings model=status-400
+  # Ctrl-C, as soon as it is waited for: nothing else ends these.
+  # shellcheck disable=SC2086
+  "$program" openai one two -- $settings model=silent &
+  process=$!
+  until [ "$((0x$(sed -n 's/^SigCgt:[[:space:]]*//p' /proc/$process/status) & 2))" != 0 ]; do sleep 0.1; done
+  kill -INT $process
+  code=0
+  wait $process || code=$?
+  [ $code = 130 ] || fail "asio ends with $code when it is interrupted"
 }
 
 # consumer NAME OPTIONS...: a project that uses the package, built and run.
@@ -246,7 +312,7 @@ the_code_of_the_readme_runs() {
   for standard in c++17 "$(newest)"; do
     # shellcheck disable=SC2086
     "$cxx" -std="$standard" $warnings $includes "$work/readme.cpp" -L"$TOLMACH_PREFIX/lib" -ltolmach -o "$work/readme"
-    said=$("$work/readme") || fail "the code of the README in $standard: $said"
+    said=$(OPENAI_API_KEY=$TOLMACH_TEST_KEY "$work/readme") || fail "the code of the README in $standard: $said"
     [ "$said" = 'One two three.
 One two three.
 Oslo: 3 °C, Bergen: 5 °C.' ] || fail "the code of the README says in $standard: $said"
@@ -258,6 +324,8 @@ for test in \
   what_loses_an_error_or_outlives_a_temporary_does_not_compile \
   units_of_several_standards_make_one_program \
   the_code_of_the_readme_runs \
+  the_examples_run \
+  coroutines_of_asio_run \
   the_installed_package_is_found_by_cmake \
   the_installed_package_is_found_by_pkg_config \
   the_instructions_of_the_readme_work \

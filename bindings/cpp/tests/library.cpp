@@ -315,3 +315,10 @@ TEST(expected_is_the_standards_own) {
 #endif
 }
 #endif
+
+TEST(provider_is_found_by_its_name) {
+  const auto found = tolmach::find_provider("openai");
+  CHECK(found && found->label == "OpenAI");
+  CHECK(!tolmach::find_provider("nobody"));
+  CHECK(!tolmach::find_provider(""));
+}

@@ -1,5 +1,6 @@
 // What must not compile: each CASE above 0 loses an error, or what it needs, or reads what is
 // gone with a temporary.
+#include <iostream>
 #include <string>
 
 #include <tolmach.hpp>
@@ -7,6 +8,14 @@
 #if defined(TOLMACH_EXCEPTIONS)
 #error "no case needs exceptions"
 #endif
+
+struct undescribed {};
+struct described {};
+
+template <>
+struct tolmach::schema<described> {
+  static constexpr auto members = std::tuple();
+};
 
 void lose(tolmach::config& config, tolmach::request& request, tolmach::session& session,
           const tolmach::client& client) {
@@ -28,6 +37,13 @@ void lose(tolmach::config& config, tolmach::request& request, tolmach::session& 
   if (auto made = tolmach::request::from_json("{}"); !made || made->json().empty()) return;
   const auto why = client.open(request).error();
   static_cast<void>(why);
+  if (const auto answer = client.ask(request)) std::cout << answer->text;
+  if (const auto answer = client.run(request, {}); !answer) return;
+  std::cout << session.text() << config.keys().size();
+  if (const auto parsed = tolmach::parse<described>("{}"); !parsed) return;
+  const tolmach::tool tool("described", "", [](const described&) { return "text"; });
+  const tolmach::tool other("of a schema", "", tolmach::object_schema(),
+                            [](const tolmach::arguments&) { return "text"; });
 #elif CASE == 1
   config.set("model", "words");
 #elif CASE == 2
@@ -73,6 +89,27 @@ void lose(tolmach::config& config, tolmach::request& request, tolmach::session& 
 #elif CASE == 19
   const std::string_view json = tolmach::request().json();
   static_cast<void>(json);
+#elif CASE == 20
+  client.ask(request);
+#elif CASE == 21
+  std::cout << client.ask(request)->text;
+#elif CASE == 22
+  client.run(request, {});
+#elif CASE == 23
+  const std::string_view text = tolmach::session().text();
+  static_cast<void>(text);
+#elif CASE == 24
+  const auto keys = tolmach::config().keys();
+  static_cast<void>(keys);
+#elif CASE == 25
+  const auto parsed = tolmach::parse<undescribed>("{}");
+  static_cast<void>(parsed);
+#elif CASE == 26
+  const tolmach::tool tool("undescribed", "", [](const undescribed&) { return "text"; });
+  static_cast<void>(tool);
+#elif CASE == 27
+  const tolmach::tool tool("without a schema", "", [](const tolmach::arguments&) { return "text"; });
+  static_cast<void>(tool);
 #else
 #error "the script counts wrong"
 #endif

@@ -187,3 +187,60 @@ TEST(models_are_listed) {
   CHECK_EQ(models.at(1).id, "emoji");
   CHECK(stage::client().models(std::chrono::minutes(1)).has_value());
 }
+
+TEST(chunks_are_read_as_they_have_arrived) {
+  auto session = stage::ask(stage::client(), "many", "Hello");
+  std::string text;
+  std::size_t polls = 0, chunks = 0;
+  for (;; ++polls) {
+    const auto found = session.next_many();
+    if (found.code != tolmach::status::ok) {
+      CHECK_EQ(found.code, tolmach::status::end);
+      CHECK(found.chunks.empty());
+      break;
+    }
+    CHECK(!found.chunks.empty());
+    for (const auto& chunk : found.chunks) {
+      ++chunks;
+      if (chunk.kind() == tolmach::chunk_kind::text) text += chunk.text();
+    }
+    CHECK_EQ(found.chunks[0].native(), found.chunks.native()->chunks);
+  }
+  CHECK_EQ(text, stage::play("many").text);
+  CHECK(polls < chunks);
+  // What was read so counts for the answer.
+  const auto answer = VALUE(session.answer());
+  CHECK_EQ(answer.text, text);
+  CHECK_EQ(answer.finish_reason, "stop");
+}
+
+TEST(batch_and_chunk_alternate) {
+  auto session = stage::ask(stage::client(), "held", stage::unique("batch"));
+  stage::read_up_to(session, "first ");
+  CHECK_EQ(session.poll_many().code, tolmach::status::pending);
+  CHECK_EQ(session.poll_many(std::chrono::milliseconds(1)).code, tolmach::status::pending);
+  session.cancel();
+  CHECK_EQ(session.next_many().error.code(), tolmach::status::cancelled);
+  CHECK_EQ(tolmach::session().native(), nullptr);
+  tolmach::session empty;
+  CHECK_EQ(empty.next_many().error.code(), tolmach::status::argument);
+  CHECK_EQ(tolmach::batch().size(), 0u);
+}
+
+TEST(models_are_a_session) {
+  auto session = VALUE(stage::client().open_models());
+  std::vector<tolmach::model> models;
+  for (const auto& chunk : session) {
+    if (chunk && chunk->kind() == tolmach::chunk_kind::model) {
+      models.push_back(tolmach::model::of(*chunk));
+    }
+  }
+  const auto all = VALUE(stage::client().models());
+  CHECK_EQ(models.size(), all.size());
+  CHECK_EQ(models.at(0).id, all.at(0).id);
+  CHECK_EQ(models.at(0).owner, "stage");
+  CHECK_EQ(models.at(0).context_length, 4096);
+  CHECK_EQ(models.at(0).capabilities.bits, all.at(0).capabilities.bits);
+  CHECK_EQ(models.at(0).json, all.at(0).json);
+  CHECK_EQ(tolmach::client().open_models().error().code(), tolmach::status::argument);
+}
