@@ -367,22 +367,15 @@ fn text_and_whole_tool_calls_are_known_while_they_come() {
     ];
     let server = Server::answering("text/event-stream", body.concat());
     let lines = knows(&server.url(), &[("TEST_CALLS", "1"), ("TEST_CUT", "1")], &[]);
-    let g = "call 0 1 id=\"b\" name=\"g\" arguments=\"{\"y\":2}\""
-        .replace("\"{\"y\":2}\"", "\"{\\\"y\\\":2}\"");
+    let g = "call 0 1 id=\"b\" name=\"g\" arguments=\"{\\\"y\\\":2}\"".to_owned();
     let f = "call 0 0 id=\"a\" name=\"f\" arguments=\"{\\\"x\\\":1} \"".to_owned();
     let h = "call 0 2 id=\"c\" name=\"h\" arguments=\"{}\"".to_owned();
     let end = lines.iter().position(|line| line == "TOLMACH_END").unwrap();
-    // One at first, that which came whole; two when the other is whole; the one without
-    // arguments at the end.
+    // First the one that came whole, then the other before it; at the end the one without
+    // arguments.
+    let first = |call: &String| lines.iter().position(|line| line == call).unwrap();
     assert_eq!(lines[0], g);
-    let mut counts = Vec::new();
-    for line in &lines[..end] {
-        match line.starts_with("call 0 0") {
-            true => counts.push(1),
-            false => *counts.last_mut().unwrap_or(&mut 0) += 1,
-        }
-    }
-    assert!(lines[..end].contains(&f), "{lines:?}");
+    assert!(lines[first(&f) + 1] == g && lines[first(&h) - 2..first(&h)] == [f.clone(), g.clone()]);
     assert!(lines[end..].contains(&"text=\"Привет\\x00!\"".to_owned()), "{lines:?}");
     assert_eq!(lines[lines.len() - 3..], [f, g, h]);
 }
