@@ -179,3 +179,48 @@ fn record_has_every_function_of_the_header() {
     let header = fs::read_to_string(c::root().join("include/tolmach.h")).unwrap();
     assert_eq!(functions, header.matches("\nTOLMACH_API").count());
 }
+
+/// What `abi/link.sh` makes for distributions: every function has the version that added it,
+/// and a program that is linked with it asks for that version.
+#[test]
+#[cfg(target_os = "linux")]
+fn linked_by_the_script_every_symbol_has_a_version() {
+    if c::is_sanitized() {
+        return support::skip("symbol versions", "a library with a sanitizer needs its runtime");
+    }
+    if Command::new("readelf").arg("--version").output().is_err() {
+        return support::skip("symbol versions", "readelf is not installed");
+    }
+    let folder = c::workshop().join("versioned");
+    fs::create_dir_all(&folder).unwrap();
+    let library = folder.join("libtolmach.so.0");
+    let run = |command: &mut Command| {
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    run(Command::new(c::root().join("abi/link.sh"))
+        .arg(c::library().with_file_name("libtolmach.a"))
+        .arg(&library));
+    std::os::unix::fs::symlink("libtolmach.so.0", folder.join("libtolmach.so")).unwrap();
+    let symbols = run(Command::new("readelf").args(["-W", "--dyn-syms"]).arg(&library));
+    let symbols: BTreeSet<&str> = symbols.split_whitespace().collect();
+    let functions = abi().iter().filter_map(|line| {
+        let name = line.strip_prefix("function ")?.split('(').next()?;
+        name.rsplit([' ', '*']).next()
+    });
+    for function in functions {
+        assert!(symbols.contains(&*format!("{function}@@TOLMACH_0.1")), "{function}");
+    }
+    let program = folder.join("version");
+    run(c::compiler("c")
+        .args(["-std=c99", "-o"])
+        .arg(&program)
+        .arg(c::root().join("tests/c/version.c"))
+        .arg("-L")
+        .arg(&folder)
+        .args(["-ltolmach", &format!("-Wl,-rpath,{}", folder.display())]));
+    let needed = run(Command::new("readelf").args(["-W", "--dyn-syms"]).arg(&program));
+    assert!(needed.contains("tolmach_version@TOLMACH_0.1"), "{needed}");
+    run(&mut Command::new(&program));
+}
