@@ -843,6 +843,18 @@ mod tests {
     }
 
     #[test]
+    fn value_that_has_come_in_part_is_not_another() {
+        let mut moulds = learned(EVENT);
+        let event = wire(EVENT);
+        for length in 0..event.len() {
+            assert!(moulds.fit(&event[..length]).is_none());
+        }
+        let varying: Vec<Kind> =
+            moulds.moulds[0].slots.iter().filter(|s| s.varies).map(|s| s.kind).collect();
+        assert_eq!(varying, [Kind::Text]);
+    }
+
+    #[test]
     fn text_that_was_decoded_is_not_held_for_long() {
         let mut moulds = learned(EVENT);
         let text = "\\n".repeat(LONGEST / 4);

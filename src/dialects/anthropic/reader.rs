@@ -228,7 +228,8 @@ impl Messages {
         text: &str,
         answer: &mut Answer<'_>,
     ) -> Result<()> {
-        if !self.open.iter().any(|block| block.index == index) {
+        let mut at = self.open.iter().position(|block| block.index == index);
+        if at.is_none() {
             // Some servers begin no block.
             match kind {
                 PieceKind::Text => {
@@ -239,11 +240,10 @@ impl Messages {
                 }
                 _ => return Ok(()),
             }
+            at = self.open.iter().position(|block| block.index == index);
         }
         let is_held = self.parts.is_some();
-        let Some(block) = self.open.iter_mut().find(|block| block.index == index) else {
-            return Ok(());
-        };
+        let Some(block) = at.and_then(|at| self.open.get_mut(at)) else { return Ok(()) };
         match kind {
             PieceKind::Text => {
                 answer.text(0, text);

@@ -31,7 +31,8 @@ pub(super) struct GeminiReader {
     calls: i64,
     /// The call whose arguments come in pieces.
     open: Option<OpenCall>,
-    usage: Counts,
+    /// `None` before any count has come.
+    usage: Option<Counts>,
     has_warned: bool,
 }
 
@@ -164,13 +165,15 @@ impl Reader for GeminiReader {
             }
         }
         if said.numbers.iter().any(Option::is_some) {
-            self.usage.take(said.numbers);
-            answer.usage(self.usage.usage());
+            self.usage.get_or_insert_default().take(said.numbers);
         }
         Ok(())
     }
 
     fn end(&mut self, answer: &mut Answer<'_>) -> Result<()> {
+        if let Some(counts) = self.usage.take() {
+            answer.usage(counts.usage());
+        }
         if !answer.has_whole_body() {
             return Err(answer.truncated());
         }
@@ -200,7 +203,6 @@ impl Reader for GeminiReader {
 impl GeminiReader {
     /// The token to go on with, once, where the answer asks for that.
     pub(super) fn continuation(&mut self) -> Option<String> {
-        self.usage = Counts::default();
         self.continuation.take()
     }
 
@@ -219,8 +221,7 @@ impl GeminiReader {
             self.blocked = reason.map(str::to_owned).or(self.blocked.take());
         }
         if let Some(metadata) = response.get("usageMetadata") {
-            self.usage.take(&counts_of(metadata));
-            answer.usage(self.usage.usage());
+            self.usage.get_or_insert_default().take(&counts_of(metadata));
         }
         if let Some(status) = response.get("modelStatus").filter(|status| status.is_object()) {
             self.warn(status);
