@@ -2,9 +2,12 @@ package tolmach_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -101,8 +104,8 @@ func TestCancelledQuestionForModelsReturns(t *testing.T) {
 	connection := <-asked
 	cancel()
 	within(t, waiting)
-	// The question goes on in the library, and outlives the client that is closed.
-	must(t, client.Close())
+	// The connection is closed at once.
+	within(t, started(func() { io.Copy(io.Discard, connection) }))
 	must(t, connection.Close())
 }
 
@@ -123,6 +126,46 @@ func TestLeavingTheLoopEndsTheRequest(t *testing.T) {
 	wantIs(t, err, tolmach.ErrCancelled)
 	want(t, answer.Text, "first ")
 	must(t, newRequest(t, "words", "go on").Reply(session))
+}
+
+// Chunks come from the library in batches: of one that is under way, the rest is not given out any
+// more, but belongs to the answer as it does to the reply.
+func TestCancelledBatchIsInTheAnswerAndTheReply(t *testing.T) {
+	t.Parallel()
+	client := onStage(t, nil)
+	request := newRequest(t, "many", "hello")
+	for name, end := range map[string]func(*tolmach.Session, context.CancelFunc){
+		"loop": func(session *tolmach.Session, _ context.CancelFunc) {
+			for range session.Chunks() {
+				break
+			}
+		},
+		"context": func(_ *tolmach.Session, cancel context.CancelFunc) { cancel() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			session, err := client.Open(ctx, request)
+			must(t, err)
+			defer session.Close()
+			// By then more of them have arrived than one by one.
+			for range 1000 {
+				_, err := session.Next()
+				must(t, err)
+			}
+			end(session, cancel)
+			_, err = session.Next()
+			wantIs(t, err, tolmach.ErrCancelled)
+			answer, err := session.Answer()
+			wantIs(t, err, tolmach.ErrCancelled)
+			reply, err := session.Reply()
+			must(t, err)
+			var message struct{ Content string }
+			must(t, json.Unmarshal([]byte(reply), &message))
+			want(t, answer.Text, message.Content)
+			want(t, len(strings.Fields(answer.Text)) >= 999, true)
+		})
+	}
 }
 
 func TestPanicInTheLoopEndsTheRequest(t *testing.T) {

@@ -43,13 +43,17 @@ const (
 	ChunkState ChunkKind = C.TOLMACH_CHUNK_STATE
 	// ChunkLogprobs: how likely the tokens of the answer were, as JSON in Text.
 	ChunkLogprobs ChunkKind = C.TOLMACH_CHUNK_LOGPROBS
+	// ChunkModel: a model, of [Client.OpenModels]. ID: the name to ask for it by; Name: its owner;
+	// Text: the provider's entry, as JSON; Index: its place; Capabilities; Usage.Total: how many
+	// tokens fit its context, -1 when not said.
+	ChunkModel ChunkKind = C.TOLMACH_CHUNK_MODEL
 )
 
 var chunkKinds = map[ChunkKind]string{
 	ChunkStart: "start", ChunkText: "text", ChunkReasoning: "reasoning", ChunkRefusal: "refusal",
 	ChunkToolCall: "tool call", ChunkImage: "image", ChunkAudio: "audio", ChunkSource: "source",
 	ChunkProgress: "progress", ChunkUsage: "usage", ChunkFinish: "finish", ChunkRaw: "raw",
-	ChunkState: "state", ChunkLogprobs: "logprobs",
+	ChunkState: "state", ChunkLogprobs: "logprobs", ChunkModel: "model",
 }
 
 // String is a word for the kind.
@@ -70,7 +74,8 @@ type Usage struct {
 	CacheWrite int64
 }
 
-// A Chunk is one piece of an answer. It is a copy, and yours.
+// A Chunk is one piece of an answer. It is a copy, and yours. The texts of chunks that arrived
+// together share their memory: [strings.Clone] one that outlives the others by far.
 type Chunk struct {
 	// Kind says what it carries, and what the other fields mean.
 	Kind ChunkKind
@@ -78,7 +83,7 @@ type Chunk struct {
 	Choice, Index int
 	// Text is always in whole characters.
 	Text string
-	// ID of a tool call.
+	// ID of a tool call, or of a model.
 	ID string
 	// Name of what the kind says.
 	Name string
@@ -88,17 +93,54 @@ type Chunk struct {
 	Bytes []byte
 	// Usage is told by a ChunkUsage.
 	Usage Usage
+	// Capabilities of a model.
+	Capabilities Capabilities
 }
 
-func newChunk(given *C.tolmach_chunk) Chunk {
-	chunk := Chunk{
-		Kind:   ChunkKind(given.kind),
-		Choice: int(given.choice),
-		Index:  int(given.index),
-		Text:   text(given.text),
-		ID:     text(given.id),
-		Name:   text(given.name),
-		MIME:   text(given.mime),
+// A batch is what one poll gave: chunks in C's memory, which lives until the next poll, and a copy
+// of all their text, which theirs is cut from.
+type batch struct {
+	first unsafe.Pointer
+	count int
+	size  uintptr
+	start uintptr
+	text  string
+}
+
+func newBatch(given *C.tolmach_batch) batch {
+	return batch{
+		first: unsafe.Pointer(given.chunks),
+		count: int(given.count),
+		size:  uintptr(given.chunk_size),
+		start: uintptr(unsafe.Pointer(given.memory.ptr)),
+		text:  text(given.memory),
+	}
+}
+
+func (b *batch) cut(given C.tolmach_str) string {
+	if given.len == 0 {
+		return ""
+	}
+	at := uintptr(unsafe.Pointer(given.ptr)) - b.start
+	return b.text[at : at+uintptr(given.len)]
+}
+
+// next takes the first of the chunks, of which there has to be one.
+func (b *batch) next(chunk *Chunk) {
+	given := (*C.tolmach_chunk)(b.first)
+	b.count--
+	if b.count > 0 {
+		b.first = unsafe.Add(b.first, b.size)
+	}
+	*chunk = Chunk{
+		Kind:         ChunkKind(given.kind),
+		Choice:       int(given.choice),
+		Index:        int(given.index),
+		Capabilities: Capabilities(given.flags),
+		Text:         b.cut(given.text),
+		ID:           b.cut(given.id),
+		Name:         b.cut(given.name),
+		MIME:         b.cut(given.mime),
 		Usage: Usage{
 			Input:       int64(given.usage.input),
 			Output:      int64(given.usage.output),
@@ -111,5 +153,4 @@ func newChunk(given *C.tolmach_chunk) Chunk {
 	if given.bytes != nil {
 		chunk.Bytes = bytes.Clone(unsafe.Slice((*byte)(unsafe.Pointer(given.bytes)), given.bytes_len))
 	}
-	return chunk
 }

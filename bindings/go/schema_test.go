@@ -118,6 +118,9 @@ func TestTypeWithoutASchemaIsToldAsSuch(t *testing.T) {
 		"blue of its enum": schema(tolmach.Schema[struct {
 			N int `enum:"1,blue"`
 		}]()),
+		"1 2 of its enum": schema(tolmach.Schema[struct {
+			N int `enum:"1 2"`
+		}]()),
 	} {
 		wantIs(t, err, tolmach.ErrArgument)
 		wantHas(t, err.Error(), text)

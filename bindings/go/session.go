@@ -4,14 +4,14 @@ package tolmach
 //
 // typedef struct {
 //   tolmach_status status;
-//   const tolmach_chunk *chunk;
+//   const tolmach_batch *batch;
 //   tolmach_error *error;
 // } tolmach_go_polled;
 //
 // // Gives its results by value: outputs in Go's memory would each be allocated anew.
 // static tolmach_go_polled tolmach_go_poll(tolmach_session *session, int64_t timeout_ms) {
 //   tolmach_go_polled polled = {0, NULL, NULL};
-//   polled.status = tolmach_session_poll(session, timeout_ms, &polled.chunk, &polled.error);
+//   polled.status = tolmach_session_poll_many(session, timeout_ms, &polled.batch, &polled.error);
 //   return polled;
 // }
 import "C"
@@ -24,6 +24,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -46,8 +47,12 @@ type session struct {
 	descriptor *os.File
 	ready      syscall.RawConn
 
-	// Polling is for one goroutine at a time, and so is what polls have gathered.
+	// Whether it was cancelled: what has been polled is then not to be given out any more.
+	stopped atomic.Bool
+
+	// Polling is for one goroutine at a time, and so is what polls have given and gathered.
 	polling  sync.Mutex
+	batch    batch
 	gathered gathering
 }
 
@@ -72,9 +77,14 @@ func newSession(ctx context.Context, object *C.tolmach_session) *Session {
 
 func (s *session) cancel() {
 	if s.enter() {
-		C.tolmach_session_cancel(s.object)
+		s.stop()
 		s.leave()
 	}
+}
+
+func (s *session) stop() {
+	s.stopped.Store(true)
+	C.tolmach_session_cancel(s.object)
 }
 
 // close cancels the session, so that whoever waits for a chunk leaves; the last one frees it.
@@ -91,19 +101,38 @@ func (s *session) close() {
 var errPending = errors.New("pending")
 
 // poll gives the next chunk, waited for up to timeout milliseconds.
-func (s *session) poll(timeout C.int64_t) (Chunk, error) {
+func (s *session) poll(timeout C.int64_t, chunk *Chunk) error {
 	s.polling.Lock()
 	defer s.polling.Unlock()
+	if s.stopped.Load() {
+		// The reply has it, and so has the answer.
+		for s.batch.count > 0 {
+			s.batch.next(chunk)
+			s.gathered.add(chunk)
+		}
+		*chunk = Chunk{}
+	}
+	if s.batch.count == 0 {
+		if err := s.pollMany(timeout); err != nil {
+			return err
+		}
+	}
+	s.batch.next(chunk)
+	s.gathered.add(chunk)
+	return nil
+}
+
+// pollMany polls for a batch.
+func (s *session) pollMany(timeout C.int64_t) error {
 	polled := C.tolmach_go_poll(s.object, timeout)
 	switch {
 	case polled.status == C.TOLMACH_OK:
-		chunk := newChunk(polled.chunk)
-		s.gathered.add(&chunk)
-		return chunk, nil
+		s.batch = newBatch(polled.batch)
+		return nil
 	case polled.status == C.TOLMACH_PENDING:
-		return Chunk{}, errPending
+		return errPending
 	case polled.status > 0:
-		return Chunk{}, io.EOF
+		return io.EOF
 	}
 	err := outcome(polled.status, polled.error)
 	if errors.Is(err, ErrCancelled) && s.isShut() {
@@ -111,33 +140,45 @@ func (s *session) poll(timeout C.int64_t) (Chunk, error) {
 	} else if errors.Is(err, ErrCancelled) && s.ctx.Err() != nil {
 		err = cancelled(s.ctx, "the session was cancelled")
 	}
-	return Chunk{}, err
+	return err
 }
 
 // next gives the next chunk, and waits for it.
-func (s *session) next() (Chunk, error) {
+func (s *session) next(chunk *Chunk) error {
+	if !s.enter() {
+		return ErrClosed
+	}
+	defer s.leave()
 	if s.ctx.Err() != nil {
 		// The function that was to be told of it may not have run yet.
-		C.tolmach_session_cancel(s.object)
+		s.stop()
 	}
-	chunk, err := s.poll(0)
-	if err != errPending {
-		return chunk, err
+	err := s.poll(0, chunk)
+	if err == errPending {
+		*chunk, err = s.wait()
 	}
+	return err
+}
+
+// wait waits for the next chunk. It is apart from next because what it waits with lies on the heap.
+func (s *session) wait() (Chunk, error) {
+	var chunk Chunk
 	if s.ready != nil {
 		// The runtime's poller is told when the descriptor becomes readable, not that it is.
 		// No wake-up is lost for that: Read forgets what it was told, then asks the session;
 		// and when a session says that nothing is there, its descriptor is not readable, so
 		// that it becomes so again with the next chunk, or the end.
+		var err error
 		waited := s.ready.Read(func(uintptr) bool {
-			chunk, err = s.poll(0)
+			err = s.poll(0, &chunk)
 			return err != errPending
 		})
 		if waited == nil {
 			return chunk, err
 		}
 	}
-	return s.poll(-1)
+	err := s.poll(-1, &chunk)
+	return chunk, err
 }
 
 // Next waits for the next chunk. It fails with [io.EOF] after the last one, with [ErrTruncated]
@@ -145,11 +186,9 @@ func (s *session) next() (Chunk, error) {
 // that is done, and then for ever.
 func (s *Session) Next() (Chunk, error) {
 	defer runtime.KeepAlive(s)
-	if !s.core.enter() {
-		return Chunk{}, ErrClosed
-	}
-	defer s.core.leave()
-	return s.core.next()
+	var chunk Chunk
+	err := s.core.next(&chunk)
+	return chunk, err
 }
 
 // Chunks gives the chunks as they arrive. An error is the last thing it gives; [io.EOF] is
@@ -159,8 +198,10 @@ func (s *Session) Chunks() iter.Seq2[Chunk, error] {
 	return func(yield func(Chunk, error) bool) {
 		// Does nothing to a session that has ended.
 		defer s.core.cancel()
+		defer runtime.KeepAlive(s)
 		for {
-			chunk, err := s.Next()
+			var chunk Chunk
+			err := s.core.next(&chunk)
 			if err == io.EOF || !yield(chunk, err) || err != nil {
 				return
 			}
@@ -176,28 +217,39 @@ func (s *Session) Answer() (*Answer, error) {
 		failure = err
 	}
 	s.core.polling.Lock()
-	defer s.core.polling.Unlock()
 	answer := s.core.gathered.whole()
-	if s.core.enter() {
-		defer s.core.leave()
-		if info := C.tolmach_session_info_get(s.core.object); info != nil {
+	s.core.polling.Unlock()
+	// A session that is closed knows no more.
+	_ = s.core.read(func(session *C.tolmach_session) error {
+		if info := C.tolmach_session_info_get(session); info != nil {
 			answer.RequestID = text(info.request_id)
 		}
-	}
+		return nil
+	})
 	return answer, failure
 }
 
-// Reply is what has been polled so far, put together: the assistant's message as JSON; empty
+// read gives the session to call, while nobody polls it.
+func (s *session) read(call func(*C.tolmach_session) error) error {
+	if !s.enter() {
+		return ErrClosed
+	}
+	defer s.leave()
+	s.polling.Lock()
+	defer s.polling.Unlock()
+	return call(s.object)
+}
+
+// Reply is what has arrived so far, put together: the assistant's message as JSON; empty
 // while there is nothing to send back. Most programs want [Request.Reply], which appends it to
 // a request.
 func (s *Session) Reply() (string, error) {
-	if !s.core.enter() {
-		return "", ErrClosed
-	}
-	defer s.core.leave()
-	s.core.polling.Lock()
-	defer s.core.polling.Unlock()
-	return text(C.tolmach_session_reply(s.core.object)), nil
+	var reply string
+	err := s.core.read(func(session *C.tolmach_session) error {
+		reply = text(C.tolmach_session_reply(session))
+		return nil
+	})
+	return reply, err
 }
 
 // Close cancels the session where it still runs, and frees it. A [Session.Next] under way fails

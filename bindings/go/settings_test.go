@@ -152,6 +152,11 @@ func TestHeadersOfClientAndRequestAreSent(t *testing.T) {
 	wantIs(t, err, tolmach.ErrServer)
 	sent := <-headers
 	want(t, sent.Get("X-One")+sent.Get("X-Two")+sent.Get("X-Three")+sent.Get("X-Four"), "123")
+	must(t, request.Option(tolmach.WithDefault("headers")))
+	_, err = client.Ask(t.Context(), request)
+	wantIs(t, err, tolmach.ErrServer)
+	sent = <-headers
+	want(t, sent.Get("X-One")+sent.Get("X-Three"), "1")
 }
 
 func TestOptionIsForOneRequest(t *testing.T) {
