@@ -7,7 +7,6 @@ import (
 	"context"
 	"runtime"
 	"sync"
-	"time"
 )
 
 // A Client is a provider bound to its config, with its open connections.
@@ -81,6 +80,25 @@ var opening sync.Mutex
 // Open asks the provider, and returns at once: what fails on the way is told by the session.
 // The request is copied. When ctx is done, the session is cancelled at once.
 func (c *Client) Open(ctx context.Context, request *Request) (*Session, error) {
+	return c.open(ctx, func(session **C.tolmach_session) error {
+		return request.use(func(request *C.tolmach_request) error {
+			var failure *C.tolmach_error
+			return outcome(C.tolmach_session_open(c.core.object, request, session, &failure), failure)
+		})
+	})
+}
+
+// OpenModels asks for the models there are: the session gives a [ChunkModel] for each, in the
+// provider's order. It fails with [ErrUnsupported] when the provider lists none.
+func (c *Client) OpenModels(ctx context.Context) (*Session, error) {
+	return c.open(ctx, func(session **C.tolmach_session) error {
+		var failure *C.tolmach_error
+		return outcome(C.tolmach_session_open_models(c.core.object, session, &failure), failure)
+	})
+}
+
+// open opens a session by what call does with the client.
+func (c *Client) open(ctx context.Context, call func(session **C.tolmach_session) error) (*Session, error) {
 	if ctx.Err() != nil {
 		return nil, cancelled(ctx, "the session was not opened")
 	}
@@ -88,14 +106,10 @@ func (c *Client) Open(ctx context.Context, request *Request) (*Session, error) {
 		return nil, ErrClosed
 	}
 	defer c.core.leave()
+	opening.Lock()
+	defer opening.Unlock()
 	var object *C.tolmach_session
-	err := request.use(func(request *C.tolmach_request) error {
-		opening.Lock()
-		defer opening.Unlock()
-		var failure *C.tolmach_error
-		return outcome(C.tolmach_session_open(c.core.object, request, &object, &failure), failure)
-	})
-	if err != nil {
+	if err := call(&object); err != nil {
 		return nil, err
 	}
 	return newSession(ctx, object), nil
@@ -115,56 +129,26 @@ type Model struct {
 	Capabilities Capabilities
 }
 
-// Models asks for the models there are. It fails with [ErrUnsupported] when the provider lists
-// none. When ctx is done it returns at once; the question itself, which the library cannot take
-// back, keeps a thread until it is answered or one of the config's deadlines passes.
+// Models asks for the models there are, and waits for all of them: see [Client.OpenModels].
 func (c *Client) Models(ctx context.Context) ([]Model, error) {
-	if ctx.Err() != nil {
-		return nil, cancelled(ctx, "the models were not asked for")
-	}
-	if !c.core.enter() {
-		return nil, ErrClosed
-	}
-	timeout := C.int64_t(-1)
-	if deadline, ok := ctx.Deadline(); ok {
-		// A little more than is left: it is the context that is to say that it is over.
-		timeout = C.int64_t((time.Until(deadline) + time.Second).Milliseconds())
-	}
-	type answer struct {
-		models []Model
-		err    error
-	}
-	answered := make(chan answer, 1)
-	go func() {
-		defer c.core.leave()
-		models, err := c.core.models(timeout)
-		answered <- answer{models, err}
-	}()
-	select {
-	case answer := <-answered:
-		return answer.models, answer.err
-	case <-ctx.Done():
-		return nil, cancelled(ctx, "the models were not waited for")
-	}
-}
-
-func (c *client) models(timeout C.int64_t) ([]Model, error) {
-	var failure *C.tolmach_error
-	var list *C.tolmach_models
-	err := outcome(C.tolmach_client_models(c.object, timeout, &list, &failure), failure)
+	session, err := c.OpenModels(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer C.tolmach_models_free(list)
-	models := make([]Model, C.tolmach_models_count(list))
-	for i := range models {
-		given := C.tolmach_models_get(list, C.size_t(i))
-		models[i] = Model{
-			ID:            text(given.id),
-			Owner:         text(given.owner),
-			JSON:          text(given.json),
-			ContextLength: int64(given.context_length),
-			Capabilities:  Capabilities(given.capabilities),
+	defer session.Close()
+	models := []Model{}
+	for chunk, err := range session.Chunks() {
+		if err != nil {
+			return nil, err
+		}
+		if chunk.Kind == ChunkModel {
+			models = append(models, Model{
+				ID:            chunk.ID,
+				Owner:         chunk.Name,
+				JSON:          chunk.Text,
+				ContextLength: chunk.Usage.Total,
+				Capabilities:  chunk.Capabilities,
+			})
 		}
 	}
 	return models, nil

@@ -24,6 +24,21 @@ func TestModelsAreListed(t *testing.T) {
 	want(t, json.Valid([]byte(models[0].JSON)), true)
 }
 
+func TestModelsAreChunksOfASession(t *testing.T) {
+	t.Parallel()
+	session, err := onStage(t, nil).OpenModels(t.Context())
+	must(t, err)
+	defer session.Close()
+	var models []string
+	for chunk, err := range session.Chunks() {
+		must(t, err)
+		want(t, chunk.Kind, tolmach.ChunkModel)
+		want(t, chunk.Index, len(models))
+		models = append(models, chunk.ID)
+	}
+	want(t, strings.Join(models, " "), "words emoji")
+}
+
 func TestProvidersAreListed(t *testing.T) {
 	t.Parallel()
 	byName := map[string]tolmach.Provider{}

@@ -26,8 +26,10 @@ func TestUseAfterCloseIsAnError(t *testing.T) {
 	_, next := session.Next()
 	_, whole := session.Answer()
 	_, reply := session.Reply()
+	_, info := session.Info()
 	_, opened := client.Open(t.Context(), request)
 	_, models := client.Models(t.Context())
+	_, openedModels := client.OpenModels(t.Context())
 	_, sent := onStage(t, nil).Open(t.Context(), closed)
 	_, asked := client.Ask(t.Context(), request)
 	_, ran := client.Run(t.Context(), request, nil, 1)
@@ -36,8 +38,8 @@ func TestUseAfterCloseIsAnError(t *testing.T) {
 	_, counted := closed.Count()
 	_, marshalled := json.Marshal(closed)
 	for what, err := range map[string]error{
-		"Next": next, "Answer": whole, "session.Reply": reply, "request.Reply": request.Reply(session),
-		"Open": opened, "Models": models,
+		"Next": next, "Answer": whole, "session.Reply": reply, "Info": info, "request.Reply": request.Reply(session),
+		"Open": opened, "Models": models, "OpenModels": openedModels,
 		"Message": closed.Message(tolmach.User, "x"), "Attach": closed.Attach([]byte("x"), ""),
 		"AttachURL": closed.AttachURL("https://example.com"), "ToolResult": closed.ToolResult("x", "x"),
 		"Ask": asked, "Run": ran, "AskFor": read, "Clone": cloned, "Count": counted,
