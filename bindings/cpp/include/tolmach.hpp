@@ -59,6 +59,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <initializer_list>
 #include <iterator>
@@ -1787,7 +1788,7 @@ struct settings {
       max_tool_calls, max_reply_bytes, queue_bytes;
 
   // What is done with requests and answers.
-  std::optional<bool> heal, estimate_usage, raw_chunks, think_tags, background;
+  std::optional<bool> heal, estimate_usage, raw_chunks, retry_chunks, think_tags, background;
   std::optional<bool> fetch_urls, fetch_private_urls;
   std::optional<std::map<std::string, std::vector<std::string>>> model_aliases;
   std::optional<std::vector<std::string>> fallback_models;
@@ -1807,7 +1808,7 @@ struct options {
   std::optional<std::int64_t> max_retries;
   std::optional<std::map<std::string, std::string>> headers;
   std::optional<std::int64_t> max_reply_bytes, queue_bytes;
-  std::optional<bool> raw_chunks, estimate_usage;
+  std::optional<bool> raw_chunks, retry_chunks, estimate_usage;
 };
 
 /// What the values of a key are. The set is open: take one that you do not know for text.
@@ -1886,7 +1887,7 @@ inline constexpr auto keys_of(const settings*) noexcept {
       member("max_json_depth", &it::max_json_depth), member("max_tool_calls", &it::max_tool_calls),
       member("max_reply_bytes", &it::max_reply_bytes), member("queue_bytes", &it::queue_bytes),
       member("heal", &it::heal), member("estimate_usage", &it::estimate_usage),
-      member("raw_chunks", &it::raw_chunks), member("think_tags", &it::think_tags),
+      member("raw_chunks", &it::raw_chunks), member("retry_chunks", &it::retry_chunks), member("think_tags", &it::think_tags),
       member("background", &it::background), member("fetch_urls", &it::fetch_urls),
       member("fetch_private_urls", &it::fetch_private_urls),
       member("model_aliases", &it::model_aliases), member("fallback_models", &it::fallback_models),
@@ -1903,7 +1904,7 @@ inline constexpr auto keys_of(const options*) noexcept {
       member("idle_timeout_ms", &it::idle_timeout), member("total_timeout_ms", &it::total_timeout),
       member("max_retries", &it::max_retries), member("headers", &it::headers),
       member("max_reply_bytes", &it::max_reply_bytes), member("queue_bytes", &it::queue_bytes),
-      member("raw_chunks", &it::raw_chunks), member("estimate_usage", &it::estimate_usage));
+      member("raw_chunks", &it::raw_chunks), member("retry_chunks", &it::retry_chunks), member("estimate_usage", &it::estimate_usage));
 }
 
 /// Calls `set(key, value)` for each that has a value, until one fails.
@@ -2054,6 +2055,11 @@ enum class chunk_kind : std::int32_t {
   logprobs = TOLMACH_CHUNK_LOGPROBS,
   /// A model, of client::open_models(): model::of() reads it.
   model = TOLMACH_CHUNK_MODEL,
+  /// An embedding, of a request with inputs: embedding_of() reads it. index: which input.
+  embedding = TOLMACH_CHUNK_EMBEDDING,
+  /// With the config's retry_chunks alone: the request failed and is tried again. text: why;
+  /// index: the attempt that follows; name: how many milliseconds it waits.
+  retry = TOLMACH_CHUNK_RETRY,
 };
 
 /// Token counts; empty where the provider did not say.
@@ -2165,6 +2171,21 @@ class batch {
   const tolmach_batch* native_ = nullptr;
 };
 
+/// The numbers of a chunk of chunk_kind::embedding.
+[[nodiscard]] inline std::vector<float> embedding_of(const chunk& piece) {
+  const auto raw = piece.bytes();
+  std::vector<float> numbers(raw.size() / 4);
+  for (std::size_t at = 0; at < numbers.size(); ++at) {
+    std::uint32_t bits = 0;
+    for (std::size_t byte = 0; byte < 4; ++byte) {
+      bits |= std::to_integer<std::uint32_t>(raw[at * 4 + byte]) << (8 * byte);
+    }
+    static_assert(sizeof(float) == sizeof bits);
+    std::memcpy(&numbers[at], &bits, sizeof bits);
+  }
+  return numbers;
+}
+
 /// A model that a provider has.
 struct model {
   /// The name to ask for it by.
@@ -2259,23 +2280,12 @@ inline std::vector<std::byte> copy(const tolmach_chunk& piece) {
   return {begin, begin + piece.bytes_len};
 }
 
-/// Adds a piece to what has been read of an answer.
+/// Keeps of an answer what the library does not: all but its text and its tool calls.
 inline void keep(std::unique_ptr<answer>& kept, const tolmach_chunk& piece) {
   if (piece.choice != 0) return;
   if (!kept) kept = std::make_unique<answer>();
   const auto text = view(piece.text);
   switch (static_cast<chunk_kind>(piece.kind)) {
-    case chunk_kind::text: kept->text += text; break;
-    case chunk_kind::tool_call: {
-      const auto same = std::find_if(kept->tool_calls.begin(), kept->tool_calls.end(),
-                                     [&](const tool_call& it) { return it.index == piece.index; });
-      auto& call = same != kept->tool_calls.end() ? *same : kept->tool_calls.emplace_back();
-      call.index = piece.index;
-      call.id += view(piece.id);
-      call.name += view(piece.name);
-      call.arguments += text;
-      break;
-    }
     case chunk_kind::reasoning: kept->reasoning += text; break;
     case chunk_kind::refusal: kept->refusal += text; break;
     case chunk_kind::image: {
@@ -2308,6 +2318,12 @@ inline void keep(std::unique_ptr<answer>& kept, const tolmach_chunk& piece) {
   }
 }
 
+/// Whether keep() has something to do for it. Most chunks of an answer are of the other kinds.
+inline bool is_kept(const tolmach_chunk& piece) noexcept {
+  return piece.kind != TOLMACH_CHUNK_TEXT && piece.kind != TOLMACH_CHUNK_TOOL_CALL &&
+         piece.kind != TOLMACH_CHUNK_START;
+}
+
 }  // namespace detail
 
 // ---- 9. session: one answer on its way ----
@@ -2315,6 +2331,67 @@ inline void keep(std::unique_ptr<answer>& kept, const tolmach_chunk& piece) {
 namespace detail {
 using session_handle = handle<tolmach_session>;
 }
+
+/// A limit that the provider puts on requests or tokens; empty where it does not say.
+struct rate_limit {
+  std::optional<std::int64_t> limit, remaining;
+  /// When the period ends, counted from the arrival of the response.
+  std::optional<std::chrono::milliseconds> reset;
+};
+
+/// What is known of a session in addition to its answer; tolmach.h says more of each. The texts are
+/// views, good until the session's next poll or end. Times are since the session was opened, and
+/// empty where it has not come to that.
+struct session_info {
+  /// Its number, which lines of the log begin with.
+  std::uint64_t id = 0;
+  /// How often the request was tried.
+  std::int64_t attempts = 0;
+  /// The parameters of the request that were changed to suit the provider, as a JSON list.
+  std::string_view changed;
+  std::string_view request_id, model, provider;
+  std::optional<int> http_status;
+  bool is_connection_reused = false;
+  std::optional<std::chrono::microseconds> resolved, connected, tls_done, sent, headers,
+      first_chunk, ended;
+  /// The longest time between two arrivals.
+  std::optional<std::chrono::microseconds> longest_gap;
+  rate_limit requests, tokens;
+};
+
+namespace detail {
+
+inline rate_limit limit_of(const tolmach_rate_limit& it) noexcept {
+  const auto reset = said(it.reset_ms);
+  return {said(it.limit), said(it.remaining),
+          reset ? std::optional(std::chrono::milliseconds(*reset)) : std::nullopt};
+}
+
+inline session_info info_of(const tolmach_session_info& it) noexcept {
+  const auto time = [](std::int64_t count) {
+    return count < 0 ? std::nullopt : std::optional(std::chrono::microseconds(count));
+  };
+  return {it.id,
+          it.attempts,
+          view(it.changed),
+          view(it.request_id),
+          view(it.model),
+          view(it.provider),
+          it.http_status > 0 ? std::optional<int>(it.http_status) : std::nullopt,
+          it.connection_reused != 0,
+          time(it.resolved),
+          time(it.connected),
+          time(it.tls_done),
+          time(it.sent),
+          time(it.headers),
+          time(it.first_chunk),
+          time(it.ended),
+          time(it.longest_gap),
+          limit_of(it.requests),
+          limit_of(it.tokens)};
+}
+
+}  // namespace detail
 
 /// Cancels its session from any thread, at any time: once the session is no more, it does
 /// nothing. Copy it to whatever may have to stop an answer.
@@ -2524,13 +2601,38 @@ class session {
 
   /// The text that has been read so far, put together; good until the next poll.
   [[nodiscard]] std::string_view text() const& noexcept {
-    return kept_ ? std::string_view(kept_->text) : std::string_view();
+    return detail::view(tolmach_session_text(native()));
   }
   void text() const&& = delete;  // The view would outlive the session.
 
-  /// The tool calls that have been read so far.
+  /// What is known of it so far, also when it has failed: attempts, times, rate limits and more.
+  [[nodiscard]] session_info info() const& noexcept {
+    const auto* const known = tolmach_session_info_get(native());
+    return known ? detail::info_of(*known) : session_info();
+  }
+  void info() const&& = delete;  // The views would outlive the session.
+
+  /// A header of the latest response, also of one that was an error; good until the next poll.
+  /// Empty where there is none. Credentials are never given.
+  [[nodiscard]] std::optional<std::string_view> header(std::string_view header_name) const& {
+    if (detail::has_nul(header_name)) return std::nullopt;
+    const auto value = tolmach_session_header(native(), std::string(header_name).c_str());
+    return value.ptr ? std::optional(detail::view(value)) : std::nullopt;
+  }
+  void header(std::string_view) const&& = delete;  // The view would outlive the session.
+
+  /// The tool calls that have been read whole so far.
   [[nodiscard]] std::vector<tool_call> tool_calls() const {
-    return kept_ ? kept_->tool_calls : std::vector<tool_call>();
+    std::vector<tool_call> calls;
+    const std::size_t count = tolmach_session_tool_call_count(native());
+    calls.reserve(count);
+    for (std::size_t at = 0; at < count; ++at) {
+      const tolmach_tool_call* const it = tolmach_session_tool_call_get(native(), at);
+      if (!it) break;
+      calls.push_back({std::string(detail::view(it->id)), std::string(detail::view(it->name)),
+                       std::string(detail::view(it->arguments)), it->index});
+    }
+    return calls;
   }
 
   /// Waits for the first chunk that has not been read, as ++ of the iterator does for those
@@ -2611,7 +2713,7 @@ class session {
     tolmach_error* why = nullptr;
     const status code{tolmach_session_poll(native(), milliseconds, &found, &why)};
     if (is_error(code)) return {code, {}, tolmach::error(code, why)};
-    if (found) detail::keep(kept_, *found);
+    if (found && detail::is_kept(*found)) detail::keep(kept_, *found);
     return {code, tolmach::chunk(found), {}};
   }
 
@@ -2622,17 +2724,18 @@ class session {
     if (is_error(code)) return {code, {}, tolmach::error(code, why)};
     const batch chunks(found);
     for (const auto& it : chunks) {
-      detail::keep(kept_, *it.native());
+      if (detail::is_kept(*it.native())) detail::keep(kept_, *it.native());
     }
     return {code, chunks, {}};
   }
 
   tolmach::answer whole() const {
     tolmach::answer all = kept_ ? *kept_ : tolmach::answer();
-    if (const tolmach_session_info* const known = tolmach_session_info_get(native())) {
-      all.request_id = detail::view(known->request_id);
-      all.model = detail::view(known->model);
-    }
+    all.text = text();
+    all.tool_calls = tool_calls();
+    const auto known = info();
+    all.request_id = known.request_id;
+    all.model = known.model;
     return all;
   }
 
@@ -2640,7 +2743,7 @@ class session {
   std::shared_ptr<detail::session_handle> shared_;
   // The registration with a stop token, of which C++17 has no type.
   std::shared_ptr<void> stop_;
-  // What has been read so far; null until there is something.
+  // What the library does not keep; null until there is something.
   std::unique_ptr<tolmach::answer> kept_;
 };
 
@@ -2881,6 +2984,13 @@ class request : public detail::handle<tolmach_request> {
     return message("assistant", text);
   }
 
+  /// Adds a text whose embedding is asked for, by client::embed(); such a request has no messages.
+  [[nodiscard]] expected<void> input(std::string_view text) {
+    return call([&](auto why) {
+      return tolmach_request_input(native(), detail::data(text), text.size(), why);
+    });
+  }
+
   /// Attaches an image, audio or PDF to the last user message. `mime`: its media type, such
   /// as "image/png"; empty where the bytes tell it.
   [[nodiscard]] expected<void> attach(bytes file, std::string_view mime = {}) {
@@ -3114,6 +3224,18 @@ class client : public detail::handle<tolmach_client> {
     return run_with(conversation, tools, max_rounds, [&] { return open(conversation, token); });
   }
 #endif
+
+  /// Asks for the embeddings of a request's inputs, and waits for them: one for each, in order.
+  [[nodiscard]] expected<std::vector<std::vector<float>>> embed(const request& question) const {
+    auto opened = open(question);
+    if (!opened) return unexpected(std::move(opened).error());
+    std::vector<std::vector<float>> all;
+    for (const auto& piece : *opened) {
+      if (!piece) return unexpected(piece.error());
+      if (piece->kind() == chunk_kind::embedding) all.push_back(embedding_of(*piece));
+    }
+    return all;
+  }
 
   /// Asks for the models there are. Blocks, as long as the config's deadlines let it.
   [[nodiscard]] expected<std::vector<model>> models() const { return models_in(-1); }

@@ -322,3 +322,50 @@ TEST(provider_is_found_by_its_name) {
   CHECK(!tolmach::find_provider("nobody"));
   CHECK(!tolmach::find_provider(""));
 }
+
+TEST(session_knows_what_became_of_its_request) {
+  const auto client = stage::client();
+  auto session = stage::ask(client, "words", "Hello");
+  CHECK(!session.header("content-type") || session.header("Content-Type"));
+  CHECK_EQ(VALUE(session.answer()).text, "One two three.");
+  const auto known = session.info();
+  CHECK(known.id > 0);
+  CHECK_EQ(known.attempts, 1);
+  CHECK_EQ(known.provider, "openai");
+  CHECK_EQ(known.http_status, 200);
+  CHECK_EQ(known.changed, "[]");
+  CHECK(known.sent && known.headers && known.first_chunk && known.ended);
+  CHECK(known.sent <= known.headers && known.headers <= known.ended);
+  CHECK(!known.tls_done);
+  CHECK(!known.requests.limit && !known.tokens.reset);
+  CHECK_EQ(session.header("CONTENT-TYPE"), "text/event-stream");
+  CHECK_EQ(session.header("X-Nothing"), std::nullopt);
+  CHECK_EQ(session.header({"content-type\0", 13}), std::nullopt);
+  CHECK_EQ(tolmach::session().native(), nullptr);
+  const tolmach::session empty;
+  CHECK_EQ(empty.info().attempts, 0);
+  CHECK_EQ(empty.info().http_status, std::nullopt);
+  CHECK_EQ(empty.header("content-type"), std::nullopt);
+  CHECK(empty.tool_calls().empty() && empty.text().empty());
+}
+
+TEST(session_that_failed_knows_as_much) {
+  auto session = stage::ask(stage::client({{"max_retries", "1"}}), "status-500", "Hello");
+  CHECK_EQ(stage::read(session).error.code(), tolmach::status::server);
+  CHECK_EQ(session.info().attempts, 2);
+  CHECK_EQ(session.info().http_status, 500);
+  CHECK_EQ(session.info().request_id, "req-42");
+  CHECK_EQ(session.header("x-request-id"), "req-42");
+}
+
+TEST(tool_calls_are_there_once_they_are_whole) {
+  auto request = stage::question("tools", "The weather?");
+  VALUE(request.tool("weather", ""));
+  auto session = VALUE(stage::client().open(request));
+  while (session.next().code == tolmach::status::ok && session.tool_calls().empty()) continue;
+  for (const auto& call : session.tool_calls()) {
+    CHECK(tolmach::parse<tolmach::json_text>(call.arguments).has_value());
+  }
+  CHECK_EQ(VALUE(session.answer()).tool_calls.size(), 2u);
+  CHECK_EQ(session.tool_calls().at(0).arguments, R"({"city":"Oslo"})");
+}
