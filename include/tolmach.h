@@ -67,25 +67,38 @@
  * CONVENTIONS
  *
  *   - Receiver first, then inputs, then outputs, then `tolmach_error **error`.
- *   - A function that can fail returns a tolmach_status: 0 is TOLMACH_OK, above 0 is an
- *     outcome that is no error, below 0 is an error. `error` may be NULL; where it is not,
- *     a failed call puts an object there for you to free. On failure an output handle is
- *     NULL, and other outputs are as they were.
+ *   - A function that can fail returns a tolmach_status: 0 is TOLMACH_OK, positive values
+ *     are outcomes that are not errors, negative values are errors.
+ *   - `error` may be NULL. `*error` need not be NULL on entry. It is written only when the
+ *     call returns a negative status: then it is a new object, which you free. A second
+ *     failure overwrites the pointer, so free the first object before you pass it again.
+ *   - Outputs of pointer type (handles, chunks, batches) are set to NULL when the call
+ *     starts: after every outcome that gives no object they are NULL. Do not pass a pointer
+ *     that you still have to free. Other outputs are written with TOLMACH_OK only.
  *   - Names, keys and URLs go in as NUL-terminated UTF-8; text, JSON and media as pointer
  *     and length, where the length of text may be TOLMACH_NUL_TERMINATED.
- *   - Text comes out as tolmach_str: UTF-8, never NULL, with a NUL behind its end.
+ *   - Text comes out as tolmach_str: UTF-8, with a NUL byte after its end.
  *   - Durations are milliseconds: -1 waits for ever, 0 does not wait.
  *   - Enumerations are integers and open: skip the values you do not know.
  *
  * THREADS
  *
- *   A `const` receiver may be used by any number of threads at once. Every other function
+ *   "Threads: any thread" says which thread may call, not that two may call at once: a
+ *   `const` receiver may be used by any number of threads at once. Every other function
  *   is for one thread at a time per object, which need not be the same each time; so is
  *   tolmach_session_poll(), where a second thread gets TOLMACH_E_BUSY.
  *   tolmach_session_cancel() works from any thread at any time before free, and is the
  *   one function that a signal handler may call. No result depends on which thread calls.
- *   The library runs a worker thread for each open session and one per process that
- *   cancels them; all block every signal. The library never raises SIGPIPE, never unwinds
+ *   A function whose receiver is not `const` but whose text says "any thread, also during
+ *   poll" (tolmach_session_on_ready()) may also be called while another thread polls. Any
+ *   thread may call a _free function once no other thread uses the object.
+ *
+ *   The library runs a worker thread for each session whose answer is not complete, a few
+ *   more for a short time while it connects, and one per process that cancels sessions; all
+ *   block every signal. A thread without work waits 10 seconds for the next session and then
+ *   ends; the one that cancels stays. At exit() idle threads are ended first, for at most
+ *   a tenth of a second. The library is never unloaded: dlclose() leaves it in the process.
+ *   The library never raises SIGPIPE, never unwinds
  *   into your code, and writes nothing to standard output or error (but see MEMORY): a bug
  *   that makes it panic ends the call or session with TOLMACH_E_INTERNAL, and its place in
  *   the source goes to the log. A pthread_cancel() of a thread takes effect after the call
@@ -98,17 +111,56 @@
  *
  * WAITING
  *
- *   Block in tolmach_session_poll(), or poll with timeout 0 from a loop of yours when
- *   tolmach_session_fd() is readable or the callback of tolmach_session_on_ready() was
- *   called. An answer that ends without its proper end is TOLMACH_E_TRUNCATED, never a
+ *   Block in tolmach_session_poll(); or wait for several sessions in tolmach_sessions_wait();
+ *   or poll with timeout 0 from a loop of yours when tolmach_session_fd() is readable or the
+ *   callback of tolmach_session_on_ready() was called. An answer that ends without its proper end is TOLMACH_E_TRUNCATED, never a
  *   quiet TOLMACH_END. No session hangs: four deadlines, all in the config, see to it.
+ *
+ * CHUNKS
+ *
+ *   The fields that each kind sets; all others are 0, NULL or empty, and `usage` is -1.
+ *   `choice` is set in all kinds that belong to one of several answers (n > 1).
+ *
+ *   kind        fields
+ *   START       text: id of the answer; name: model
+ *   TEXT        text
+ *   REASONING   text; name: field of the protocol, may be empty
+ *   REFUSAL     text
+ *   TOOL_CALL   index; text: piece of the arguments; id, name: on the first piece of a call
+ *   IMAGE       index; bytes and mime, or text: URL; name: revised prompt, may be empty
+ *   AUDIO       bytes and mime, text: transcript, or both; id
+ *   SOURCE      index; text: URL or id; name: title
+ *   PROGRESS    text
+ *   USAGE       usage
+ *   FINISH      text: reason; name: the provider's word for it
+ *   RAW         text: an event, not decoded
+ *   STATE       text: JSON for the next request
+ *   LOGPROBS    text: JSON
+ *   MODEL       only after tolmach_session_open_models(), see TOLMACH_CHUNK_MODEL
+ *
+ *   Order: START comes once, before all pieces of the answer; only PROGRESS, RAW and STATE may
+ *   come earlier. Then the pieces come in the order in which the provider sent them; kinds,
+ *   choices and tool calls may alternate. The pieces of one text, or of the arguments of one
+ *   tool call (same `choice` and `index`), join to the whole. Last come
+ *   USAGE, once, if the provider tells it, and FINISH, once for each choice. Then a poll
+ *   returns TOLMACH_END. After an error there is no FINISH: what was delivered before it is
+ *   correct, but not complete.
+ *
+ *   Images: name a model that generates images (TOLMACH_CAN_IMAGES in its capabilities) in
+ *   tolmach_request_new(), and say what to draw in a user message. Each picture is a chunk
+ *   of kind IMAGE. The request's own parameters, such as "n" or "size", are set by
+ *   tolmach_request_set().
  *
  * MEMORY
  *
- *   What you or a server make large is bounded by the config's max_ keys and queue_bytes.
- *   Where the system has no memory for such a buffer, the call that takes text, JSON or
- *   media, or the session, fails with TOLMACH_E_NO_MEMORY; what was there stays as it was,
- *   and other sessions go on. A small allocation that fails may abort the process, as in
+ *   The config limits what a session keeps: queue_bytes (chunks that you have not polled;
+ *   when it is full, the library stops reading from the server), max_reply_bytes (the reply),
+ *   max_event_bytes, max_error_bytes, max_header_bytes, max_json_depth and max_tool_calls. A
+ *   request is as large as you make it; opening a session copies it.
+ *   If the system has no memory for such a buffer, the call that takes text, JSON or media,
+ *   or the session, fails with TOLMACH_E_NO_MEMORY. So does a call when the system has no more
+ *   threads or file descriptors. The objects stay as they were, and other sessions go on.
+ *   Free something, or wait until other sessions have ended, and call again. A small allocation that fails may abort the process, as in
  *   any Rust program, with a line on standard error: large buffers leave 4 MiB for these.
  *
  * COMPATIBILITY
@@ -151,8 +203,9 @@ extern "C" {
 /* ---- 1. status ---- */
 
 /**
- * What a call came to. 0 is success, above 0 is an outcome that is no error, below 0 is
- * an error. The set is open: treat a number you do not know by its sign.
+ * Result of a call. 0 is success, positive values are outcomes that are not errors (END,
+ * PENDING), negative values are errors. The set is open: treat a number that you do not know
+ * by its sign.
  */
 typedef int32_t tolmach_status;
 
@@ -167,12 +220,13 @@ typedef int32_t tolmach_status;
 #define TOLMACH_END 1
 
 /**
- * Nothing yet; the session runs on.
+ * Nothing yet; the session goes on.
  */
 #define TOLMACH_PENDING 2
 
 /**
- * NULL, bad UTF-8, bad JSON, an unknown key or provider. Mend the program.
+ * NULL, invalid UTF-8 or JSON, an unknown key or provider. Fix the call; the message says
+ * what was expected.
  */
 #define TOLMACH_E_ARGUMENT -1
 
@@ -197,7 +251,8 @@ typedef int32_t tolmach_status;
 #define TOLMACH_E_DNS -5
 
 /**
- * Refused, reset, unreachable, or the proxy would not.
+ * The connection was refused or reset, the host is unreachable, or the proxy rejected the
+ * request.
  */
 #define TOLMACH_E_CONNECT -6
 
@@ -277,7 +332,8 @@ typedef int32_t tolmach_status;
 #define TOLMACH_E_INTERNAL -21
 
 /**
- * The system has no more memory, threads or file descriptors.
+ * The system has no more memory, threads or file descriptors. Free something and call again;
+ * other sessions go on.
  */
 #define TOLMACH_E_NO_MEMORY -22
 
@@ -303,8 +359,9 @@ int32_t tolmach_status_is_transient(tolmach_status status);
 
 /**
  * Text that the library gives out: `len` bytes of UTF-8, then a NUL byte that `len` does
- * not count. `ptr` is not NULL, unless a function says that it may be. There may be NUL bytes inside: `len` rules. Whoever
- * gives it out says how long it lives; it is never freed by itself.
+ * not count. `ptr` is not NULL unless the function that returns it says so. The text may
+ * contain NUL bytes, so use `len`, not strlen(). The function that returns it says how long it
+ * is valid. Never free it.
  */
 typedef struct tolmach_str {
   /**
@@ -1026,7 +1083,7 @@ tolmach_status tolmach_request_new(const char *model,
  * `json`, `len`: a JSON object, up to 127 levels deep; `len` in bytes, or
  * TOLMACH_NUL_TERMINATED. `out_request`: receives the request to free.
  * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, bad JSON (the message says
- * where) or a field of a wrong type.
+ * where) or a field of a wrong type; TOLMACH_E_NO_MEMORY.
  * Blocks: no. Threads: any thread. Since: 0.1.
  */
 TOLMACH_API
@@ -1098,7 +1155,7 @@ tolmach_status tolmach_request_truncate(tolmach_request *request,
  * `role`: "system", "developer", "user" or "assistant". `text`, `len`: UTF-8; `len` in
  * bytes, or TOLMACH_NUL_TERMINATED; may be empty. Both are copied.
  * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL (also with a length of 0), bad UTF-8 or
- * another role.
+ * another role; TOLMACH_E_NO_MEMORY. On failure the request is as it was.
  * Blocks: no. Threads: one thread at a time per request. Since: 0.1.
  */
 TOLMACH_API
@@ -1114,7 +1171,8 @@ tolmach_status tolmach_request_message(tolmach_request *request,
  * `bytes`, `len`: the file, copied. `mime`: its media type, such as "image/png"; NULL
  * where the bytes tell it (JPEG, PNG, GIF, WebP, WAV, MP3, Ogg, FLAC, PDF).
  * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, an empty file, a type that is not known
- * or cannot be attached, or when there is no user message.
+ * or cannot be attached, or when there is no user message; TOLMACH_E_NO_MEMORY. On failure
+ * the request is as it was.
  * Blocks: no. Threads: one thread at a time per request. Since: 0.1.
  */
 TOLMACH_API
@@ -1132,7 +1190,8 @@ tolmach_status tolmach_request_attach(tolmach_request *request,
  *
  * `url`: NUL-terminated; http, https, or a data URL of an image or audio.
  * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, another kind of URL, a URL
- * without a host or without data, or when there is no user message.
+ * without a host or without data, or when there is no user message; TOLMACH_E_NO_MEMORY. On
+ * failure the request is as it was.
  * Blocks: no. Threads: one thread at a time per request. Since: 0.1.
  */
 TOLMACH_API
@@ -1148,8 +1207,8 @@ tolmach_status tolmach_request_attach_url(tolmach_request *request,
  * NUL-terminated; NULL for none. `schema`, `len`: the JSON schema of its arguments, an
  * object; `len` in bytes, or TOLMACH_NUL_TERMINATED; NULL for a tool without arguments.
  * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for a NULL request or name, an invalid name, bad UTF-8,
- * a schema that is not a JSON object, or where "tools" was set to something that is no array. On failure the request
- * is as it was.
+ * a schema that is not a JSON object, or where "tools" was set to something that is not an
+ * array; TOLMACH_E_NO_MEMORY. On failure the request is as it was.
  * Blocks: no. Threads: one thread at a time per request. Since: 0.1.
  */
 TOLMACH_API
@@ -1166,7 +1225,7 @@ tolmach_status tolmach_request_tool(tolmach_request *request,
  * `call_id`: the id that came with the call. `text`, `len`: the result, as text or JSON;
  * `len` in bytes, or TOLMACH_NUL_TERMINATED; may be empty.
  * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL (also with a length of 0), bad UTF-8 or
- * an empty id.
+ * an empty id; TOLMACH_E_NO_MEMORY. On failure the request is as it was.
  * Blocks: no. Threads: one thread at a time per request. Since: 0.1.
  */
 TOLMACH_API
@@ -1183,7 +1242,7 @@ tolmach_status tolmach_request_tool_result(tolmach_request *request,
  * `name`: NUL-terminated. `json`, `len`: the value as JSON, where a string has its quotes:
  * "\"auto\""; `len` in bytes, or TOLMACH_NUL_TERMINATED.
  * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, bad JSON, or a wrong type
- * of "messages", "model" or "stream". On failure the request is as it was.
+ * of "messages", "model" or "stream"; TOLMACH_E_NO_MEMORY. On failure the request is as it was.
  * Blocks: no. Threads: one thread at a time per request. Since: 0.1.
  */
 TOLMACH_API
@@ -1200,8 +1259,8 @@ tolmach_status tolmach_request_set(tolmach_request *request,
  * `name`: NUL-terminated. `text`, `len`: UTF-8; `len` in bytes, or TOLMACH_NUL_TERMINATED;
  * may be empty.
  * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL (also with a length of 0), bad UTF-8, an
- * empty name, or a field that is no string ("messages", "stream"). On failure the request is
- * as it was.
+ * empty name, or a field that is not a string ("messages", "stream");
+ * TOLMACH_E_NO_MEMORY. On failure the request is as it was.
  * Blocks: no. Threads: one thread at a time per request. Since: 0.1.
  */
 TOLMACH_API
@@ -1474,10 +1533,11 @@ typedef struct tolmach_batch {
 typedef struct tolmach_session tolmach_session;
 
 /**
- * Is told that a session has something to poll for. Any thread may call it; it must
- * return soon, and may call tolmach_session_cancel() and nothing else of that session. A
- * call under way outlives removal and free: where it cancels, remove it and wait for its
- * release before the session is freed.
+ * Is told that a session has something to poll for. It may be called on any thread; it must
+ * return soon, and may call tolmach_session_cancel() and nothing else of that session. It may
+ * still be running when tolmach_session_on_ready() with NULL, or tolmach_session_free(),
+ * returns. If yours calls tolmach_session_cancel(), remove it and wait for `release` before
+ * you free the session.
  */
 typedef void (*tolmach_ready_fn)(void *user);
 
@@ -1739,9 +1799,10 @@ void tolmach_session_cancel(const tolmach_session *session);
 TOLMACH_API int32_t tolmach_session_fd(const tolmach_session *session);
 
 /**
- * Has `ready` called whenever polls of the session stop saying TOLMACH_PENDING; before
- * this returns where they do not say so now. Calls may be coalesced, and there may be one
- * too many: poll with timeout 0 until it says TOLMACH_PENDING.
+ * Registers `ready`. It is called each time the session becomes ready to poll: when polls
+ * stop returning TOLMACH_PENDING. If the session is ready now, `ready` is called before this
+ * function returns. Several events may give one call, and there may be one call too many:
+ * poll with timeout 0 until TOLMACH_PENDING.
  *
  * `ready`: replaces the one before; NULL removes it. `release`, if not NULL, is called
  * once with `user` after the last call of `ready`: on removal, replacement or free of the

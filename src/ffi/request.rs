@@ -65,7 +65,7 @@ pub unsafe extern "C" fn tolmach_request_new(
 /// `json`, `len`: a JSON object, up to 127 levels deep; `len` in bytes, or
 /// TOLMACH_NUL_TERMINATED. `out_request`: receives the request to free.
 /// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, bad JSON (the message says
-/// where) or a field of a wrong type.
+/// where) or a field of a wrong type; TOLMACH_E_NO_MEMORY.
 /// Blocks: no. Threads: any thread. Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tolmach_request_from_json(
@@ -175,7 +175,7 @@ pub unsafe extern "C" fn tolmach_request_truncate(
 /// `role`: "system", "developer", "user" or "assistant". `text`, `len`: UTF-8; `len` in
 /// bytes, or TOLMACH_NUL_TERMINATED; may be empty. Both are copied.
 /// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL (also with a length of 0), bad UTF-8 or
-/// another role.
+/// another role; TOLMACH_E_NO_MEMORY. On failure the request is as it was.
 /// Blocks: no. Threads: one thread at a time per request. Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tolmach_request_message(
@@ -199,7 +199,8 @@ pub unsafe extern "C" fn tolmach_request_message(
 /// `bytes`, `len`: the file, copied. `mime`: its media type, such as "image/png"; NULL
 /// where the bytes tell it (JPEG, PNG, GIF, WebP, WAV, MP3, Ogg, FLAC, PDF).
 /// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, an empty file, a type that is not known
-/// or cannot be attached, or when there is no user message.
+/// or cannot be attached, or when there is no user message; TOLMACH_E_NO_MEMORY. On failure
+/// the request is as it was.
 /// Blocks: no. Threads: one thread at a time per request. Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tolmach_request_attach(
@@ -226,7 +227,8 @@ pub unsafe extern "C" fn tolmach_request_attach(
 ///
 /// `url`: NUL-terminated; http, https, or a data URL of an image or audio.
 /// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, another kind of URL, a URL
-/// without a host or without data, or when there is no user message.
+/// without a host or without data, or when there is no user message; TOLMACH_E_NO_MEMORY. On
+/// failure the request is as it was.
 /// Blocks: no. Threads: one thread at a time per request. Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tolmach_request_attach_url(
@@ -250,8 +252,8 @@ pub unsafe extern "C" fn tolmach_request_attach_url(
 /// NUL-terminated; NULL for none. `schema`, `len`: the JSON schema of its arguments, an
 /// object; `len` in bytes, or TOLMACH_NUL_TERMINATED; NULL for a tool without arguments.
 /// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for a NULL request or name, an invalid name, bad UTF-8,
-/// a schema that is not a JSON object, or where "tools" was set to something that is no array. On failure the request
-/// is as it was.
+/// a schema that is not a JSON object, or where "tools" was set to something that is not an
+/// array; TOLMACH_E_NO_MEMORY. On failure the request is as it was.
 /// Blocks: no. Threads: one thread at a time per request. Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tolmach_request_tool(
@@ -281,7 +283,7 @@ pub unsafe extern "C" fn tolmach_request_tool(
 /// `call_id`: the id that came with the call. `text`, `len`: the result, as text or JSON;
 /// `len` in bytes, or TOLMACH_NUL_TERMINATED; may be empty.
 /// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL (also with a length of 0), bad UTF-8 or
-/// an empty id.
+/// an empty id; TOLMACH_E_NO_MEMORY. On failure the request is as it was.
 /// Blocks: no. Threads: one thread at a time per request. Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tolmach_request_tool_result(
@@ -307,7 +309,7 @@ pub unsafe extern "C" fn tolmach_request_tool_result(
 /// `name`: NUL-terminated. `json`, `len`: the value as JSON, where a string has its quotes:
 /// "\"auto\""; `len` in bytes, or TOLMACH_NUL_TERMINATED.
 /// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, bad JSON, or a wrong type
-/// of "messages", "model" or "stream". On failure the request is as it was.
+/// of "messages", "model" or "stream"; TOLMACH_E_NO_MEMORY. On failure the request is as it was.
 /// Blocks: no. Threads: one thread at a time per request. Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tolmach_request_set(
@@ -332,8 +334,8 @@ pub unsafe extern "C" fn tolmach_request_set(
 /// `name`: NUL-terminated. `text`, `len`: UTF-8; `len` in bytes, or TOLMACH_NUL_TERMINATED;
 /// may be empty.
 /// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL (also with a length of 0), bad UTF-8, an
-/// empty name, or a field that is no string ("messages", "stream"). On failure the request is
-/// as it was.
+/// empty name, or a field that is not a string ("messages", "stream");
+/// TOLMACH_E_NO_MEMORY. On failure the request is as it was.
 /// Blocks: no. Threads: one thread at a time per request. Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tolmach_request_set_string(

@@ -345,15 +345,17 @@ pub unsafe extern "C" fn tolmach_session_fd(session: *const tolmach_session) -> 
     caller.value(-1, || caller.threaded("session", session).ok()?.control.fd())
 }
 
-/// Is told that a session has something to poll for. Any thread may call it; it must
-/// return soon, and may call tolmach_session_cancel() and nothing else of that session. A
-/// call under way outlives removal and free: where it cancels, remove it and wait for its
-/// release before the session is freed.
+/// Is told that a session has something to poll for. It may be called on any thread; it must
+/// return soon, and may call tolmach_session_cancel() and nothing else of that session. It may
+/// still be running when tolmach_session_on_ready() with NULL, or tolmach_session_free(),
+/// returns. If yours calls tolmach_session_cancel(), remove it and wait for `release` before
+/// you free the session.
 pub type tolmach_ready_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
 
-/// Has `ready` called whenever polls of the session stop saying TOLMACH_PENDING; before
-/// this returns where they do not say so now. Calls may be coalesced, and there may be one
-/// too many: poll with timeout 0 until it says TOLMACH_PENDING.
+/// Registers `ready`. It is called each time the session becomes ready to poll: when polls
+/// stop returning TOLMACH_PENDING. If the session is ready now, `ready` is called before this
+/// function returns. Several events may give one call, and there may be one call too many:
+/// poll with timeout 0 until TOLMACH_PENDING.
 ///
 /// `ready`: replaces the one before; NULL removes it. `release`, if not NULL, is called
 /// once with `user` after the last call of `ready`: on removal, replacement or free of the

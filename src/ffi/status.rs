@@ -1,16 +1,18 @@
 use std::ffi::{CStr, c_char};
 
-/// What a call came to. 0 is success, above 0 is an outcome that is no error, below 0 is
-/// an error. The set is open: treat a number you do not know by its sign.
+/// Result of a call. 0 is success, positive values are outcomes that are not errors (END,
+/// PENDING), negative values are errors. The set is open: treat a number that you do not know
+/// by its sign.
 pub type tolmach_status = i32;
 
 /// Done.
 pub const TOLMACH_OK: tolmach_status = 0;
 /// The session has delivered everything.
 pub const TOLMACH_END: tolmach_status = 1;
-/// Nothing yet; the session runs on.
+/// Nothing yet; the session goes on.
 pub const TOLMACH_PENDING: tolmach_status = 2;
-/// NULL, bad UTF-8, bad JSON, an unknown key or provider. Mend the program.
+/// NULL, invalid UTF-8 or JSON, an unknown key or provider. Fix the call; the message says
+/// what was expected.
 pub const TOLMACH_E_ARGUMENT: tolmach_status = -1;
 /// Another thread is polling this session.
 pub const TOLMACH_E_BUSY: tolmach_status = -2;
@@ -20,7 +22,8 @@ pub const TOLMACH_E_CANCELLED: tolmach_status = -3;
 pub const TOLMACH_E_TIMEOUT: tolmach_status = -4;
 /// The host's name could not be resolved.
 pub const TOLMACH_E_DNS: tolmach_status = -5;
-/// Refused, reset, unreachable, or the proxy would not.
+/// The connection was refused or reset, the host is unreachable, or the proxy rejected the
+/// request.
 pub const TOLMACH_E_CONNECT: tolmach_status = -6;
 /// The TLS handshake or a certificate failed.
 pub const TOLMACH_E_TLS: tolmach_status = -7;
@@ -52,7 +55,8 @@ pub const TOLMACH_E_TOO_LARGE: tolmach_status = -19;
 pub const TOLMACH_E_UNSUPPORTED: tolmach_status = -20;
 /// A bug in this library: please report it.
 pub const TOLMACH_E_INTERNAL: tolmach_status = -21;
-/// The system has no more memory, threads or file descriptors.
+/// The system has no more memory, threads or file descriptors. Free something and call again;
+/// other sessions go on.
 pub const TOLMACH_E_NO_MEMORY: tolmach_status = -22;
 
 /// The name of a status, such as "TOLMACH_E_TIMEOUT".

@@ -4,8 +4,9 @@ use crate::error::Result;
 use crate::memory;
 
 /// Text that the library gives out: `len` bytes of UTF-8, then a NUL byte that `len` does
-/// not count. `ptr` is not NULL, unless a function says that it may be. There may be NUL bytes inside: `len` rules. Whoever
-/// gives it out says how long it lives; it is never freed by itself.
+/// not count. `ptr` is not NULL unless the function that returns it says so. The text may
+/// contain NUL bytes, so use `len`, not strlen(). The function that returns it says how long it
+/// is valid. Never free it.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct tolmach_str {
