@@ -1519,16 +1519,23 @@ typedef struct tolmach_batch {
  */
 #define TOLMACH_CHUNK_RETRY 17
 
+/**
+ * A piece of a response's body, of tolmach_session_open_raw(). bytes: as they arrived; pieces
+ * may end anywhere. mime: the Content-Type of the response, empty where it has none.
+ */
+#define TOLMACH_CHUNK_BODY 18
+
 /* ---- 10. session: one answer on its way ---- */
 
 /**
  * One answer on its way, and the worker thread behind it.
  *
- * Functions: tolmach_session_open(), tolmach_session_open_models(), tolmach_session_poll(),
- * tolmach_session_poll_many(), tolmach_sessions_wait(), tolmach_session_cancel(),
- * tolmach_session_fd(), tolmach_session_on_ready(), tolmach_session_reply(),
- * tolmach_session_text(), tolmach_session_tool_call_count(), tolmach_session_tool_call_get(),
- * tolmach_session_info_get(), tolmach_session_header(), tolmach_session_free().
+ * Functions: tolmach_session_open(), tolmach_session_open_models(), tolmach_session_open_raw(),
+ * tolmach_session_poll(), tolmach_session_poll_many(), tolmach_sessions_wait(),
+ * tolmach_session_cancel(), tolmach_session_fd(), tolmach_session_on_ready(),
+ * tolmach_session_reply(), tolmach_session_text(), tolmach_session_tool_call_count(),
+ * tolmach_session_tool_call_get(), tolmach_session_info_get(), tolmach_session_header(),
+ * tolmach_session_free().
  */
 typedef struct tolmach_session tolmach_session;
 
@@ -1710,6 +1717,43 @@ TOLMACH_API
 tolmach_status tolmach_session_open_models(const tolmach_client *client,
                                            tolmach_session **out_session,
                                            tolmach_error **error);
+
+/**
+ * Opens a session that makes an HTTP request of your own, with the client's credentials: for
+ * what this library has no function for, such as files, batches, token counts, moderation and
+ * audio. The body of the response comes as it arrives, in chunks of kind TOLMACH_CHUNK_BODY, and
+ * then the end; an empty body has no chunk. Nothing of it is decoded but compression that its
+ * headers name. The status of the response is an error unless it is 2xx, as it is for any
+ * session; tolmach_error_body() has the body then. Redirects are not followed: they are errors.
+ *
+ * The request goes to the host of the config's base_url alone. It has the client's credentials,
+ * and the config's headers; deadlines, proxy, TLS and recording are those of the client. It is
+ * tried again as often as max_retries says, for what can heal and before the first chunk, and a
+ * POST or PATCH may then be done twice: set max_retries to 0 where that must not be. There is no
+ * limit to the size of a response: nothing of it is kept, and it is read no faster than it is
+ * polled (queue_bytes). tolmach_session_reply() is empty.
+ *
+ * `method`: "GET", "POST", "PUT", "PATCH" or "DELETE". `path`: below base_url, such as
+ * "/files?limit=10"; it begins with one "/", has no parts "." and "..", no "#", no "\", and
+ * nothing that has to be percent-encoded. `content_type`: of the body; NULL for
+ * "application/json". `body`, `len`: copied; `len` in bytes, or TOLMACH_NUL_TERMINATED; NULL
+ * with a length of 0 for none; "GET" and "DELETE" have none. `out_session`: receives the session
+ * to free; NULL on failure. The client may be freed at once.
+ * Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, another method, a wrong path or
+ * content type, or a body where there is none; TOLMACH_E_NO_MEMORY when there is not enough to
+ * copy the body, or the system gives no thread or file descriptor. Polls return
+ * TOLMACH_E_UNSUPPORTED for "ai365vip", "amigochat" and "aichats", which have no such API.
+ * Blocks: no. Threads: any thread. Since: 0.1.
+ */
+TOLMACH_API
+tolmach_status tolmach_session_open_raw(const tolmach_client *client,
+                                        const char *method,
+                                        const char *path,
+                                        const char *content_type,
+                                        const void *body,
+                                        size_t len,
+                                        tolmach_session **out_session,
+                                        tolmach_error **error);
 
 /**
  * Gives the next chunk.

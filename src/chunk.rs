@@ -48,6 +48,8 @@ pub enum ChunkKind {
     /// Opt-in: the request is tried again after a wait. `text`: why; `index`: the number of the
     /// attempt that follows, which is 2 at least; `name`: the wait, in milliseconds.
     Retry = 17,
+    /// A piece of the body that a raw call is answered with: `bytes`; `mime`: its type.
+    Body = 18,
 }
 
 /// Token counts; -1 where the provider did not say.

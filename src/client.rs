@@ -13,6 +13,7 @@ use crate::dialects::{self, Dialect};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log;
 use crate::memory;
+use crate::raw::Raw;
 use crate::request::Request;
 use crate::secret::Secret;
 use crate::transport::{Options, TlsOptions, Transport};
@@ -26,6 +27,8 @@ pub(crate) enum Call {
     Request(Request),
     /// Lists the models there are.
     Models,
+    /// Makes a request of the program's own.
+    Raw(Raw),
 }
 
 /// A provider, its settings, its connections and caches. Cheap to clone.
@@ -147,6 +150,10 @@ impl Client {
                     None => dialect.run(request, attempt, answer),
                     Some(_) => dialect.embed(request, attempt, answer),
                 }
+            }
+            Call::Raw(raw) => {
+                let response = dialect.send_raw(raw, attempt)?;
+                attempt.pass_on(response, answer)
             }
             Call::Models => {
                 let models = dialect.models(attempt)?;

@@ -17,7 +17,7 @@
 //! - `wire`: from bytes to events; `json`: reading JSON of every kind; `fault`: errors of
 //!   providers; `kept`: what goes back unchanged with the next request
 //! - [`request`](Request), [`chunk`](Chunk), [`model`](Model), [`error`](Error): what is asked
-//!   and answered; `http`: headers, URLs and HTTP requests
+//!   and answered; `raw`: requests that the program makes itself; `http`: headers, URLs and HTTP requests
 //! - `memory`: buffers that may fail to grow; `secret`: keys, and taking them out of text;
 //!   `times`: when a call reached what; `thread`, `process`, `host`, `panics`, `log`: how the library lives in its host
 //!
@@ -69,6 +69,7 @@ mod model;
 mod panics;
 mod process;
 mod prompt;
+mod raw;
 mod recording;
 mod request;
 mod secret;

@@ -268,6 +268,11 @@ impl<'a> Answer<'a> {
         self.take(&Chunk { index, bytes, ..Chunk::new(ChunkKind::Embedding) });
     }
 
+    /// A piece of the body that a raw call is answered with.
+    pub(crate) fn body(&mut self, mime: &str, bytes: &[u8]) {
+        self.take(&Chunk { mime, bytes, ..Chunk::new(ChunkKind::Body) });
+    }
+
     /// A model of a list.
     pub(crate) fn model(&mut self, model: &Model) {
         let index = self.next_index(ChunkKind::Model, 0);
@@ -540,6 +545,7 @@ impl<'a> Answer<'a> {
                 | ChunkKind::State
                 | ChunkKind::Progress
                 | ChunkKind::Model
+                | ChunkKind::Body
         );
         if !self.started && !has_no_start {
             self.start("", "");

@@ -341,6 +341,27 @@ impl<'a> Attempt<'a> {
         Ok(bytes)
     }
 
+    /// Gives the body of `response` to `answer` as it arrives, to its end.
+    pub(crate) fn pass_on(
+        &mut self,
+        mut response: Response,
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
+        let mut buffer = vec![0; 16 * 1024];
+        response.body.is_file();
+        loop {
+            match response.body.read_with(&mut buffer, &mut || answer.flush())? {
+                0 if self.token.is_whole() => break,
+                0 => return Err(self.truncated()),
+                count => {
+                    answer.body(&response.content_type, buffer.get(..count).unwrap_or_default());
+                }
+            }
+        }
+        self.token.detach();
+        Ok(())
+    }
+
     /// Whether there is a next event. What `answer` took so far is handed over before the
     /// server is waited for; what has come already is read first.
     pub(crate) fn next(&mut self, events: &mut Events, answer: &mut Answer<'_>) -> Result<bool> {

@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::mould::{LONGEST_LEARNED, Moulds, Numbers, Places, Said};
 use crate::model::Model;
+use crate::raw::Raw;
 use crate::request::Request;
 use crate::wire::Event;
 
@@ -51,6 +52,15 @@ pub(crate) trait Dialect: Send + Sync {
                  that speaks its protocol",
                 attempt.config().provider.label
             ),
+        ))
+    }
+
+    /// Sends a request that the program made itself, with the provider's credentials.
+    fn send_raw(&self, raw: &Raw, attempt: &mut Attempt<'_>) -> Result<Response> {
+        let _ = raw;
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("{} has no API for raw calls", attempt.config().provider.label),
         ))
     }
 

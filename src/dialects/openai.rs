@@ -6,10 +6,11 @@ use std::sync::{Mutex, PoisonError};
 use super::Dialect;
 use super::shared::families::{self, House};
 use crate::answer::Answer;
-use crate::attempt::{Attempt, heal};
+use crate::attempt::{Attempt, Response, heal};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Model;
+use crate::raw::Raw;
 use crate::request::Request;
 
 /// A dialect, and the name under which messages keep what goes back in it.
@@ -108,6 +109,10 @@ impl Dialect for OpenAi {
         answer: &mut Answer<'_>,
     ) -> Result<()> {
         self.chat.embed(request, attempt, answer)
+    }
+
+    fn send_raw(&self, raw: &Raw, attempt: &mut Attempt<'_>) -> Result<Response> {
+        self.chat.send_raw(raw, attempt)
     }
 
     fn models(&self, attempt: &mut Attempt<'_>) -> Result<Vec<Model>> {

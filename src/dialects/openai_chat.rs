@@ -20,6 +20,7 @@ use crate::error::{ErrorKind, Result};
 use crate::http::Headers;
 use crate::model::Model;
 use crate::prompt;
+use crate::raw::Raw;
 use crate::request::Request;
 use crate::secret::Secret;
 
@@ -180,6 +181,11 @@ impl Dialect for OpenAiChat {
         let url = self.config.url("/embeddings");
         let response = self.post(&url, "application/json", &mut body, attempt)?;
         embeddings::read(response, request, attempt, answer)
+    }
+
+    fn send_raw(&self, raw: &Raw, attempt: &mut Attempt<'_>) -> Result<Response> {
+        attempt.hide(&self.api_key);
+        attempt.send(raw.request(self.headers("*/*")?)?)
     }
 
     fn models(&self, attempt: &mut Attempt<'_>) -> Result<Vec<Model>> {

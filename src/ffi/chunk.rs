@@ -55,6 +55,9 @@ pub const TOLMACH_CHUNK_EMBEDDING: tolmach_chunk_kind = 16;
 /// first retry; name: how long the wait is, in milliseconds, as digits. Such chunks come before
 /// all others of the session.
 pub const TOLMACH_CHUNK_RETRY: tolmach_chunk_kind = 17;
+/// A piece of a response's body, of tolmach_session_open_raw(). bytes: as they arrived; pieces
+/// may end anywhere. mime: the Content-Type of the response, empty where it has none.
+pub const TOLMACH_CHUNK_BODY: tolmach_chunk_kind = 18;
 
 /// Token counts; -1 where the provider did not say.
 #[repr(C)]

@@ -20,11 +20,12 @@ use crate::times::Stage;
 
 /// One answer on its way, and the worker thread behind it.
 ///
-/// Functions: tolmach_session_open(), tolmach_session_open_models(), tolmach_session_poll(),
-/// tolmach_session_poll_many(), tolmach_sessions_wait(), tolmach_session_cancel(),
-/// tolmach_session_fd(), tolmach_session_on_ready(), tolmach_session_reply(),
-/// tolmach_session_text(), tolmach_session_tool_call_count(), tolmach_session_tool_call_get(),
-/// tolmach_session_info_get(), tolmach_session_header(), tolmach_session_free().
+/// Functions: tolmach_session_open(), tolmach_session_open_models(), tolmach_session_open_raw(),
+/// tolmach_session_poll(), tolmach_session_poll_many(), tolmach_sessions_wait(),
+/// tolmach_session_cancel(), tolmach_session_fd(), tolmach_session_on_ready(),
+/// tolmach_session_reply(), tolmach_session_text(), tolmach_session_tool_call_count(),
+/// tolmach_session_tool_call_get(), tolmach_session_info_get(), tolmach_session_header(),
+/// tolmach_session_free().
 pub struct tolmach_session {
     control: Control,
     replies: Replies,
@@ -155,6 +156,61 @@ pub unsafe extern "C" fn tolmach_session_open_models(
     caller.call(error, || {
         let out_session = caller.output("out_session", out_session, std::ptr::null_mut())?;
         let session = Session::open_models(&caller.threaded("client", client)?.client)?;
+        out_session.give(&caller, tolmach_session::of(session));
+        Ok(TOLMACH_OK)
+    })
+}
+
+/// Opens a session that makes an HTTP request of your own, with the client's credentials: for
+/// what this library has no function for, such as files, batches, token counts, moderation and
+/// audio. The body of the response comes as it arrives, in chunks of kind TOLMACH_CHUNK_BODY, and
+/// then the end; an empty body has no chunk. Nothing of it is decoded but compression that its
+/// headers name. The status of the response is an error unless it is 2xx, as it is for any
+/// session; tolmach_error_body() has the body then. Redirects are not followed: they are errors.
+///
+/// The request goes to the host of the config's base_url alone. It has the client's credentials,
+/// and the config's headers; deadlines, proxy, TLS and recording are those of the client. It is
+/// tried again as often as max_retries says, for what can heal and before the first chunk, and a
+/// POST or PATCH may then be done twice: set max_retries to 0 where that must not be. There is no
+/// limit to the size of a response: nothing of it is kept, and it is read no faster than it is
+/// polled (queue_bytes). tolmach_session_reply() is empty.
+///
+/// `method`: "GET", "POST", "PUT", "PATCH" or "DELETE". `path`: below base_url, such as
+/// "/files?limit=10"; it begins with one "/", has no parts "." and "..", no "#", no "\", and
+/// nothing that has to be percent-encoded. `content_type`: of the body; NULL for
+/// "application/json". `body`, `len`: copied; `len` in bytes, or TOLMACH_NUL_TERMINATED; NULL
+/// with a length of 0 for none; "GET" and "DELETE" have none. `out_session`: receives the session
+/// to free; NULL on failure. The client may be freed at once.
+/// Returns: TOLMACH_OK; TOLMACH_E_ARGUMENT for NULL, bad UTF-8, another method, a wrong path or
+/// content type, or a body where there is none; TOLMACH_E_NO_MEMORY when there is not enough to
+/// copy the body, or the system gives no thread or file descriptor. Polls return
+/// TOLMACH_E_UNSUPPORTED for "ai365vip", "amigochat" and "aichats", which have no such API.
+/// Blocks: no. Threads: any thread. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tolmach_session_open_raw(
+    client: *const tolmach_client,
+    method: *const c_char,
+    path: *const c_char,
+    content_type: *const c_char,
+    body: *const c_void,
+    len: usize,
+    out_session: *mut *mut tolmach_session,
+    error: *mut *mut tolmach_error,
+) -> tolmach_status {
+    // SAFETY: the pointers keep the promises of the header.
+    let caller = unsafe { Caller::trusted() };
+    caller.call(error, || {
+        let out_session = caller.output("out_session", out_session, std::ptr::null_mut())?;
+        let client = caller.threaded("client", client)?;
+        let method = caller.string("method", method)?;
+        let path = caller.string("path", path)?;
+        let content_type = caller.optional_string("content_type", content_type)?;
+        let body = match (body.is_null(), len) {
+            (true, 0) => &[],
+            (_, usize::MAX) => caller.string("body", body.cast())?.as_bytes(),
+            _ => caller.bytes("body", body.cast(), len)?,
+        };
+        let session = Session::open_raw(&client.client, method, path, content_type, body)?;
         out_session.give(&caller, tolmach_session::of(session));
         Ok(TOLMACH_OK)
     })

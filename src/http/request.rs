@@ -10,6 +10,9 @@ use crate::memory;
 pub(crate) enum Method {
     Get,
     Post,
+    Put,
+    Patch,
+    Delete,
 }
 
 impl Method {
@@ -17,7 +20,26 @@ impl Method {
         match self {
             Method::Get => "GET",
             Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Patch => "PATCH",
+            Method::Delete => "DELETE",
         }
+    }
+
+    /// The method of that name, which has upper-case letters.
+    pub(crate) fn named(name: &str) -> Option<Method> {
+        let all = [Method::Get, Method::Post, Method::Put, Method::Patch, Method::Delete];
+        all.into_iter().find(|method| method.name() == name)
+    }
+
+    /// Whether requests of it carry a body.
+    pub(crate) fn has_body(self) -> bool {
+        !matches!(self, Method::Get | Method::Delete)
+    }
+
+    /// Whether a request that was done twice has done no more than once.
+    pub(crate) fn is_idempotent(self) -> bool {
+        matches!(self, Method::Get | Method::Put | Method::Delete)
     }
 }
 

@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::host;
 use crate::panics;
+use crate::raw::Raw;
 use crate::request::Request;
 use crate::thread;
 pub use control::Control;
@@ -87,6 +88,27 @@ impl Session {
     pub fn open_models(client: &Client) -> Result<Session> {
         let token = CancelToken::new(client.config().limits);
         Session::begin(client, Call::Models, None, token)
+    }
+
+    /// Makes an HTTP request of the program's own to `path` below the config's base URL, with the
+    /// client's credentials. The body of the response comes in chunks of kind
+    /// [`ChunkKind::Body`](crate::ChunkKind::Body); a status other than 2xx is an error. Returns
+    /// at once, as [`Session::open`] does. Without a `content_type`, `body` is JSON.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument) when `method` is not GET, POST, PUT,
+    /// PATCH or DELETE, has a body that it should not have, or `path` is not a path below the
+    /// base URL; [`ErrorKind::NoMemory`](crate::ErrorKind::NoMemory) as for [`Session::open`].
+    pub fn open_raw(
+        client: &Client,
+        method: &str,
+        path: &str,
+        content_type: Option<&str>,
+        body: &[u8],
+    ) -> Result<Session> {
+        let raw = Raw::new(client.config(), method, path, content_type, body)?;
+        let token = CancelToken::new(client.config().limits);
+        Session::begin(client, Call::Raw(raw), None, token)
     }
 
     /// Starts a worker that does `call`, by the config `own` where there is one.

@@ -53,6 +53,9 @@ impl Agent {
             .method(match request.method {
                 Method::Get => http::Method::GET,
                 Method::Post => http::Method::POST,
+                Method::Put => http::Method::PUT,
+                Method::Patch => http::Method::PATCH,
+                Method::Delete => http::Method::DELETE,
             })
             .uri(&request.url);
         for (name, value) in request.headers.iter() {
@@ -72,7 +75,9 @@ impl Agent {
             Err(error)
                 if current.used_kept_connection()
                     && is_lost(&error)
-                    && (request.resend || request.method == Method::Get || !current.has_sent()) =>
+                    && (request.resend
+                        || request.method.is_idempotent()
+                        || !current.has_sent()) =>
             {
                 self.run(message, request, false)
             }
@@ -92,9 +97,9 @@ impl Agent {
         take_kept_connection: bool,
     ) -> std::result::Result<http::Response<ureq::Body>, ureq::Error> {
         let agent = &self.0;
-        match request.method {
-            Method::Get => agent.run(configured(agent, message, take_kept_connection)),
-            Method::Post => {
+        match request.method.has_body() {
+            false => agent.run(configured(agent, message, take_kept_connection)),
+            true => {
                 let message = message.map(|()| &request.body[..]);
                 agent.run(configured(agent, message, take_kept_connection))
             }

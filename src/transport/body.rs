@@ -22,6 +22,8 @@ pub(crate) struct Body {
     coding: Coding,
     host: String,
     token: Arc<CancelToken>,
+    /// Its headers say that it is compressed.
+    says_gzip: bool,
     /// Where it is recorded.
     track: Option<Track>,
     arrivals: Arrivals,
@@ -62,6 +64,7 @@ impl Body {
             source: Source::Server(incoming),
             coding: Coding::Unknown(unreadable_coding(headers)),
             token: Arc::clone(token),
+            says_gzip: headers.get("content-encoding").is_some_and(is_gzip),
             track,
             arrivals: Arrivals::of(request),
         }
@@ -78,8 +81,17 @@ impl Body {
             source: Source::Recording(playback),
             coding: Coding::Unknown(None),
             token: Arc::clone(token),
+            says_gzip: false,
             track: None,
             arrivals: Arrivals::of(request),
+        }
+    }
+
+    /// It is a file of any type: only where its headers say so it is compressed, and not where
+    /// it begins as such files do.
+    pub(crate) fn is_file(&mut self) {
+        if !self.says_gzip && matches!(self.coding, Coding::Unknown(None)) {
+            self.coding = Coding::Plain;
         }
     }
 
@@ -221,6 +233,10 @@ impl Arrivals {
             token.times().gap(gap);
         }
     }
+}
+
+fn is_gzip(coding: &str) -> bool {
+    ["gzip", "x-gzip"].iter().any(|gzip| coding.trim().eq_ignore_ascii_case(gzip))
 }
 
 /// The coding of a body that cannot be read.

@@ -61,6 +61,7 @@ static void refuse(tolmach_client *client, tolmach_session *session, tolmach_req
   CHECK(own == NULL && strstr(tolmach_error_message(error).ptr, "fork()") != NULL);
   tolmach_error_free(error);
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_open_models(client, &own, NULL));
+  EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_open_raw(client, "GET", "/x", NULL, NULL, 0, &own, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_client_models(client, -1, &models, NULL));
   EXPECT(TOLMACH_E_ARGUMENT, tolmach_session_poll(session, -1, &chunk, NULL));
   EXPECT(TOLMACH_E_ARGUMENT,

@@ -17,14 +17,15 @@ use serde_json::{Map, Value};
 
 use super::{Dialect, read};
 use crate::answer::Answer;
-use crate::attempt::Attempt;
 use crate::attempt::heal::Healer;
+use crate::attempt::{Attempt, Response};
 use crate::capabilities::Capabilities;
 use crate::config::Config;
 use crate::error::Result;
 use crate::http::{Headers, HttpRequest};
 use crate::memory;
 use crate::model::Model;
+use crate::raw::Raw;
 use crate::request::Request;
 use crate::secret::Secret;
 use models_table::Traits;
@@ -139,6 +140,11 @@ impl Dialect for Anthropic {
         }
         answer.reason(0, reader.stop_reason());
         answer.finish()
+    }
+
+    fn send_raw(&self, raw: &Raw, attempt: &mut Attempt<'_>) -> Result<Response> {
+        attempt.hide(&self.api_key);
+        attempt.send(raw.request(self.headers("*/*")?)?)
     }
 
     fn models(&self, attempt: &mut Attempt<'_>) -> Result<Vec<Model>> {

@@ -9,14 +9,15 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::answer::Answer;
-use crate::attempt::Attempt;
 use crate::attempt::heal::Healer;
+use crate::attempt::{Attempt, Response};
 use crate::capabilities::Capabilities;
 use crate::config::Config;
 use crate::dialects::{self, Dialect};
 use crate::error::Result;
 use crate::http::{Headers, HttpRequest};
 use crate::model::Model;
+use crate::raw::Raw;
 use crate::request::Request;
 use crate::secret::Secret;
 
@@ -109,6 +110,11 @@ impl Dialect for Gemini {
         }
         reader.give_up(answer);
         answer.finish()
+    }
+
+    fn send_raw(&self, raw: &Raw, attempt: &mut Attempt<'_>) -> Result<Response> {
+        attempt.hide(&self.api_key);
+        attempt.send(raw.request(self.headers("*/*")?)?)
     }
 
     fn models(&self, attempt: &mut Attempt<'_>) -> Result<Vec<Model>> {

@@ -19,6 +19,7 @@ use crate::http::{self, Headers, HttpRequest};
 use crate::media;
 use crate::memory;
 use crate::model::Model;
+use crate::raw::Raw;
 use crate::request::Request;
 use crate::secret::Secret;
 use oauth::Access;
@@ -206,6 +207,10 @@ impl Dialect for GigaChat {
             true => self.chat_second(model, request, attempt, answer),
             false => self.chat(model, request, attempt, answer),
         }
+    }
+
+    fn send_raw(&self, raw: &Raw, attempt: &mut Attempt<'_>) -> Result<Response> {
+        self.send(attempt, |headers| raw.request(headers))
     }
 
     fn models(&self, attempt: &mut Attempt<'_>) -> Result<Vec<Model>> {

@@ -13,12 +13,13 @@ use self::request::Mapping;
 use super::shared::{embeddings, models};
 use super::{Dialect, read};
 use crate::answer::Answer;
-use crate::attempt::Attempt;
 use crate::attempt::heal::Healer;
+use crate::attempt::{Attempt, Response};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{self, Headers, HttpRequest};
 use crate::model::Model;
+use crate::raw::Raw;
 use crate::request::Request;
 use crate::secret::Secret;
 
@@ -157,6 +158,11 @@ impl Dialect for OpenAiResponses {
         let url = self.config.url("/embeddings");
         let response = self.healer.post(&url, &headers, &mut body, attempt)?;
         embeddings::read(response, request, attempt, answer)
+    }
+
+    fn send_raw(&self, raw: &Raw, attempt: &mut Attempt<'_>) -> Result<Response> {
+        attempt.hide(&self.api_key);
+        attempt.send(raw.request(self.headers("*/*")?)?)
     }
 
     fn models(&self, attempt: &mut Attempt<'_>) -> Result<Vec<Model>> {
