@@ -1,6 +1,6 @@
 //! Waiting for several sessions at once, and cancelling all of a client.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 mod support;
 
