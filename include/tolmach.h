@@ -113,8 +113,9 @@
  *
  *   Block in tolmach_session_poll(); or wait for several sessions in tolmach_sessions_wait();
  *   or poll with timeout 0 from a loop of yours when tolmach_session_fd() is readable or the
- *   callback of tolmach_session_on_ready() was called. An answer that ends without its proper end is TOLMACH_E_TRUNCATED, never a
- *   quiet TOLMACH_END. No session hangs: four deadlines, all in the config, see to it.
+ *   callback of tolmach_session_on_ready() was called. An answer that ends without its proper
+ *   end is TOLMACH_E_TRUNCATED, never a quiet TOLMACH_END. No session hangs: four deadlines,
+ *   all in the config, see to it.
  *
  * CHUNKS
  *
@@ -137,14 +138,16 @@
  *   STATE       text: JSON for the next request
  *   LOGPROBS    text: JSON
  *   MODEL       only after tolmach_session_open_models(), see TOLMACH_CHUNK_MODEL
+ *   EMBEDDING   index; bytes: little-endian 32-bit floats (see TOLMACH_CHUNK_EMBEDDING)
+ *   RETRY       text: the error; index: number of the next attempt; name: wait in ms
+ *   BODY        bytes: only after tolmach_session_open_raw(), see TOLMACH_CHUNK_BODY
  *
- *   Order: START comes once, before all pieces of the answer; only PROGRESS, RAW and STATE may
- *   come earlier. Then the pieces come in the order in which the provider sent them; kinds,
+ *   Order: START comes once, before all pieces of the answer; only PROGRESS, RAW, RETRY and STATE
+ *   may come earlier. Then the pieces come in the order in which the provider sent them; kinds,
  *   choices and tool calls may alternate. The pieces of one text, or of the arguments of one
- *   tool call (same `choice` and `index`), join to the whole. Last come
- *   USAGE, once, if the provider tells it, and FINISH, once for each choice. Then a poll
- *   returns TOLMACH_END. After an error there is no FINISH: what was delivered before it is
- *   correct, but not complete.
+ *   tool call (same `choice` and `index`), join to the whole. Last come USAGE, once, if the
+ *   provider tells it, and FINISH, once for each choice. Then a poll returns TOLMACH_END. After
+ *   an error there is no FINISH: what was delivered before it is correct, but not complete.
  *
  *   Images: name a model that generates images (TOLMACH_CAN_IMAGES in its capabilities) in
  *   tolmach_request_new(), and say what to draw in a user message. Each picture is a chunk
@@ -160,8 +163,9 @@
  *   If the system has no memory for such a buffer, the call that takes text, JSON or media,
  *   or the session, fails with TOLMACH_E_NO_MEMORY. So does a call when the system has no more
  *   threads or file descriptors. The objects stay as they were, and other sessions go on.
- *   Free something, or wait until other sessions have ended, and call again. A small allocation that fails may abort the process, as in
- *   any Rust program, with a line on standard error: large buffers leave 4 MiB for these.
+ *   Free something, or wait until other sessions have ended, and call again. A small allocation
+ *   that fails may abort the process, as in any Rust program, with a line on standard error:
+ *   large buffers leave 4 MiB for these.
  *
  * COMPATIBILITY
  *
