@@ -57,7 +57,7 @@ says "$(example tools openai "$key" model=tools)" '[weather of Oslo: 3 °C]
 Oslo: 3 °C, Bergen: 5 °C.'
 says "$(example structured openai "$key" model=gpt-4o)" 'Oslo: 3 °C'
 says "$(example images openai 'a pixel' "$key" model=gpt-image-1)" 'image1.png: image/png, 70 bytes'
-says "$(example cancel 1 openai "$key" model=held)" 'first [stopped]
+says "$(example cancel 3 openai "$key" model=held)" 'first [stopped]
 2 messages'
 
 for program in chat tools structured images cancel; do

@@ -20,11 +20,13 @@
 //! | `gpt-...` | where tools are offered, what `tools` plays; where a format is asked for, says [`REPORT`]; else `words`: for the code of the READMEs |
 //! | `look` | says of each attached image its type and bytes: `image/png 67 bytes, sum 1234.` |
 //! | `gpt-image-1` | paints [`pixel`], as bytes |
-//! | `status-NNN` | that HTTP status, code `code_NNN`, message `Scripted NNN`, Retry-After 7, x-request-id `req-42` |
+//! | `status-NNN` | that HTTP status, code `code_NNN`, message `Scripted NNN`, Retry-After 7, x-request-id `req-42`, none left of 60 requests |
 //! | `quota`, `context-length`, `blocked` | the errors of those names, with the same headers |
 //! | `fails` | `first `, then an error of the provider's within the 200 |
 //! | `truncated` | `first `, then the connection is closed |
 //! | `html` | a web page |
+//!
+//! `POST /embeddings` answers each input with two numbers: how many bytes it has, and its index.
 //!
 //! `GET /models` lists `words` and `emoji`. The key is [`KEY`]; another is refused with 401.
 
@@ -78,6 +80,7 @@ pub fn start() -> Server {
                 let image = json!({"created": 1, "data": [{"b64_json": STANDARD.encode(pixel())}]});
                 exchange.whole(200, "application/json", image.to_string());
             }
+            ("POST", "/v1/embeddings") => embed(exchange),
             ("POST", "/v1/chat/completions") => play(exchange, &gates),
             _ => refuse(exchange, 404, "not_found", "No such place on this stage"),
         }
@@ -283,6 +286,26 @@ fn calls(exchange: &mut Exchange, messages: &[Value], is_once: bool) {
     exchange.stream(pieces + &finish("tool_calls") + DONE);
 }
 
+/// In base64 where that is asked for.
+fn embed(exchange: &mut Exchange) {
+    let request = exchange.request.json();
+    let inputs = request["input"].as_array().map_or(&[][..], Vec::as_slice).iter().enumerate();
+    let data: Vec<Value> = inputs
+        .map(|(index, input)| {
+            let vector = [input.as_str().unwrap_or_default().len() as f32, index as f32];
+            let embedding = if request["encoding_format"] == "base64" {
+                json!(STANDARD.encode(vector.map(f32::to_le_bytes).concat()))
+            } else {
+                json!(vector)
+            };
+            json!({"object": "embedding", "index": index, "embedding": embedding})
+        })
+        .collect();
+    let usage = json!({"prompt_tokens": 2, "total_tokens": 2});
+    let list = json!({"object": "list", "data": data, "model": request["model"], "usage": usage});
+    exchange.whole(200, "application/json", list.to_string());
+}
+
 fn refuse(exchange: &mut Exchange, status: u16, code: &str, message: &str) {
     let body = json!({"error": {"message": message, "type": "scripted_error", "code": code}});
     let body = body.to_string();
@@ -292,6 +315,9 @@ fn refuse(exchange: &mut Exchange, status: u16, code: &str, message: &str) {
             ("Content-Type", "application/json"),
             ("Retry-After", "7"),
             ("x-request-id", "req-42"),
+            ("x-ratelimit-limit-requests", "60"),
+            ("x-ratelimit-remaining-requests", "0"),
+            ("x-ratelimit-reset-requests", "7s"),
             ("Content-Length", &body.len().to_string()),
         ],
     );

@@ -1,13 +1,14 @@
 import asyncio
 import copy
-import json
 import pickle
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Optional, TypedDict
+from dataclasses import dataclass
+from typing import Any, Optional, TypedDict
 
 import tolmach
-from support import AsyncTestCase, PIXEL, TestCase, ask, scripted, unique, until_text
-from tolmach import AnswerFormatError, ChunkKind, Request, Usage
+from support import (
+    PIXEL, AsyncTestCase, TestCase, ask, auntil_text, scripted, unique, until_text,
+)
+from tolmach import AnswerFormatError, Request, Usage
 
 REPORT = '{"city":"Oslo","celsius":3}'
 
@@ -202,6 +203,16 @@ class Asynchronously(AsyncTestCase):
     async def test_cancelling_the_task_ends_the_request(self) -> None:
         message = unique()
         async with scripted() as client:
-            with self.assertRaises(asyncio.TimeoutError):
-                await asyncio.wait_for(client.ask_async(ask("held", message)), 0.2)
+            stream = client.stream(ask("held", message))
+            self.assertEqual(await auntil_text(stream), "first ")
+            reading = asyncio.create_task(stream.answer_async())
+            await asyncio.sleep(0)
+            reading.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await reading
             self.assertEqual((await client.ask_async(ask("was-closed", message))).text, "closed")
+
+    async def test_asking_can_be_left(self) -> None:
+        async with scripted() as client:
+            with self.assertRaises(asyncio.TimeoutError):
+                await asyncio.wait_for(client.ask_async(ask("silent", unique())), 0.05)

@@ -10,7 +10,7 @@ from typing import Any
 import tolmach
 from support import TestCase, ask, read, scripted, unique
 from tolmach import (
-    ArgumentError, ChunkKind, Client, KeyKind, Options, Request, Settings, config_keys, providers,
+    ArgumentError, ChunkKind, Client, KeyKind, Options, Settings, config_keys, providers,
 )
 
 TYPES: "dict[int, tuple[Any, ...]]" = {

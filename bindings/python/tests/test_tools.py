@@ -90,15 +90,13 @@ class Loop(TestCase):
         wrong: "tuple[object, ...]" = ({"city": 7}, {}, {"city": "Oslo", "day": 1}, [], '{"city":')
         for arguments, told in zip(wrong, (
             "city: expected a string, got 7", "city: missing", "day: unknown; there are city",
-            "the arguments are no JSON object", "",
+            "the arguments are no JSON object", "Expecting value",
         )):
             request = calls(("weather", arguments))
             with scripted() as client:
-                answer = client.run(request, [weather])
-            if told:
-                self.assertEqual(
-                    results(request), [f"error: ValueError: the arguments do not fit: {told}"]
-                )
+                client.run(request, [weather])
+            (result,) = results(request)
+            self.assertIn(f"error: ValueError: the arguments do not fit: {told}", result)
 
     def test_a_call_of_an_unknown_tool_is_told_to_the_model(self) -> None:
         request = calls(("clock", {}))
@@ -249,10 +247,11 @@ class AsyncLoop(AsyncTestCase):
         self.assertIn("n: missing", wrong)
 
     async def test_cancelling_the_task_cancels_the_tool(self) -> None:
-        cancelled = asyncio.Event()
+        started, cancelled = asyncio.Event(), asyncio.Event()
 
         async def waits() -> str:
             try:
+                started.set()
                 await asyncio.Event().wait()
             finally:
                 cancelled.set()
@@ -260,8 +259,11 @@ class AsyncLoop(AsyncTestCase):
 
         request = calls(("waits", {}))
         async with scripted() as client:
-            with self.assertRaises(asyncio.TimeoutError):
-                await asyncio.wait_for(client.run_async(request, [waits]), 0.5)
+            running = asyncio.create_task(client.run_async(request, [waits]))
+            await started.wait()
+            running.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await running
         self.assertTrue(cancelled.is_set())
         self.assertEqual(request.count, 1)
 

@@ -42,10 +42,22 @@ from ._errors import (
 from ._log import log_to
 from ._native import lib as _lib
 from ._request import Request
-from ._session import Session, SessionInfo
+from ._session import Session, wait
 from ._settings import ConfigKey, Duration, KeyKind, Options, Settings, config_keys
 from ._tools import AnyTool, Tool
-from ._types import Capability, Chunk, ChunkKind, Details, Model, Provider, Usage, providers
+from ._types import (
+    Capability,
+    Chunk,
+    ChunkKind,
+    Details,
+    Embeddings,
+    Model,
+    Provider,
+    RateLimit,
+    SessionInfo,
+    Usage,
+    providers,
+)
 
 __version__ = "0.1.0"
 
@@ -69,6 +81,7 @@ __all__ = [
     "Details",
     "DnsError",
     "Duration",
+    "Embeddings",
     "Image",
     "InternalError",
     "KeyKind",
@@ -80,6 +93,7 @@ __all__ = [
     "Provider",
     "ProviderError",
     "QuotaError",
+    "RateLimit",
     "RateLimitedError",
     "Request",
     "ServerError",
@@ -102,6 +116,7 @@ __all__ = [
     "log_to",
     "providers",
     "version",
+    "wait",
 ]
 
 

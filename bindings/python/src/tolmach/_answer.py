@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, Optional, TypeVar, Union, overload
+from typing import Any, Optional, TypeVar, overload
 
 from . import _schema
 from ._errors import AnswerFormatError
-from ._types import SLOTS, Chunk, ChunkKind, Usage
+from ._types import SLOTS, Chunk, ChunkKind, SessionInfo, Usage
 
 T = TypeVar("T")
 
@@ -105,11 +105,16 @@ class Answer:
     """The model that answered."""
     id: str = ""
     """The provider's id of the answer."""
-    request_id: str = ""
-    """The provider's id of the request: what its support asks for."""
+    info: Optional[SessionInfo] = None
+    """What else is known: attempts, times, rate limits."""
     message: dict[str, Any] = field(default_factory=dict)
     """The assistant's message in OpenAI's chat format, for the next request:
     `Request.reply()` appends it. Empty where there is nothing to send back."""
+
+    @property
+    def request_id(self) -> str:
+        """The provider's id of the request: what its support asks for."""
+        return self.info.request_id if self.info else ""
 
     @overload
     def parse(self, kind: type[T]) -> T: ...
@@ -163,19 +168,22 @@ class Gathering:
                         self._pieces.setdefault(chunk.kind, []).append(chunk)
         self.texts.append("".join(texts))
 
-    def answer(self, message: dict[str, Any], request_id: str) -> Answer:
+    @property
+    def text(self) -> str:
+        if len(self.texts) > 1:
+            self.texts[:] = ["".join(self.texts)]
+        return "".join(self.texts)
+
+    def answer(self, message: dict[str, Any], info: SessionInfo) -> Answer:
         of = self._pieces
         images, audio, sources, logprobs, usage, finish, start = (
             of.get(kind, []) for kind in _WHOLE
         )
         return Answer(
-            text="".join(self.texts),
+            text=self.text,
             reasoning=self._text_of(ChunkKind.REASONING),
             refusal=self._text_of(ChunkKind.REFUSAL),
-            tool_calls=tuple(
-                ToolCall(call["id"], call["function"]["name"], call["function"]["arguments"])
-                for call in message.get("tool_calls", [])
-            ),
+            tool_calls=tool_calls_of(message),
             images=tuple(Image(each.data, each.mime, each.text, each.name) for each in images),
             audio=_audio(audio) if audio else None,
             sources=tuple(Source(each.text, each.name) for each in sources),
@@ -184,7 +192,7 @@ class Gathering:
             finish_reason=finish[-1].text if finish else "",
             model=start[0].name if start else "",
             id=start[0].text if start else "",
-            request_id=request_id,
+            info=info,
             message=message,
         )
 
@@ -197,6 +205,13 @@ _WHOLE = (
     ChunkKind.FINISH, ChunkKind.START,
 )
 _GATHERED = frozenset((*_WHOLE, ChunkKind.REASONING, ChunkKind.REFUSAL))
+
+
+def tool_calls_of(message: dict[str, Any]) -> tuple[ToolCall, ...]:
+    return tuple(
+        ToolCall(call["id"], call["function"]["name"], call["function"]["arguments"])
+        for call in message.get("tool_calls", [])
+    )
 
 
 def _audio(pieces: list[Chunk]) -> Audio:

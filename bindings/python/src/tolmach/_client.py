@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 
@@ -16,7 +17,7 @@ from ._request import Request
 from ._session import Session
 from ._settings import Duration, Settings, new_config
 from ._tools import AnyTool, Toolbox
-from ._types import ChunkKind, Model, model_of
+from ._types import Chunk, ChunkKind, Embeddings, Model, model_of, vector_of
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -56,6 +57,7 @@ class Client(Unique):
         finally:
             lib.tolmach_config_free(config)
         self._provider = provider
+        self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
         self._handle = Handle("client", made, lib.tolmach_client_free)
         net(self, self._handle.close)
 
@@ -142,7 +144,7 @@ class Client(Unique):
         """
         request = _asked(request)
         with self._handle as client, request._lock:
-            return Session(make(lib.tolmach_session_open, client, request._pointer))
+            return self._opened(make(lib.tolmach_session_open, client, request._pointer))
 
     def models(self, timeout: Optional[Duration] = None) -> list[Model]:
         """Asks for the models there are.
@@ -158,11 +160,42 @@ class Client(Unique):
         async with self.stream_models() as session:
             return [model_of(chunk) async for chunk in session if chunk.kind == ChunkKind.MODEL]
 
+    def embed(
+        self, texts: Union[Request, str, Iterable[str]], model: Optional[str] = None
+    ) -> Embeddings:
+        """The embeddings of texts: numbers that stand for their meanings.
+
+        `texts`: one, several, or a Request with `input()`s, which may have fields such as
+        "dimensions". `model`: None asks the client's.
+        """
+        with self.stream(_embedded(texts, model)) as session:
+            return _embeddings(list(session))
+
+    async def embed_async(
+        self, texts: Union[Request, str, Iterable[str]], model: Optional[str] = None
+    ) -> Embeddings:
+        """`embed()` for asyncio."""
+        async with self.stream(_embedded(texts, model)) as session:
+            return _embeddings([chunk async for chunk in session])
+
     def stream_models(self) -> Session:
         """Asks for the models there are, and returns at once: a session with a chunk of the kind
         MODEL for each."""
         with self._handle as client:
-            return Session(make(lib.tolmach_session_open_models, client))
+            return self._opened(make(lib.tolmach_session_open_models, client))
+
+    def cancel_all(self) -> None:
+        """Cancels every session of this client. The client stays usable. Any thread may."""
+        with self._handle as client:
+            lib.tolmach_client_cancel_all(client)
+        # They have chunks that were polled before as well.
+        for session in list(self._sessions):
+            session.cancel()
+
+    def _opened(self, pointer: ctypes.c_void_p) -> Session:
+        session = Session(pointer)
+        self._sessions.add(session)
+        return session
 
     @property
     def closed(self) -> bool:
@@ -192,6 +225,25 @@ class Client(Unique):
 
 def _asked(request: Union[Request, str]) -> Request:
     return Request().user(request) if isinstance(request, str) else request
+
+
+def _embedded(texts: Union[Request, str, Iterable[str]], model: Optional[str]) -> Request:
+    if isinstance(texts, Request):
+        return texts if model is None else texts.clone().set("model", model)
+    request = Request(model)
+    for text in [texts] if isinstance(texts, str) else texts:
+        request.input(text)
+    return request
+
+
+def _embeddings(chunks: list[Chunk]) -> Embeddings:
+    usage = [chunk.usage for chunk in chunks if chunk.kind == ChunkKind.USAGE]
+    start = [chunk.name for chunk in chunks if chunk.kind == ChunkKind.START]
+    return Embeddings(
+        vectors=tuple(vector_of(each) for each in chunks if each.kind == ChunkKind.EMBEDDING),
+        usage=usage[-1] if usage else None,
+        model=start[0] if start else "",
+    )
 
 
 def _rounds(request: Request, toolbox: Toolbox, max_rounds: int) -> Iterator[bool]:

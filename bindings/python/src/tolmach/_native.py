@@ -137,6 +137,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "tolmach_config_set": (c_int32, [c_void_p, c_char_p, c_char_p, _error]),
     "tolmach_config_free": (None, [c_void_p]),
     "tolmach_client_new": (c_int32, [c_void_p, _out, _error]),
+    "tolmach_client_cancel_all": (None, [c_void_p]),
     "tolmach_client_free": (None, [c_void_p]),
     "tolmach_request_new": (c_int32, [c_char_p, _out, _error]),
     "tolmach_request_from_json": (c_int32, [c_char_p, c_size_t, _out, _error]),
@@ -144,6 +145,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "tolmach_request_count": (c_size_t, [c_void_p]),
     "tolmach_request_truncate": (c_int32, [c_void_p, c_size_t, _error]),
     "tolmach_request_message": (c_int32, [c_void_p, c_char_p, c_char_p, c_size_t, _error]),
+    "tolmach_request_input": (c_int32, [c_void_p, c_char_p, c_size_t, _error]),
     "tolmach_request_attach": (c_int32, [c_void_p, c_char_p, c_size_t, c_char_p, _error]),
     "tolmach_request_attach_url": (c_int32, [c_void_p, c_char_p, _error]),
     "tolmach_request_tool": (
@@ -165,6 +167,10 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "tolmach_session_on_ready": (c_int32, [c_void_p, ReadyFn, c_void_p, ReleaseFn, _error]),
     "tolmach_session_reply": (Str, [c_void_p]),
     "tolmach_session_info_get": (POINTER(SessionInfo), [c_void_p]),
+    "tolmach_session_header": (Str, [c_void_p, c_char_p]),
+    "tolmach_sessions_wait": (
+        c_int32, [POINTER(c_void_p), c_size_t, c_int64, POINTER(c_size_t), _error],
+    ),
     "tolmach_session_free": (None, [c_void_p]),
 }
 

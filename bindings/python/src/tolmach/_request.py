@@ -87,7 +87,7 @@ class Request:
 
     @property
     def count(self) -> int:
-        """How many messages it has."""
+        """How many messages it has; or inputs, where it is for embeddings."""
         with self._lock:
             return int(lib.tolmach_request_count(self._pointer))
 
@@ -109,6 +109,12 @@ class Request:
     def user(self, text: str) -> Request:
         """Appends a user message."""
         return self.message("user", text)
+
+    def input(self, text: str) -> Request:
+        """Adds a text whose embedding is asked for: see `Client.embed()`. A request with inputs
+        has no messages."""
+        encoded = str.encode(text)
+        return self._do(lib.tolmach_request_input, encoded, len(encoded))
 
     def attach(
         self, data: Union[bytes, bytearray, memoryview], mime: Optional[str] = None

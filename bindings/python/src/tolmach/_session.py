@@ -14,40 +14,26 @@ import select
 import threading
 import time
 import warnings
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import chain, repeat
 from operator import length_hint
 from typing import Any, Optional
 
 from . import _native
-from ._answer import Answer, Gathering
-from ._call import call
-from ._errors import BusyError, SessionCancelledError, TimedOutError, TolmachError
+from ._answer import Answer, Gathering, ToolCall, tool_calls_of
+from ._call import call, string
+from ._errors import (
+    BusyError, NoMemoryError, SessionCancelledError, TimedOutError, TolmachError,
+)
 from ._handle import Handle, Unique, net
 from ._native import END, OK, PENDING, lib
 from ._settings import Duration, milliseconds
-from ._types import SLOTS, Chunk, ChunkKind, copy_batch
+from ._types import Chunk, ChunkKind, SessionInfo, copy_batch, copy_info
 
 # After so many chunks that were there already, a task lets others have a turn.
 _FAIR_SHARE = 64
 
 _TEXT = repeat(ChunkKind.TEXT)
-
-
-@dataclass(frozen=True, **SLOTS)
-class SessionInfo:
-    """What is known of a session beside its answer."""
-
-    attempts: int
-    """How often the request was tried: more than 1 after retries."""
-    changed: tuple[dict[str, Any], ...]
-    """The parameters of the request that were changed to suit the provider: "field" and
-    "change" of each."""
-    request_id: str
-    """The provider's id of the latest request, for its support; empty where it gave none."""
-    model: str
-    """The model that answers; empty while that is not known."""
 
 
 class Session(Unique):
@@ -115,8 +101,25 @@ class Session(Unique):
 
     def _whole(self) -> Answer:
         if self._answer is None:
-            self._answer = self._gathering.answer(self.reply, self.info.request_id)
+            self._answer = self._gathering.answer(self.reply, self.info)
         return self._answer
+
+    @property
+    def text(self) -> str:
+        """The text that has been read so far, put together: of the first answer."""
+        return self._gathering.text
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The calls of tools that have been read whole so far: of the first answer."""
+        return tool_calls_of(self.reply)
+
+    def header(self, name: str) -> Optional[str]:
+        """A header of the latest response, also of one that was an error; None where there is
+        none. Never a credential. Not after `close()`."""
+        with self._turn() as session:
+            value = lib.tolmach_session_header(session, string(name))
+            return str(value) if value.ptr else None
 
     @property
     def info(self) -> SessionInfo:
@@ -292,16 +295,10 @@ class _End:
 
 
 def _info_of(session: ctypes.c_void_p) -> SessionInfo:
-    pointer = lib.tolmach_session_info_get(session)
-    if not pointer:
-        raise MemoryError("there is no memory for what is known of the session")
-    info = pointer.contents
-    return SessionInfo(
-        attempts=info.attempts,
-        changed=tuple(json.loads(str(info.changed) or "[]")),
-        request_id=str(info.request_id),
-        model=str(info.model),
-    )
+    info = lib.tolmach_session_info_get(session)
+    if not info:
+        raise NoMemoryError("there is no memory for what is known of the session")
+    return copy_info(info.contents)
 
 
 def _drop(handle: Handle, end: _End) -> None:
@@ -370,3 +367,31 @@ def _wake(number: int) -> None:
 
 
 _on_ready = _native.ReadyFn(_wake)
+
+
+def wait(sessions: Sequence[Session], timeout: Optional[Duration] = None) -> Optional[Session]:
+    """Waits until one of several sessions has something to give: a chunk, its end or an error.
+
+    One that has ended always has: leave it out when you have seen its end. Of several that
+    have something it is the one that was given the longest ago. `timeout`: how long to wait;
+    then, None.
+    """
+    limit = -1 if timeout is None else milliseconds("timeout", timeout)
+    end = math.inf if limit < 0 else time.monotonic() + limit / 1000
+    for session in sessions:
+        if length_hint(session._left):
+            return session
+    with contextlib.ExitStack() as held:
+        pointers = [held.enter_context(session._handle).value for session in sessions]
+        array, index = (ctypes.c_void_p * len(pointers))(*pointers), ctypes.c_size_t()
+        while True:
+            # Short waits of the library's, between which Ctrl-C interrupts.
+            left = end - time.monotonic()
+            short = max(0, math.ceil(min(left, 0.1) * 1000))
+            status = call(
+                lib.tolmach_sessions_wait, array, len(pointers), short, ctypes.byref(index)
+            )
+            if status == OK:
+                return sessions[index.value]
+            if left <= 0:
+                return None

@@ -38,6 +38,7 @@ class Options(TypedDict, total=False):
     max_reply_bytes: Optional[int]
     queue_bytes: Optional[int]
     raw_chunks: Optional[bool]
+    retry_chunks: Optional[bool]
     estimate_usage: Optional[bool]
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import array
 import ctypes
 import enum
 import functools
+import json
 import sys
 from dataclasses import dataclass, fields
 from itertools import repeat
-from typing import Optional
+from typing import Any, Optional
 
 from . import _native
 
@@ -52,6 +54,12 @@ class ChunkKind(enum.IntEnum):
     """A model that the provider lists. id: the name to ask for it by; name: who made or serves
     it; text: the provider's whole entry; usage.total: tokens that fit its context; flags: what
     it can do, as a Capability."""
+    EMBEDDING = 16
+    """An embedding. index: of which input; data: its numbers, as floats of 32 bits in
+    little-endian order. `Client.embed()` gives them as arrays."""
+    RETRY = 17
+    """With the setting retry_chunks alone: a try has failed, and another follows after a wait.
+    text: the error; index: the number of the try that follows; name: the wait's milliseconds."""
 
     @classmethod
     def _missing_(cls, value: object) -> Optional[ChunkKind]:
@@ -220,6 +228,77 @@ class Model:
 
 
 @dataclass(frozen=True, **SLOTS)
+class Embeddings:
+    """The embeddings of some texts."""
+
+    vectors: tuple[array.array[float], ...]
+    """One for each text, in the order of the texts."""
+    usage: Optional[Usage] = None
+    """Token counts."""
+    model: str = ""
+    """The model that made them."""
+
+
+@dataclass(frozen=True, **SLOTS)
+class RateLimit:
+    """A limit of the provider's on requests or tokens; None where it did not say."""
+
+    limit: Optional[int] = None
+    """How many are allowed in a period."""
+    remaining: Optional[int] = None
+    """How many of them are left."""
+    reset: Optional[float] = None
+    """In how many seconds the period ends, from when the response arrived."""
+
+
+@dataclass(frozen=True, **SLOTS)
+class SessionInfo:
+    """What is known of a session beside its answer.
+
+    The times are seconds since the session was opened; None where it has not come to that, or
+    skipped it, as a request over a connection that was there before skips connecting.
+    """
+
+    id: int
+    """Its number in the library's log."""
+    attempts: int
+    """How often the request was tried: more than 1 after retries."""
+    changed: tuple[dict[str, Any], ...]
+    """The parameters of the request that were changed to suit the provider: "field" and
+    "change" of each."""
+    request_id: str
+    """The provider's id of the latest request, for its support; empty where it gave none."""
+    model: str
+    """The model that answers; empty while that is not known."""
+    provider: str
+    """The provider, as in `providers()`."""
+    http_status: Optional[int]
+    """The status of the latest response, such as 200; None before it."""
+    connection_reused: bool
+    """Whether the request went over a connection that an earlier one had left open."""
+    resolved: Optional[float]
+    """When the address of the server, or of the proxy, was known."""
+    connected: Optional[float]
+    """When there was a connection."""
+    tls_done: Optional[float]
+    """When it was encrypted."""
+    sent: Optional[float]
+    """When the request had been sent."""
+    headers: Optional[float]
+    """When the headers of the response had arrived."""
+    first_chunk: Optional[float]
+    """When the first chunk was there."""
+    ended: Optional[float]
+    """When the answer was complete, or had failed."""
+    longest_gap: Optional[float]
+    """The longest time between two arrivals of data of the answer."""
+    requests: RateLimit
+    """The provider's limit on requests."""
+    tokens: RateLimit
+    """The provider's limit on tokens."""
+
+
+@dataclass(frozen=True, **SLOTS)
 class Provider:
     """A provider that the library can talk to."""
 
@@ -365,3 +444,45 @@ def model_of(chunk: Chunk) -> Model:
         capabilities=Capability(chunk.flags),
         json=chunk.text,
     )
+
+
+def vector_of(chunk: Chunk) -> array.array[float]:
+    vector = array.array("f", chunk.data or b"")
+    if sys.byteorder == "big":
+        vector.byteswap()
+    return vector
+
+
+def copy_info(info: _native.SessionInfo) -> SessionInfo:
+    return SessionInfo(
+        id=info.id,
+        attempts=info.attempts,
+        changed=tuple(json.loads(str(info.changed) or "[]")),
+        request_id=str(info.request_id),
+        model=str(info.model),
+        provider=str(info.provider),
+        http_status=info.http_status or None,
+        connection_reused=bool(info.connection_reused),
+        resolved=_seconds(info.resolved),
+        connected=_seconds(info.connected),
+        tls_done=_seconds(info.tls_done),
+        sent=_seconds(info.sent),
+        headers=_seconds(info.headers),
+        first_chunk=_seconds(info.first_chunk),
+        ended=_seconds(info.ended),
+        longest_gap=_seconds(info.longest_gap),
+        requests=_copy_limit(info.requests),
+        tokens=_copy_limit(info.tokens),
+    )
+
+
+def _copy_limit(limit: _native.RateLimit) -> RateLimit:
+    return RateLimit(
+        limit=None if limit.limit < 0 else limit.limit,
+        remaining=None if limit.remaining < 0 else limit.remaining,
+        reset=None if limit.reset_ms < 0 else limit.reset_ms / 1000,
+    )
+
+
+def _seconds(microseconds: int) -> Optional[float]:
+    return None if microseconds < 0 else microseconds / 1e6
