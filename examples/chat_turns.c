@@ -36,7 +36,8 @@ static tolmach_status open_client(const char *provider, char **settings, tolmach
 }
 
 /* Prints the answer to `request` as it arrives, and appends it to the request. */
-static tolmach_status answer(tolmach_client *client, tolmach_request *request, tolmach_error **error) {
+static tolmach_status answer(tolmach_client *client, tolmach_request *request,
+                             tolmach_error **error) {
   const tolmach_chunk *chunk = NULL;
   tolmach_session *session = NULL;
   tolmach_status status = tolmach_session_open(client, request, &session, error);
@@ -89,7 +90,8 @@ int main(int argc, char **argv) {
     putchar('\n');
     if (turn < 0) report(error);
     /* A question without an answer is taken back, so that the next one can be sent. */
-    if (tolmach_request_count(request) == before + 1) tolmach_request_truncate(request, before, NULL);
+    if (tolmach_request_count(request) == before + 1)
+      tolmach_request_truncate(request, before, NULL);
   }
   tolmach_request_free(request);
   tolmach_client_free(client);

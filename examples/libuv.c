@@ -34,8 +34,11 @@ static void on_readable(uv_poll_t *handle, int status, int events) {
   struct chat *chat = handle->data;
   const tolmach_chunk *chunk = NULL;
   (void)status, (void)events;
-  while ((chat->status = tolmach_session_poll(chat->session, 0, &chunk, &chat->error)) == TOLMACH_OK)
+  for (;;) {
+    chat->status = tolmach_session_poll(chat->session, 0, &chunk, &chat->error);
+    if (chat->status != TOLMACH_OK) break;
     if (chunk->kind == TOLMACH_CHUNK_TEXT) fwrite(chunk->text.ptr, 1, chunk->text.len, stdout);
+  }
   fflush(stdout);
   if (chat->status == TOLMACH_PENDING) return;
   /* Without handles uv_run() returns. */
@@ -72,7 +75,8 @@ int main(int argc, char **argv) {
   chat.status = open_client(argv[1], argv + 3, &client, &chat.error);
   if (chat.status == TOLMACH_OK) chat.status = tolmach_request_new(NULL, &request, &chat.error);
   if (chat.status == TOLMACH_OK)
-    chat.status = tolmach_request_message(request, "user", argv[2], TOLMACH_NUL_TERMINATED, &chat.error);
+    chat.status =
+        tolmach_request_message(request, "user", argv[2], TOLMACH_NUL_TERMINATED, &chat.error);
   if (chat.status == TOLMACH_OK)
     chat.status = tolmach_session_open(client, request, &chat.session, &chat.error);
   if (chat.status == TOLMACH_OK) error = run(&chat);

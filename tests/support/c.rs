@@ -1,7 +1,7 @@
 //! C programs of tests/c and examples, compiled against the shared library that cargo just built.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -63,7 +63,11 @@ pub fn workshop() -> &'static Path {
 
 pub fn compiler(language: &str) -> Command {
     let (variable, default) = if language == "c++" { ("CXX", "c++") } else { ("CC", "cc") };
-    let program = std::env::var_os(variable).unwrap_or_else(|| default.into());
+    strict(&std::env::var_os(variable).unwrap_or_else(|| default.into()))
+}
+
+/// A compiler of that name, which takes no warning for less than an error.
+pub fn strict(program: &OsStr) -> Command {
     let mut command = Command::new(program);
     command
         .args(["-pedantic", "-Wall", "-Wextra", "-Werror"])
@@ -127,6 +131,7 @@ pub fn example(name: &str) -> Program {
 /// The same, compiled with `options` of its own.
 pub fn example_with(name: &str, options: &[&str]) -> Program {
     let mut options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+    options.push("-lm".to_owned());
     if !is_sanitized() && has_address_sanitizer() {
         options.push("-fsanitize=address".to_owned());
     }
