@@ -8,7 +8,7 @@ import tolmach
 from support import (
     PIXEL, AsyncTestCase, TestCase, ask, auntil_text, scripted, unique, until_text,
 )
-from tolmach import AnswerFormatError, Request, Usage
+from tolmach import Answer, AnswerFormatError, Request, ToolCall, Usage
 
 REPORT = '{"city":"Oslo","celsius":3}'
 
@@ -20,6 +20,7 @@ class Report:
     city: str
     celsius: float
     note: Optional[str] = None
+    days: int = 1
 
 
 class Place(TypedDict):
@@ -146,8 +147,9 @@ class Structured(TestCase):
                 "city": {"type": "string"},
                 "celsius": {"type": "number"},
                 "note": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+                "days": {"type": "integer"},
             },
-            "required": ["city", "celsius", "note"],
+            "required": ["city", "celsius", "note", "days"],
             "additionalProperties": False,
         })
         loose = Request().response_format(dict[str, Any]).to_dict()["response_format"]
@@ -178,6 +180,16 @@ class Structured(TestCase):
                 self.assertIsInstance(raised.exception, tolmach.ProtocolError)
             again = pickle.loads(pickle.dumps(raised.exception))
             self.assertEqual(again.answer, raised.exception.answer)
+
+    def test_the_error_says_why_there_is_no_such_answer(self) -> None:
+        call = ToolCall("call_1", "weather", "{}")
+        for answer, why in (
+            (Answer(refusal="I will not."), "the model refuses: I will not."),
+            (Answer(text='{"city":', finish_reason="length"), "it was cut at its length limit"),
+            (Answer(tool_calls=(call,), finish_reason="tool_calls"), "it calls tools"),
+        ):
+            with self.assertRaisesRegex(AnswerFormatError, why):
+                answer.parse(Report)
 
     def test_a_block_of_markdown_is_opened(self) -> None:
         with scripted(model="echo") as client:

@@ -115,7 +115,9 @@ class OfOneRequest(TestCase):
 
     def test_copies_keep_options(self) -> None:
         request = ask("silent", unique()).options(first_byte_timeout=0.05, max_retries=0)
-        copies = (request.clone(), copy.copy(request), pickle.loads(pickle.dumps(request)))
+        clone = request.clone()
+        pickled = [pickle.loads(pickle.dumps(each)) for each in (request, clone)]
+        copies = (clone, copy.copy(request), *pickled)
         request.options(first_byte_timeout=None)
         with scripted() as client:
             for each in (*copies, copies[0].clone()):

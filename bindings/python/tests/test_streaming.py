@@ -6,8 +6,15 @@ from support import (
     without_descriptors,
 )
 from tolmach import (
-    Capability, ChunkKind, Request, SessionCancelledError, Usage, __version__, providers, version,
+    Capability, Chunk, ChunkKind, Session, SessionCancelledError, Usage, __version__, providers,
+    version,
 )
+
+
+def next_texts(stream: Session, most: int) -> "list[Chunk]":
+    """The next chunks of text, one by one."""
+    chunks = [next(stream, None) for _ in range(most)]
+    return [chunk for chunk in chunks if chunk is not None and chunk.kind == ChunkKind.TEXT]
 
 
 class Streaming(TestCase):
@@ -70,6 +77,20 @@ class Streaming(TestCase):
         with scripted() as client, client.stream(ask("many")) as stream:
             pieces = [chunk.text for chunk in stream if chunk.kind == ChunkKind.TEXT]
         self.assertEqual("".join(pieces), "".join(f"{number} " for number in range(MANY)))
+
+    def test_a_loop_goes_on_where_another_was_left(self) -> None:
+        with scripted() as client, client.stream(ask("many")) as stream:
+            numbers: "list[int]" = []
+            while len(numbers) < MANY:
+                # It is in the midst of what was polled at once.
+                for chunk in stream:
+                    if chunk.kind == ChunkKind.TEXT:
+                        numbers.append(int(chunk.text))
+                        if len(numbers) % 7 == 0:
+                            break
+                numbers += [int(chunk.text) for chunk in next_texts(stream, 2)]
+            self.assertEqual(numbers, list(range(MANY)))
+            self.assertEqual(stream.answer().text, "".join(f"{n} " for n in numbers))
 
     def test_a_slow_reader_gets_everything(self) -> None:
         with scripted(queue_bytes=1024) as client, client.stream(ask("many")) as stream:

@@ -87,16 +87,24 @@ class Loop(TestCase):
         self.assertEqual(results(request), ["error: KeyError: 'Atlantis'", "3 °C"])
 
     def test_arguments_that_do_not_fit_are_told_to_the_model(self) -> None:
-        wrong: "tuple[object, ...]" = ({"city": 7}, {}, {"city": "Oslo", "day": 1}, [], '{"city":')
+        wrong: "tuple[object, ...]" = ({"city": 7}, {}, {"city": "Oslo", "day": 1}, [])
         for arguments, told in zip(wrong, (
             "city: expected a string, got 7", "city: missing", "day: unknown; there are city",
-            "the arguments are no JSON object", "Expecting value",
+            "the arguments are no JSON object",
         )):
             request = calls(("weather", arguments))
             with scripted() as client:
                 client.run(request, [weather])
             (result,) = results(request)
             self.assertIn(f"error: ValueError: the arguments do not fit: {told}", result)
+
+    def test_arguments_that_are_not_json_are_an_error(self) -> None:
+        request = calls(("weather", '{"city":'))
+        with scripted() as client:
+            with self.assertRaisesRegex(tolmach.AnswerFormatError, "not JSON") as raised:
+                client.run(request, [weather])
+        self.assertIsNotNone(raised.exception.answer)
+        self.assertEqual(request.count, 1)
 
     def test_a_call_of_an_unknown_tool_is_told_to_the_model(self) -> None:
         request = calls(("clock", {}))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 
 from ._answer import Answer
 from ._call import make
-from ._errors import ArgumentError, TooManyRoundsError
+from ._errors import AnswerFormatError, ArgumentError, TooManyRoundsError
 from ._handle import Handle, Unique, net
 from ._native import lib
 from ._request import Request
@@ -113,7 +113,7 @@ class Client(Unique):
         for is_last in _rounds(request, toolbox, max_rounds):
             with self.stream(request) as session:
                 answer = session.answer()
-                _check_rounds(answer, is_last, max_rounds)
+                _check(answer, is_last, max_rounds)
                 # Only then are they kept, so that the request can always be sent.
                 results = toolbox.run(answer.tool_calls)
                 _keep(request, session, answer, results)
@@ -130,7 +130,7 @@ class Client(Unique):
         for is_last in _rounds(request, toolbox, max_rounds):
             async with self.stream(request) as session:
                 answer = await session.answer_async()
-                _check_rounds(answer, is_last, max_rounds)
+                _check(answer, is_last, max_rounds)
                 results = await toolbox.run_async(answer.tool_calls)
                 _keep(request, session, answer, results)
             if not answer.tool_calls:
@@ -233,6 +233,8 @@ def _embedded(texts: Union[Request, str, Iterable[str]], model: Optional[str]) -
     request = Request(model)
     for text in [texts] if isinstance(texts, str) else texts:
         request.input(text)
+    if request.count == 0:
+        raise ArgumentError("there are no texts to embed")
     return request
 
 
@@ -256,7 +258,11 @@ def _rounds(request: Request, toolbox: Toolbox, max_rounds: int) -> Iterator[boo
         yield number == max_rounds
 
 
-def _check_rounds(answer: Answer, is_last: bool, max_rounds: int) -> None:
+def _check(answer: Answer, is_last: bool, max_rounds: int) -> None:
+    if answer.finish_reason == "tool_calls" and not answer.tool_calls:
+        raise AnswerFormatError(
+            "the model calls tools with arguments that are not JSON", answer=answer
+        )
     if is_last and answer.tool_calls:
         raise TooManyRoundsError(
             f"the model still calls tools after max_rounds ({max_rounds}) answers", answer=answer
