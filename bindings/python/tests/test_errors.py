@@ -79,7 +79,7 @@ class Errors(TestCase):
         self.assertEqual((unknown, unknown.value, unknown.name), (77, 77, "UNKNOWN_77"))
         self.assertEqual(pickle.loads(pickle.dumps(unknown)), 77)
         self.assertEqual(len({unknown, ChunkKind(77)}), 1)
-        self.assertEqual(list(ChunkKind)[-1], ChunkKind.RETRY)
+        self.assertEqual(list(ChunkKind)[-1], ChunkKind.BODY)
         self.assertEqual(Capability(1 << 20 | 1) & Capability.STREAM, Capability.STREAM)
         with self.assertRaises(ValueError):
             ChunkKind("text")  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 import array
 import asyncio
 import datetime
+import json
 
 import tolmach
 from support import TestCase, ask, in_thread, read, scripted, unique, until_text
@@ -83,6 +84,38 @@ class Embeddings(TestCase):
         self.assertRaises(TypeError, Request().input, b"a")
         with scripted() as client:
             self.assertRaises(ArgumentError, client.embed, [])
+
+
+class Raw(TestCase):
+    def test_requests_of_your_own_have_the_credentials(self) -> None:
+        with scripted() as client:
+            listed = json.loads(client.raw("GET", "/models"))
+            self.assertEqual([model["id"] for model in listed["data"]], ["words", "emoji"])
+            asked = {"model": "m", "input": ["é"]}
+            text = json.dumps(asked)
+            for body in (asked, text, text.encode()):
+                made = json.loads(client.raw("POST", "/embeddings", body))
+                self.assertEqual(made["data"][0]["embedding"], [2, 0])
+            self.assertEqual(json.loads(asyncio.run(client.raw_async("GET", "/models"))), listed)
+            with client.stream_raw("GET", "/models") as stream:
+                chunk = next(stream)
+                self.assertEqual((chunk.kind, chunk.mime), (ChunkKind.BODY, "application/json"))
+                stream.cancel()
+                self.assertRaises(SessionCancelledError, next, stream)
+
+    def test_a_status_is_an_error_with_the_body(self) -> None:
+        with scripted() as client:
+            with self.assertRaises(tolmach.NotFoundError) as raised:
+                client.raw("GET", "/nothing")
+            self.assertIn("No such place", str(raised.exception.body))
+
+    def test_misuse_is_an_error(self) -> None:
+        with scripted() as client:
+            for wrong in (("PRAY", "/models"), ("GET", "models"), ("GET", "/../models"),
+                          ("GET", "/models", b"body")):
+                self.assertRaises(ArgumentError, client.raw, *wrong)
+            self.assertRaises(ArgumentError, client.raw, "POST", "/x", b"", "a\nb")
+        self.assertRaises(ArgumentError, client.raw, "GET", "/models")
 
 
 class Several(TestCase):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union, overload
 
 from ._answer import Answer
-from ._call import make
+from ._call import make, string
 from ._errors import AnswerFormatError, ArgumentError, TooManyRoundsError
 from ._handle import Handle, Unique, net
 from ._native import lib
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 T = TypeVar("T")
+
+Body = Union[bytes, str, Mapping[str, Any], list[Any], None]
 
 class Client(Unique):
     """A provider bound to its config, with its open connections.
@@ -183,6 +185,39 @@ class Client(Unique):
         MODEL for each."""
         with self._handle as client:
             return self._opened(make(lib.tolmach_session_open_models, client))
+
+    def raw(
+        self, method: str, path: str, body: Body = None, content_type: Optional[str] = None
+    ) -> bytes:
+        """Makes an HTTP request of your own to the provider, with the client's credentials: for
+        files, batches, moderation and whatever else there is no method for.
+
+        `path`: below base_url, such as "/files?limit=10". `body`: bytes, text, or a dict or list
+        that becomes JSON. `content_type`: None is "application/json". A status other than 2xx is
+        an error, which has the body.
+        """
+        with self.stream_raw(method, path, body, content_type) as session:
+            return b"".join(chunk.data or b"" for chunk in session)
+
+    async def raw_async(
+        self, method: str, path: str, body: Body = None, content_type: Optional[str] = None
+    ) -> bytes:
+        """`raw()` for asyncio."""
+        async with self.stream_raw(method, path, body, content_type) as session:
+            return b"".join([chunk.data or b"" async for chunk in session])
+
+    def stream_raw(
+        self, method: str, path: str, body: Body = None, content_type: Optional[str] = None
+    ) -> Session:
+        """`raw()` whose body comes as it arrives, in chunks of the kind BODY: returns at once."""
+        if isinstance(body, str):
+            body = body.encode()
+        elif isinstance(body, (Mapping, list)):
+            body = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+        names = string(method), string(path), string(content_type)
+        with self._handle as client:
+            function, size = lib.tolmach_session_open_raw, len(body or b"")
+            return self._opened(make(function, client, *names, body, size))
 
     def cancel_all(self) -> None:
         """Cancels every session of this client. The client stays usable. Any thread may."""

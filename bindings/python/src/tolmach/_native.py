@@ -159,6 +159,9 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "tolmach_request_free": (None, [c_void_p]),
     "tolmach_session_open": (c_int32, [c_void_p, c_void_p, _out, _error]),
     "tolmach_session_open_models": (c_int32, [c_void_p, _out, _error]),
+    "tolmach_session_open_raw": (
+        c_int32, [c_void_p, c_char_p, c_char_p, c_char_p, c_char_p, c_size_t, _out, _error],
+    ),
     "tolmach_session_poll_many": (
         c_int32, [c_void_p, c_int64, POINTER(POINTER(Batch)), _error],
     ),

@@ -60,6 +60,8 @@ class ChunkKind(enum.IntEnum):
     RETRY = 17
     """With the setting retry_chunks alone: a try has failed, and another follows after a wait.
     text: the error; index: the number of the try that follows; name: the wait's milliseconds."""
+    BODY = 18
+    """A piece of the body of `Client.stream_raw()`, in data; mime: its Content-Type."""
 
     @classmethod
     def _missing_(cls, value: object) -> Optional[ChunkKind]:
