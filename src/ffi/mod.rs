@@ -34,7 +34,7 @@ mod tests {
     use super::client::tolmach_model;
     use super::config::tolmach_config_key;
     use super::provider::tolmach_provider;
-    use super::session::tolmach_session_info;
+    use super::session::{tolmach_rate_limit, tolmach_session_info, tolmach_tool_call};
     use super::text::tolmach_str;
 
     /// The lines of `abi/` that are about a struct, as the Rust compiler lays it out.
@@ -54,7 +54,14 @@ mod tests {
         layout!(lines, tolmach_usage: input output total cached_input reasoning cache_write);
         layout!(lines, tolmach_chunk: kind choice index flags text id name mime bytes bytes_len usage);
         layout!(lines, tolmach_batch: chunks count chunk_size memory);
-        layout!(lines, tolmach_session_info: attempts changed request_id model);
+        layout!(lines, tolmach_tool_call: id name arguments choice index);
+        layout!(lines, tolmach_rate_limit: limit remaining reset_ms);
+        layout!(
+            lines,
+            tolmach_session_info: id attempts changed request_id model provider http_status
+                connection_reused resolved connected tls_done sent headers first_chunk ended
+                longest_gap requests tokens
+        );
         layout!(lines, tolmach_model: id owner json context_length capabilities);
         layout!(lines, tolmach_config_key: name default_value choices help kind is_option);
         layout!(
