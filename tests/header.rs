@@ -12,26 +12,51 @@ use support::c;
 
 /// What `source` comes to; fails on the slightest warning.
 fn compile(language: &str, args: &[&str], name: &str, source: &str) -> String {
+    compile_by(c::compiler(language), language, args, name, source)
+}
+
+/// The same by that compiler.
+fn compile_by(
+    mut compiler: Command,
+    language: &str,
+    args: &[&str],
+    name: &str,
+    source: &str,
+) -> String {
     let path = c::workshop().join(name);
     fs::write(&path, source).unwrap();
-    let output =
-        c::compiler(language).args(args).args(["-x", language]).arg(&path).output().unwrap();
+    let output = compiler.args(args).args(["-x", language]).arg(&path).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{language} {args:?}: {errors}");
+    assert!(output.status.success(), "{compiler:?}: {errors}");
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Every standard, by the names that old compilers know as well.
+const C_STANDARDS: &[&str] = &["c89", "c99", "c11", "c17", "c2x"];
+const CPP_STANDARDS: &[&str] = &["c++11", "c++14", "c++17", "c++20", "c++2b"];
+
 #[test]
 fn header_alone_compiles_in_every_standard_of_c_and_cpp() {
-    let source = "#include <tolmach.h>\n#include <tolmach.h>\nint main(void) { return 0; }\n";
-    for standard in ["-std=c99", "-std=c11", "-std=c17"] {
-        compile("c", &[standard, "-fsyntax-only"], &format!("alone{standard}.c"), source);
-    }
-    if c::compiler("c++").arg("--version").output().is_err() {
-        return support::skip("the header in C++", "there is no C++ compiler");
-    }
-    for standard in ["-std=c++11", "-std=c++17", "-std=c++20"] {
-        compile("c++", &[standard, "-fsyntax-only"], &format!("alone{standard}.cc"), source);
+    // Twice, and with the macros used.
+    let source = "#include <tolmach.h>\n#include <tolmach.h>\nint main(void) {\n  \
+        size_t len = TOLMACH_NUL_TERMINATED;\n  \
+        return TOLMACH_AT_LEAST(0, 1, 0) && len > 0 && TOLMACH_E_TLS < 0 ? TOLMACH_OK : 1;\n}\n";
+    let compilers = [
+        ("gcc", "c", C_STANDARDS),
+        ("g++", "c++", CPP_STANDARDS),
+        ("clang", "c", C_STANDARDS),
+        ("clang++", "c++", CPP_STANDARDS),
+    ];
+    for (program, language, standards) in compilers {
+        if Command::new(program).arg("--version").output().is_err() {
+            support::skip(&format!("the header by {program}"), "it is not installed");
+            continue;
+        }
+        for standard in standards {
+            let args = [&format!("-std={standard}"), "-fsyntax-only"];
+            let name = format!("alone-{program}-{standard}");
+            compile_by(c::strict(program.as_ref()), language, &args, &name, source);
+        }
     }
 }
 
