@@ -48,6 +48,10 @@ const SMALLEST_TIME: f64 = 1e9;
 /// The same of a time in milliseconds.
 const SMALLEST_TIME_MS: f64 = 1e11;
 
+/// How many limits and policies of the draft are read. Each limit is looked for among the
+/// policies: without a bound, a server could make that take minutes.
+const MOST_LIMITS: usize = 64;
+
 impl Rates {
     /// What the headers of a response say that came at `time`.
     pub(crate) fn of(header: impl Fn(&str) -> Option<String>, time: SystemTime) -> Rates {
@@ -82,7 +86,7 @@ impl Rates {
 /// `limit=100, remaining=50, reset=30`. Of several limits, the one with the least left.
 fn of_draft(limits: &str, policies: &str) -> Rates {
     let mut rates = Rates::default();
-    let policies: Vec<&str> = split(policies, ',').collect();
+    let policies: Vec<&str> = split(policies, ',').take(MOST_LIMITS).collect();
     if parameter(limits, ',', "remaining").is_some() {
         let value = |name| parameter(limits, ',', name).and_then(number);
         rates.requests.limit = value("limit");
@@ -90,7 +94,7 @@ fn of_draft(limits: &str, policies: &str) -> Rates {
         rates.requests.reset_ms = value("reset").map(|seconds| seconds.saturating_mul(1000));
         return rates;
     }
-    for limit in split(limits, ',') {
+    for limit in split(limits, ',').take(MOST_LIMITS) {
         let Some(remaining) = parameter(limit, ';', "r").and_then(number) else { continue };
         let name = split(limit, ';').next();
         let named = policies.iter().find(|policy| split(policy, ';').next() == name);
@@ -437,5 +441,20 @@ mod tests {
             ("anthropic-ratelimit-requests-reset", "2026-01-02T04:04:15Z"),
         ];
         assert_eq!(rates(&headers).requests.reset_ms, Some(10_000));
+    }
+
+    #[test]
+    fn only_so_many_limits_and_policies_are_read() {
+        let (name, last) = (|at: usize| format!("p{at}"), MOST_LIMITS);
+        let limits: Vec<String> =
+            (0..=last).map(|at| format!("{};r={}", name(at), last - at)).collect();
+        let policies: Vec<String> =
+            (0..=last).rev().map(|at| format!("{};q=100", name(at))).collect();
+        let (limits, policies) = (limits.join(", "), policies.join(", "));
+        let read = rates(&[("ratelimit", &limits), ("ratelimit-policy", &policies)]);
+        // The last limit, and the policy that is named last, would say 0.
+        assert_eq!(shown(read.requests), [100, 1, -1]);
+        let read = rates(&[("ratelimit", "p0;r=5"), ("ratelimit-policy", &policies)]);
+        assert_eq!(shown(read.requests), [-1, 5, -1]);
     }
 }
