@@ -5,7 +5,9 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::error::Category;
 use serde_json::{Map, Value};
 
@@ -41,7 +43,8 @@ pub(crate) fn body(
 struct Document {
     data: Option<Vec<Entry>>,
     model: Option<String>,
-    usage: Option<Value>,
+    #[serde(default, deserialize_with = "counts")]
+    usage: Value,
 }
 
 #[derive(Deserialize)]
@@ -87,7 +90,7 @@ pub(crate) fn read(
         // The program may be slower than this: no more waits for it than its queue takes.
         answer.flush()?;
     }
-    if let Some(usage) = document.usage.as_ref().and_then(usage_of) {
+    if let Some(usage) = usage_of(&document.usage) {
         answer.usage(usage);
     }
     answer.give_usage();
@@ -147,5 +150,107 @@ impl<'de> Visitor<'de> for AnyForm {
             memory::append(&mut bytes, &number.to_le_bytes()).map_err(A::Error::custom)?;
         }
         Ok(Numbers(bytes))
+    }
+}
+
+/// Reads token counts: see [`Counts`].
+fn counts<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Value, D::Error> {
+    Counts { levels: 2 }.deserialize(deserializer)
+}
+
+/// Reads an object of numbers, and of such objects, down to so many levels. All else becomes
+/// null: an event has room for more values than there is memory for.
+struct Counts {
+    levels: usize,
+}
+
+/// How many fields of each such object are read.
+const MOST_COUNTS: usize = 64;
+
+impl<'de> DeserializeSeed<'de> for Counts {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> std::result::Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Counts {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("token counts")
+    }
+
+    fn visit_u64<E>(self, count: u64) -> std::result::Result<Value, E> {
+        Ok(count.into())
+    }
+
+    fn visit_i64<E>(self, count: i64) -> std::result::Result<Value, E> {
+        Ok(count.into())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> std::result::Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> std::result::Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_str<E>(self, _: &str) -> std::result::Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Value, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Value::Null)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> std::result::Result<Value, A::Error> {
+        let mut counts = Map::new();
+        while let Some(name) = fields.next_key::<String>()? {
+            match self.levels.checked_sub(1) {
+                Some(levels) if counts.len() < MOST_COUNTS => {
+                    counts.insert(name, fields.next_value_seed(Counts { levels })?);
+                }
+                _ => drop(fields.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(Value::Object(counts))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_the_usage_only_few_numbers_are_kept() {
+        let usage = |usage: &Value| {
+            let document = json!({"data": [], "usage": usage}).to_string();
+            serde_json::from_str::<Document>(&document).unwrap().usage
+        };
+        let details = json!({"cached_tokens": 2, "more": {"tokens": 3}, "list": [4]});
+        let given = json!({"prompt_tokens": 1, "x": [1, [2]], "y": "z", "details": details});
+        let details = json!({"cached_tokens": 2, "more": {}, "list": null});
+        let kept = json!({"prompt_tokens": 1, "x": null, "y": null, "details": details});
+        assert_eq!(usage(&given), kept);
+        for none in [json!(null), json!([1, 2]), json!(7.5), json!(true), json!("1")] {
+            assert_eq!(usage(&none), Value::Null);
+        }
+        let many = (0..1000).map(|number| (number.to_string(), number.into())).collect();
+        assert_eq!(usage(&Value::Object(many)).as_object().map(Map::len), Some(MOST_COUNTS));
+        let document: Document = serde_json::from_str("{\"data\": []}").unwrap();
+        assert_eq!(document.usage, Value::Null);
     }
 }
