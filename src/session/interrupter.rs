@@ -46,7 +46,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        INTERRUPTER.get().lock().sessions.remove(&self.0);
+        let left = INTERRUPTER.get().lock().sessions.remove(&self.0);
+        // It may be the last that has the queue, and so the program's callback: without the lock.
+        drop(left);
     }
 }
 
@@ -130,5 +132,50 @@ fn call_apart(ready: Arc<Ready>) {
     };
     if thread::spawn("tolmach", call).is_err() {
         panics::caught(|| ready.call());
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::super::queue::Queue;
+    use super::*;
+    use crate::cancel_token::CancelToken;
+    use crate::config::Limits;
+
+    /// What a program's callback owns; its end may open a session.
+    struct Owned(Arc<AtomicBool>);
+
+    impl Drop for Owned {
+        fn drop(&mut self) {
+            let is_free = !matches!(
+                INTERRUPTER.get().state.try_lock(),
+                Err(std::sync::TryLockError::WouldBlock)
+            );
+            self.0.store(is_free, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn last_of_a_session_is_dropped_without_the_lock() {
+        // Other tests may hold the lock for a moment.
+        for _ in 0..1000 {
+            let was_free = Arc::new(AtomicBool::new(false));
+            let owned = Owned(Arc::clone(&was_free));
+            let control = Control {
+                queue: Arc::new(Queue::new(1)),
+                token: CancelToken::new(Limits::default()),
+            };
+            control.on_ready(Some(Ready::new(move || drop(Arc::clone(&owned.0)))));
+            let place = enter(usize::MAX, &control).unwrap();
+            drop(control);
+            drop(place);
+            if was_free.load(Ordering::Relaxed) {
+                return;
+            }
+        }
+        panic!("the lock is held");
     }
 }
