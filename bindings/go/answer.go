@@ -80,6 +80,8 @@ type Answer struct {
 	// Logprobs say how likely the tokens were, where the request asks for it with "logprobs":
 	// JSON as the provider put it, in the pieces that it came in.
 	Logprobs []json.RawMessage
+	// Embeddings of the inputs of [Request.Input], in their order.
+	Embeddings [][]float32
 	// FinishReason is stop, length, tool_calls, content_filter, or another word of the
 	// provider's; empty when the answer has not finished.
 	FinishReason string
@@ -146,6 +148,8 @@ func (g *gathering) add(chunk *Chunk) {
 		g.transcript = append(g.transcript, chunk.Text...)
 	case ChunkSource:
 		g.answer.Sources = append(g.answer.Sources, Source{URL: chunk.Text, Title: chunk.Name})
+	case ChunkEmbedding:
+		g.answer.Embeddings = append(g.answer.Embeddings, chunk.Embedding())
 	case ChunkLogprobs:
 		g.answer.Logprobs = append(g.answer.Logprobs, json.RawMessage(chunk.Text))
 	case ChunkFinish:
@@ -183,6 +187,7 @@ func (g *gathering) whole() *Answer {
 	answer.Audio.Bytes = bytes.Clone(g.answer.Audio.Bytes)
 	answer.Audio.Transcript = string(g.transcript)
 	answer.Sources = slices.Clone(g.answer.Sources)
+	answer.Embeddings = slices.Clone(g.answer.Embeddings)
 	answer.Logprobs = slices.Clone(g.answer.Logprobs)
 	return &answer
 }

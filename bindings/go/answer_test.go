@@ -3,7 +3,11 @@ package tolmach_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tolmach/tolmach/bindings/go"
@@ -76,4 +80,58 @@ func TestArgumentsOfACallAreDecoded(t *testing.T) {
 	if err := (tolmach.ToolCall{Arguments: `{"city":`}).Decode(&place); err == nil {
 		t.Error("a part of the arguments was decoded")
 	}
+}
+
+func TestEmbeddingsAreNumbers(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var request struct{ Input []string }
+		if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
+			t.Error(err)
+		}
+		want(t, r.URL.Path, "/embeddings")
+		want(t, slices.Equal(request.Input, []string{"one", "two"}), true)
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"object":"list","model":"small","data":[{"index":0,"embedding":[0.5,-1]},`+
+			`{"index":1,"embedding":[2,3.25]}],"usage":{"prompt_tokens":4,"total_tokens":4}}`)
+	}))
+	t.Cleanup(server.Close)
+	request, err := tolmach.NewRequest("small")
+	must(t, err)
+	defer request.Close()
+	must(t, request.Input("one"))
+	must(t, request.Input("two"))
+	wantIs(t, request.Message(tolmach.User, "three"), tolmach.ErrArgument)
+	answer, err := newClient(t, server.URL, "", nil).Ask(t.Context(), request)
+	must(t, err)
+	want(t, len(answer.Embeddings), 2)
+	want(t, slices.Equal(answer.Embeddings[0], []float32{0.5, -1}), true)
+	want(t, slices.Equal(answer.Embeddings[1], []float32{2, 3.25}), true)
+	want(t, answer.Usage.Input, 4)
+}
+
+func TestRetriesAreChunks(t *testing.T) {
+	t.Parallel()
+	var tries atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if tries.Add(1) == 1 {
+			w.Header().Set("Retry-After", "0")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n")
+	}))
+	t.Cleanup(server.Close)
+	client := newClient(t, server.URL, "", tolmach.Config{"max_retries": "1", "retry_chunks": "true"})
+	session := open(t, t.Context(), client, "any", "hello")
+	chunk, err := session.Next()
+	must(t, err)
+	want(t, chunk.Kind, tolmach.ChunkRetry)
+	want(t, chunk.Index, 2)
+	wantHas(t, chunk.Text, "503")
+	want(t, chunk.Kind.String(), "retry")
+	answer, err := session.Answer()
+	must(t, err)
+	want(t, answer.Text, "Hi")
 }

@@ -5,7 +5,9 @@ import "C"
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"math"
 	"unsafe"
 )
 
@@ -47,6 +49,15 @@ const (
 	// Text: the provider's entry, as JSON; Index: its place; Capabilities; Usage.Total: how many
 	// tokens fit its context, -1 when not said.
 	ChunkModel ChunkKind = C.TOLMACH_CHUNK_MODEL
+	// ChunkEmbedding: the numbers that stand for an input of [Request.Input], as [Chunk.Embedding].
+	// Index: which input.
+	ChunkEmbedding ChunkKind = C.TOLMACH_CHUNK_EMBEDDING
+	// ChunkRetry: with [WithRetryChunks] alone, the request has failed and is tried again. Text: the
+	// error; Index: the number of the attempt that follows; Name: the milliseconds until then.
+	ChunkRetry ChunkKind = C.TOLMACH_CHUNK_RETRY
+	// ChunkBody: a piece of the response to [Client.OpenRaw], in Bytes; pieces may end anywhere.
+	// MIME: the response's Content-Type.
+	ChunkBody ChunkKind = C.TOLMACH_CHUNK_BODY
 )
 
 var chunkKinds = map[ChunkKind]string{
@@ -54,6 +65,7 @@ var chunkKinds = map[ChunkKind]string{
 	ChunkToolCall: "tool call", ChunkImage: "image", ChunkAudio: "audio", ChunkSource: "source",
 	ChunkProgress: "progress", ChunkUsage: "usage", ChunkFinish: "finish", ChunkRaw: "raw",
 	ChunkState: "state", ChunkLogprobs: "logprobs", ChunkModel: "model",
+	ChunkEmbedding: "embedding", ChunkRetry: "retry", ChunkBody: "body",
 }
 
 // String is a word for the kind.
@@ -125,32 +137,50 @@ func (b *batch) cut(given C.tolmach_str) string {
 	return b.text[at : at+uintptr(given.len)]
 }
 
-// next takes the first of the chunks, of which there has to be one.
+// next takes the first of the chunks, of which there has to be one, into an empty one. Most have
+// nothing but a text, and this is done for each.
 func (b *batch) next(chunk *Chunk) {
 	given := (*C.tolmach_chunk)(b.first)
 	b.count--
 	if b.count > 0 {
 		b.first = unsafe.Add(b.first, b.size)
 	}
-	*chunk = Chunk{
-		Kind:         ChunkKind(given.kind),
-		Choice:       int(given.choice),
-		Index:        int(given.index),
-		Capabilities: Capabilities(given.flags),
-		Text:         b.cut(given.text),
-		ID:           b.cut(given.id),
-		Name:         b.cut(given.name),
-		MIME:         b.cut(given.mime),
-		Usage: Usage{
+	chunk.Kind = ChunkKind(given.kind)
+	chunk.Choice = int(given.choice)
+	chunk.Index = int(given.index)
+	if given.text.len > 0 {
+		chunk.Text = b.cut(given.text)
+	}
+	if given.id.len > 0 {
+		chunk.ID = b.cut(given.id)
+	}
+	if given.name.len > 0 {
+		chunk.Name = b.cut(given.name)
+	}
+	if given.mime.len > 0 {
+		chunk.MIME = b.cut(given.mime)
+	}
+	if given.bytes != nil {
+		chunk.Bytes = bytes.Clone(unsafe.Slice((*byte)(unsafe.Pointer(given.bytes)), given.bytes_len))
+	}
+	if chunk.Kind == ChunkUsage || chunk.Kind == ChunkModel {
+		chunk.Capabilities = Capabilities(given.flags)
+		chunk.Usage = Usage{
 			Input:       int64(given.usage.input),
 			Output:      int64(given.usage.output),
 			Total:       int64(given.usage.total),
 			CachedInput: int64(given.usage.cached_input),
 			Reasoning:   int64(given.usage.reasoning),
 			CacheWrite:  int64(given.usage.cache_write),
-		},
+		}
 	}
-	if given.bytes != nil {
-		chunk.Bytes = bytes.Clone(unsafe.Slice((*byte)(unsafe.Pointer(given.bytes)), given.bytes_len))
+}
+
+// Embedding is the numbers of a ChunkEmbedding.
+func (c *Chunk) Embedding() []float32 {
+	numbers := make([]float32, len(c.Bytes)/4)
+	for i := range numbers {
+		numbers[i] = math.Float32frombits(binary.LittleEndian.Uint32(c.Bytes[4*i:]))
 	}
+	return numbers
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"unsafe"
 )
 
 // A Client is a provider bound to its config, with its open connections.
@@ -97,6 +98,52 @@ func (c *Client) OpenModels(ctx context.Context) (*Session, error) {
 	})
 }
 
+// OpenRaw makes an HTTP request of the program's own, with the client's credentials, to a path below
+// its base_url: for files, batches, token counts and whatever else this package has no function
+// for. The response's body comes as [ChunkBody]s. An empty contentType is "application/json"; GET
+// and DELETE have no body. A status other than 2xx is an error, whose Body has the response.
+func (c *Client) OpenRaw(ctx context.Context, method, path, contentType string, body []byte) (*Session, error) {
+	verb, err := terminated("a method", method)
+	if err != nil {
+		return nil, err
+	}
+	where, err := terminated("a path", path)
+	if err != nil {
+		return nil, err
+	}
+	var mime *C.char
+	if contentType != "" {
+		if mime, err = terminated("a content type", contentType); err != nil {
+			return nil, err
+		}
+	}
+	return c.open(ctx, func(session **C.tolmach_session) error {
+		var failure *C.tolmach_error
+		status := C.tolmach_session_open_raw(c.core.object, verb, where, mime,
+			unsafe.Pointer(unsafe.SliceData(body)), C.size_t(len(body)), session, &failure)
+		return outcome(status, failure)
+	})
+}
+
+// Raw does what [Client.OpenRaw] does, and waits for the whole response.
+func (c *Client) Raw(ctx context.Context, method, path, contentType string, body []byte) ([]byte, error) {
+	session, err := c.OpenRaw(ctx, method, path, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	defer session.Close()
+	response := []byte{}
+	for chunk, err := range session.Chunks() {
+		if err != nil {
+			return nil, err
+		}
+		if chunk.Kind == ChunkBody {
+			response = append(response, chunk.Bytes...)
+		}
+	}
+	return response, nil
+}
+
 // open opens a session by what call does with the client.
 func (c *Client) open(ctx context.Context, call func(session **C.tolmach_session) error) (*Session, error) {
 	if ctx.Err() != nil {
@@ -152,6 +199,16 @@ func (c *Client) Models(ctx context.Context) ([]Model, error) {
 		}
 	}
 	return models, nil
+}
+
+// CancelAll cancels all sessions of the client that still run.
+func (c *Client) CancelAll() error {
+	if !c.core.enter() {
+		return ErrClosed
+	}
+	defer c.core.leave()
+	C.tolmach_client_cancel_all(c.core.object)
+	return nil
 }
 
 // Close frees the client. Its sessions live on. It returns nil.

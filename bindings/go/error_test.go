@@ -159,6 +159,7 @@ func TestMistakesAreToldAsSuch(t *testing.T) {
 		"bad JSON":            parse("{"),
 		"empty JSON":          parse(""),
 		"unknown role":        request.Message("ghost", "boo"),
+		"bad input":           request.Input("\xff"),
 		"NUL in a role":       request.Message("user\x00", "boo"),
 		"bad text":            request.Message(tolmach.User, "\xff"),
 		"nothing to attach":   request.Attach(nil, ""),

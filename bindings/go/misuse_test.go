@@ -27,8 +27,14 @@ func TestUseAfterCloseIsAnError(t *testing.T) {
 	_, whole := session.Answer()
 	_, reply := session.Reply()
 	_, info := session.Info()
+	_, _, header := session.Header("X-Request-Id")
+	_, said := session.Text()
+	_, calls := session.ToolCalls()
 	_, opened := client.Open(t.Context(), request)
 	_, models := client.Models(t.Context())
+	_, waited := tolmach.Wait(t.Context(), session)
+	want(t, waited, nil)
+	_, raw := client.Raw(t.Context(), "GET", "/files", "", nil)
 	_, openedModels := client.OpenModels(t.Context())
 	_, sent := onStage(t, nil).Open(t.Context(), closed)
 	_, asked := client.Ask(t.Context(), request)
@@ -38,8 +44,8 @@ func TestUseAfterCloseIsAnError(t *testing.T) {
 	_, counted := closed.Count()
 	_, marshalled := json.Marshal(closed)
 	for what, err := range map[string]error{
-		"Next": next, "Answer": whole, "session.Reply": reply, "Info": info, "request.Reply": request.Reply(session),
-		"Open": opened, "Models": models, "OpenModels": openedModels,
+		"Next": next, "Answer": whole, "session.Reply": reply, "Info": info, "Header": header, "Text": said, "ToolCalls": calls, "request.Reply": request.Reply(session),
+		"Open": opened, "Models": models, "OpenModels": openedModels, "Raw": raw, "CancelAll": client.CancelAll(), "Input": closed.Input("x"),
 		"Message": closed.Message(tolmach.User, "x"), "Attach": closed.Attach([]byte("x"), ""),
 		"AttachURL": closed.AttachURL("https://example.com"), "ToolResult": closed.ToolResult("x", "x"),
 		"Ask": asked, "Run": ran, "AskFor": read, "Clone": cloned, "Count": counted,
@@ -102,4 +108,17 @@ func TestEverythingAtOnceIsHarmless(t *testing.T) {
 		}
 	}
 	all.Wait()
+}
+
+// What has been polled for together is not given out any more.
+func TestClosedBatchIsGone(t *testing.T) {
+	t.Parallel()
+	session := open(t, t.Context(), onStage(t, nil), "many", "hello")
+	for range 1000 {
+		_, err := session.Next()
+		must(t, err)
+	}
+	must(t, session.Close())
+	_, err := session.Next()
+	want(t, err, tolmach.ErrClosed)
 }

@@ -131,6 +131,15 @@ func (r *Request) Message(role Role, text string) error {
 	})
 }
 
+// Input adds a text whose embedding is asked for, of a model that makes embeddings. A request with
+// inputs has no messages. The answer has the Embeddings.
+func (r *Request) Input(text string) error {
+	return r.use(func(request *C.tolmach_request) error {
+		var failure *C.tolmach_error
+		return outcome(C.tolmach_request_input(request, chars(text), size(text), &failure), failure)
+	})
+}
+
 // Attach attaches an image, audio or PDF to the last user message. mime is its media type, such
 // as "image/png", or "" where the bytes tell it: JPEG, PNG, GIF, WebP, WAV, MP3, Ogg, FLAC, PDF.
 func (r *Request) Attach(data []byte, mime string) error {

@@ -49,6 +49,8 @@ type session struct {
 
 	// Whether it was cancelled: what has been polled is then not to be given out any more.
 	stopped atomic.Bool
+	// When Wait gave it last.
+	given atomic.Int64
 
 	// Polling is for one goroutine at a time, and so is what polls have given and gathered.
 	polling  sync.Mutex
@@ -59,6 +61,9 @@ type session struct {
 func newSession(ctx context.Context, object *C.tolmach_session) *Session {
 	core := &session{object: object, ctx: ctx, gathered: newGathering()}
 	core.free = func() {
+		// Who takes a chunk of the batch is no user: see next.
+		core.polling.Lock()
+		defer core.polling.Unlock()
 		// The runtime's poller has to let go of the descriptor first.
 		if core.descriptor != nil {
 			core.descriptor.Close()
@@ -109,8 +114,8 @@ func (s *session) poll(timeout C.int64_t, chunk *Chunk) error {
 		for s.batch.count > 0 {
 			s.batch.next(chunk)
 			s.gathered.add(chunk)
+			*chunk = Chunk{}
 		}
-		*chunk = Chunk{}
 	}
 	if s.batch.count == 0 {
 		if err := s.pollMany(timeout); err != nil {
@@ -145,6 +150,9 @@ func (s *session) pollMany(timeout C.int64_t) error {
 
 // next gives the next chunk, and waits for it.
 func (s *session) next(chunk *Chunk) error {
+	if s.ctx.Err() == nil && s.takeFirst(chunk) {
+		return nil
+	}
 	if !s.enter() {
 		return ErrClosed
 	}
@@ -158,6 +166,20 @@ func (s *session) next(chunk *Chunk) error {
 		*chunk, err = s.wait()
 	}
 	return err
+}
+
+// takeFirst takes the first chunk of the batch, if there is one to be given out. That has to be
+// quick: it does not even become a user of the session, which is not freed while it has the lock.
+func (s *session) takeFirst(chunk *Chunk) bool {
+	s.polling.Lock()
+	if s.batch.count == 0 || s.stopped.Load() || s.isShut() {
+		s.polling.Unlock()
+		return false
+	}
+	s.batch.next(chunk)
+	s.gathered.add(chunk)
+	s.polling.Unlock()
+	return true
 }
 
 // wait waits for the next chunk. It is apart from next because what it waits with lies on the heap.
@@ -185,9 +207,9 @@ func (s *session) wait() (Chunk, error) {
 // when the answer stopped before its end, with [ErrCancelled] and the context's own error when
 // that is done, and then for ever.
 func (s *Session) Next() (Chunk, error) {
-	defer runtime.KeepAlive(s)
 	var chunk Chunk
 	err := s.core.next(&chunk)
+	runtime.KeepAlive(s)
 	return chunk, err
 }
 

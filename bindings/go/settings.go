@@ -251,6 +251,11 @@ func WithRawChunks(add bool) Setting {
 	return boolean("raw_chunks", add)
 }
 
+// WithRetryChunks true adds a [ChunkRetry] before each wait for another try.
+func WithRetryChunks(add bool) Setting {
+	return boolean("retry_chunks", add)
+}
+
 // WithModelAliases gives models, or lists of models to choose from, names of your own.
 func WithModelAliases(models map[string][]string) Setting {
 	return object("model_aliases", models)

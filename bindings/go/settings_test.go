@@ -41,6 +41,7 @@ var everySetting = []tolmach.Setting{
 	tolmach.WithReplayFile("recording"),
 	tolmach.WithReplayTiming(true),
 	tolmach.WithRawChunks(true),
+	tolmach.WithRetryChunks(true),
 	tolmach.WithModelAliases(map[string][]string{"mine": {"one", "other"}}),
 	tolmach.WithEstimateUsage(true),
 	tolmach.WithHeal(false),

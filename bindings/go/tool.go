@@ -104,7 +104,8 @@ func (c *Client) turn(ctx context.Context, request *Request, tools map[string]To
 	if err != nil {
 		return answer, 0, err
 	}
-	calls, err := session.calls()
+	// A call that is not complete is not in the reply, and cannot be answered.
+	calls, err := session.ToolCalls()
 	if err != nil {
 		return answer, 0, err
 	}
@@ -128,28 +129,6 @@ func (c *Client) turn(ctx context.Context, request *Request, tools map[string]To
 		_ = request.Truncate(before)
 	}
 	return answer, len(calls), err
-}
-
-// calls are those that the reply has: a call that did not arrive whole cannot be answered.
-func (s *Session) calls() ([]ToolCall, error) {
-	reply, err := s.Reply()
-	if err != nil || reply == "" {
-		return nil, err
-	}
-	var message struct {
-		ToolCalls []struct {
-			ID       string
-			Function struct{ Name, Arguments string }
-		} `json:"tool_calls"`
-	}
-	if err := json.Unmarshal([]byte(reply), &message); err != nil {
-		return nil, err
-	}
-	calls := make([]ToolCall, len(message.ToolCalls))
-	for i, call := range message.ToolCalls {
-		calls[i] = ToolCall{call.ID, call.Function.Name, call.Function.Arguments}
-	}
-	return calls, nil
 }
 
 // callAll runs all calls at once, and gives their results in their order.
