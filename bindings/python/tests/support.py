@@ -111,6 +111,8 @@ def start_script(script: str, *arguments: str) -> "subprocess.Popen[str]":
     folder = os.path.dirname(os.path.abspath(__file__))
     # A shell has what it runs in the background ignore Ctrl-C, and all that this starts.
     heeding = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    # What asyncio says of a machine that is slow is no error.
+    heeding += "import logging\nlogging.getLogger('asyncio').setLevel(logging.ERROR)\n"
     return subprocess.Popen(
         [sys.executable, "-X", "dev", "-c", heeding + script, *arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([folder, *sys.path])},

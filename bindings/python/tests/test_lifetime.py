@@ -333,7 +333,7 @@ class Processes(TestCase):
     def run_script(self, script: str, *arguments: str) -> str:
         with start_script(script, *arguments) as process:
             output, errors = process.communicate()
-            self.assertEqual((process.returncode, errors), (0, ""))
+            self.assertEqual((process.returncode, errors), (0, ""), errors)
             return output
 
     def test_a_fork_leaves_the_sessions_of_its_parent_alone(self) -> None:
