@@ -42,8 +42,17 @@ public struct Chunk: Sendable, Equatable {
     case state(String)
     /// How likely the tokens of the answer were, as JSON.
     case logprobs(String)
+    /// With the setting `retry_chunks` alone: the request has failed, and its attempt of that
+    /// number follows after that wait.
+    case retry(String, attempt: Int, wait: Duration)
     /// A kind that only a later version of the library knows, by its number.
     case unknown(Int32, text: String)
+  }
+
+  init(choice: Int, index: Int, content: Content) {
+    self.choice = choice
+    self.index = index
+    self.content = content
   }
 
   init(_ chunk: tolmach_chunk) {
@@ -69,6 +78,9 @@ public struct Chunk: Sendable, Equatable {
       case TOLMACH_CHUNK_RAW: .raw(text)
       case TOLMACH_CHUNK_STATE: .state(text)
       case TOLMACH_CHUNK_LOGPROBS: .logprobs(text)
+      case TOLMACH_CHUNK_RETRY:
+        .retry(
+          text, attempt: Int(chunk.index), wait: .milliseconds(Int64(String(chunk.name)) ?? 0))
       default: .unknown(chunk.kind, text: text)
       }
   }

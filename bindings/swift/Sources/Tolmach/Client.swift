@@ -36,6 +36,15 @@ public final class Client: Sendable {
     Session(client: self, request: request)
   }
 
+  /// Asks `request`, and waits for the whole answer. The request stays as it is: `run` appends
+  /// the answer to it.
+  ///
+  /// - Throws: `TolmachError`, or `CancellationError` where the task is cancelled. To have what
+  ///   arrived before an error, use `stream` and the session's `answer()` and `answerSoFar`.
+  public func ask(_ request: Request) async throws -> Answer {
+    try await stream(request).answer()
+  }
+
   /// Asks for the models there are.
   ///
   /// The library waits for them in a thread of its own. Where the task is cancelled, this
@@ -46,14 +55,14 @@ public final class Client: Sendable {
   ///   that a session can throw.
   public func models(timeout: Duration? = nil) async throws -> [Model] {
     let limit = try milliseconds(timeout)
-    let answer = Answer<[Model]>()
+    let models = Awaited<[Model]>()
     return try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
-        guard answer.isAwaited(by: continuation) else { return }
-        Thread.detachNewThread { answer.give(Result { try self.waitForModels(limit) }) }
+        guard models.isAwaited(by: continuation) else { return }
+        Thread.detachNewThread { models.give(Result { try self.waitForModels(limit) }) }
       }
     } onCancel: {
-      answer.give(.failure(CancellationError()))
+      models.give(.failure(CancellationError()))
     }
   }
 
@@ -90,7 +99,7 @@ public struct Model: Hashable, Sendable, Identifiable {
 }
 
 /// A result that a task waits for: the first that is given counts.
-private final class Answer<Value: Sendable>: Sendable {
+private final class Awaited<Value: Sendable>: Sendable {
   private enum State {
     case open
     case awaited(CheckedContinuation<Value, any Error>)

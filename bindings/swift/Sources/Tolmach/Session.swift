@@ -12,8 +12,8 @@ public final class Session: AsyncSequence, Sendable {
   /// Where opening failed, the loop throws why.
   let handle: Result<Handle, any Error>
   private let readiness = Readiness()
-  /// Held while a chunk is drawn and copied: it lives until the next one is.
-  private let drawn = Locked<[ToolCall]>([])
+  /// Held while chunks are drawn and copied: they live until the next ones are.
+  private let drawn = Locked(Drawn())
   private let hasLoop = Locked(false)
 
   init(client: Client, request: Request) {
@@ -34,16 +34,40 @@ public final class Session: AsyncSequence, Sendable {
   /// Ends the request at once: a loop that waits throws `CancellationError`. Does nothing
   /// where the answer has ended. Any task may call it.
   public func cancel() {
-    if case .success(let handle) = handle { handle.use { tolmach_session_cancel($0) } }
+    guard case .success(let handle) = handle else { return }
+    handle.use { tolmach_session_cancel($0) }
+    // Chunks are left only while the library has not told the end.
+    drawn.use { $0.waiting = [] }
   }
 
-  /// The tool calls of what has been read so far, put together. Their arguments are whole JSON
-  /// once the answer has ended.
-  public var toolCalls: [ToolCall] { drawn.use { $0 } }
+  /// Reads what is left of the answer, and returns the whole of choice 0, with what a loop has
+  /// read before.
+  ///
+  /// - Throws: what a loop would. `answerSoFar` has what arrived before.
+  public func answer() async throws -> Answer {
+    for try await _ in self {}
+    return answerSoFar
+  }
 
-  /// What has been read so far, put together: the assistant's message as JSON; empty while
-  /// there is nothing to send back. To go on with the conversation, append the session to its
-  /// request.
+  /// What has arrived so far of choice 0, put together. It may be some chunks ahead of the loop.
+  public var answerSoFar: Answer {
+    drawn.use {
+      var answer = $0.answer
+      guard case .success(let handle) = handle else { return answer }
+      answer.requestID = handle.use {
+        tolmach_session_info_get($0).flatMap { String($0.pointee.request_id).unlessEmpty }
+      }
+      return answer
+    }
+  }
+
+  /// The tool calls of what has arrived so far, of every choice, put together. Their arguments
+  /// are whole JSON once the answer has ended.
+  public var toolCalls: [ToolCall] { drawn.use { $0.answer.toolCalls + $0.otherToolCalls } }
+
+  /// What has arrived so far, put together: the assistant's message as JSON; empty while there
+  /// is nothing to send back. It may be some chunks ahead of the loop. To go on with the
+  /// conversation, append the session to its request.
   public var reply: String {
     get throws {
       let handle = try handle.get()
@@ -106,15 +130,16 @@ public final class Session: AsyncSequence, Sendable {
     case pending, end
   }
 
+  /// Takes a chunk that has been drawn, else draws all that have arrived.
   private func poll(_ handle: Handle) throws -> Polled {
-    try drawn.use { toolCalls in
-      try handle.use { session in
-        var chunk: UnsafePointer<tolmach_chunk>?
-        let status = try check { tolmach_session_poll(session, 0, &chunk, $0) }
-        guard let chunk else { return status == TOLMACH_END ? .end : .pending }
-        let copy = Chunk(chunk.pointee)
-        toolCalls.add(copy)
-        return .chunk(copy)
+    try drawn.use { drawn in
+      if let chunk = drawn.waiting.popFirst() { return .chunk(chunk) }
+      return try handle.use { session in
+        var batch: UnsafePointer<tolmach_batch>?
+        let status = try check { tolmach_session_poll_many(session, 0, &batch, $0) }
+        guard let batch else { return status == TOLMACH_END ? .end : .pending }
+        drawn.add(batch.pointee)
+        return drawn.waiting.popFirst().map { .chunk($0) } ?? .pending
       }
     }
   }
@@ -134,30 +159,25 @@ public final class Session: AsyncSequence, Sendable {
   }
 }
 
-/// A call of one of the tools that a request offered.
-public struct ToolCall: Hashable, Sendable {
-  /// Which of n answers it belongs to.
-  public let choice: Int
-  /// Which call of that answer it is.
-  public let index: Int
-  /// What its result has to name.
-  public let id: String
-  /// The tool.
-  public let name: String
-  /// What to call it with: JSON, as the model wrote it.
-  public fileprivate(set) var arguments: String
-}
+/// What has been drawn of a session.
+private struct Drawn {
+  /// Chunks that no loop has read.
+  var waiting: ArraySlice<Chunk> = []
+  var answer = Answer()
+  /// Those of the other choices.
+  var otherToolCalls: [ToolCall] = []
 
-extension [ToolCall] {
-  fileprivate mutating func add(_ chunk: Chunk) {
-    guard case .toolCall(let id, let name, let arguments) = chunk.content else { return }
-    if let at = lastIndex(where: { $0.choice == chunk.choice && $0.index == chunk.index }) {
-      self[at].arguments += arguments
-    } else {
-      append(
-        ToolCall(
-          choice: chunk.choice, index: chunk.index, id: id, name: name, arguments: arguments))
+  mutating func add(_ batch: tolmach_batch) {
+    // The library may be newer than the header, and its chunks larger.
+    let first = UnsafeRawPointer(batch.chunks!)
+    let chunks = (0..<batch.count).map { at in
+      Chunk(first.load(fromByteOffset: at * batch.chunk_size, as: tolmach_chunk.self))
     }
+    for chunk in chunks {
+      answer.add(chunk)
+      if chunk.choice != 0 { otherToolCalls.add(chunk) }
+    }
+    waiting = chunks[...]
   }
 }
 

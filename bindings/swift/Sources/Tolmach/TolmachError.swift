@@ -57,6 +57,10 @@ public struct TolmachError: Error, Sendable {
   public let kind: Kind
   /// One line: what was wrong and what would be right.
   public let message: String
+  /// Whether the same request may succeed later: no connection, a timeout, too many requests, a
+  /// provider that failed, an answer that was cut. Before the first chunk the library has
+  /// already tried again (`max_retries`).
+  public let isTransient: Bool
   /// The HTTP status of the provider's answer, if there was one.
   public let httpStatus: Int?
   /// How long the provider asks to wait before the next try, if it said so.
@@ -73,6 +77,7 @@ public struct TolmachError: Error, Sendable {
   init(_ kind: Kind, _ message: String) {
     self.kind = kind
     self.message = message
+    isTransient = false
     httpStatus = nil
     retryAfter = nil
     providerCode = nil
@@ -83,6 +88,7 @@ public struct TolmachError: Error, Sendable {
   /// What a failed call reported.
   init(_ status: tolmach_status, _ error: OpaquePointer?) {
     kind = Kind(status)
+    isTransient = tolmach_status_is_transient(status) == 1
     message = String(tolmach_error_message(error))
     let http = tolmach_error_http_status(error)
     httpStatus = http == 0 ? nil : Int(http)

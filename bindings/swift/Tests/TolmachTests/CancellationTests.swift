@@ -37,6 +37,17 @@ struct CancellationTests {
     await #expect(throws: CancellationError.self) { try await task.value }
   }
 
+  @Test func cancelDropsTheChunksThatWereDrawnTogether() async throws {
+    let session = try Stage.session("many")
+    await #expect(throws: CancellationError.self) {
+      for try await chunk in session where chunk.text == "0 " {
+        session.cancel()
+      }
+    }
+    await #expect(throws: CancellationError.self) { try await session.answer() }
+    #expect(session.answerSoFar.text.hasPrefix("0 "))
+  }
+
   @Test func cancelledGroupStopsAllItsTasks() async throws {
     let messages = (0..<20).map { _ in unique() }
     let (heard, said) = AsyncStream<Void>.makeStream()
