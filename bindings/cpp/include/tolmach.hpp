@@ -2806,6 +2806,46 @@ inline session::iterator session::end() const noexcept {
   return {};
 }
 
+namespace detail {
+
+inline const tolmach_session* native_of(const session& it) noexcept {
+  return it.native();
+}
+inline const tolmach_session* native_of(const session* it) noexcept {
+  return it ? it->native() : nullptr;
+}
+
+template <class Sessions>
+expected<std::optional<std::size_t>> wait_any(const Sessions& sessions, std::int64_t timeout) {
+  std::vector<const tolmach_session*> natives;
+  for (const auto& it : sessions) natives.push_back(native_of(it));
+  std::size_t index = 0;
+  tolmach_error* why = nullptr;
+  const auto code =
+      tolmach_sessions_wait(natives.data(), natives.size(), timeout, &index, &why);
+  if (code < 0) return unexpected(error(static_cast<status>(code), why));
+  return code == TOLMACH_OK ? std::optional(index) : std::nullopt;
+}
+
+}  // namespace detail
+
+/// Waits for the first of several sessions that poll() would not be pending for, and gives its
+/// place; nothing when `timeout` passes before. `sessions`: a range of session or of pointers to
+/// some, where null pointers and empty sessions are skipped; one that has ended is ready for ever,
+/// so put those away. Fails with status::argument where there is none. No session may be destroyed
+/// meanwhile. Needs no descriptor, and works on every system.
+template <class Sessions, class Rep, class Period>
+[[nodiscard]] expected<std::optional<std::size_t>> wait_any(
+    const Sessions& sessions, std::chrono::duration<Rep, Period> timeout) {
+  return detail::wait_any(sessions, detail::milliseconds(timeout));
+}
+
+/// The same without a limit.
+template <class Sessions>
+[[nodiscard]] expected<std::optional<std::size_t>> wait_any(const Sessions& sessions) {
+  return detail::wait_any(sessions, -1);
+}
+
 // ---- 10. tool: a function that the model may call ----
 
 namespace detail {
@@ -3236,6 +3276,9 @@ class client : public detail::handle<tolmach_client> {
     }
     return all;
   }
+
+  /// Cancels every session of this client; it may be used further. Any thread.
+  void cancel_all() const noexcept { tolmach_client_cancel_all(native()); }
 
   /// Asks for the models there are. Blocks, as long as the config's deadlines let it.
   [[nodiscard]] expected<std::vector<model>> models() const { return models_in(-1); }

@@ -5,6 +5,7 @@
 #include "stage.hpp"
 
 using tolmach::status;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -203,4 +204,37 @@ TEST(handles_are_released_and_adopted) {
   auto config = VALUE(tolmach::config::create("openai"));
   tolmach_config_free(config.release());
   CHECK(!config);
+}
+
+TEST(first_session_that_is_ready_is_found) {
+  const auto client = stage::client();
+  std::vector<tolmach::session> sessions;
+  sessions.push_back(stage::ask(client, "silent", stage::unique("wait")));
+  sessions.push_back(stage::ask(client, "words", "Hello"));
+  sessions.emplace_back();
+  CHECK_EQ(VALUE(tolmach::wait_any(sessions)), 1u);
+  CHECK_EQ(VALUE(sessions[1].answer()).text, "One two three.");
+  // One that has ended is always ready, until it is put away.
+  CHECK_EQ(VALUE(tolmach::wait_any(sessions)), 1u);
+  sessions[1] = tolmach::session();
+  CHECK_EQ(VALUE(tolmach::wait_any(sessions, 1ms)), std::nullopt);
+  // Pointers do as well.
+  const std::vector<const tolmach::session*> pointers = {nullptr, &sessions[0]};
+  std::thread canceller(sessions[0].canceller());
+  CHECK_EQ(VALUE(tolmach::wait_any(pointers)), 1u);
+  canceller.join();
+  CHECK_EQ(tolmach::wait_any(std::vector<tolmach::session>()).error().code(), status::argument);
+}
+
+TEST(all_sessions_of_a_client_are_cancelled) {
+  const auto client = stage::client(), other = stage::client();
+  auto one = stage::ask(client, "silent", stage::unique("all"));
+  auto two = stage::ask(client, "held", stage::unique("all"));
+  auto spared = stage::ask(other, "words", "Hello");
+  client.cancel_all();
+  CHECK_EQ(one.answer().error().code(), status::cancelled);
+  CHECK_EQ(two.answer().error().code(), status::cancelled);
+  CHECK_EQ(VALUE(spared.answer()).text, "One two three.");
+  CHECK_EQ(VALUE(client.ask(stage::question("words", "Hello"))).text, "One two three.");
+  tolmach::client().cancel_all();
 }

@@ -134,3 +134,27 @@ TEST(real_server_cuts_its_answer) {
 TEST(real_server_lists_its_models) {
   CHECK(!VALUE(stage::real_client().models()).empty());
 }
+
+TEST(inputs_have_embeddings) {
+  auto request = VALUE(tolmach::request::create("embedder"));
+  VALUE(request.input("four"));
+  VALUE(request.input(""));
+  CHECK_EQ(request.count(), 2u);
+  const auto all = VALUE(stage::client().embed(request));
+  CHECK_EQ(all.size(), 2u);
+  CHECK(all.at(0) == std::vector<float>({4, 0}));
+  CHECK(all.at(1) == std::vector<float>({0, 1}));
+  CHECK_EQ(request.user("Hello").error().code(), tolmach::status::argument);
+  CHECK_EQ(tolmach::request().input("text").error().code(), tolmach::status::argument);
+  CHECK_EQ(tolmach::client().embed(request).error().code(), tolmach::status::argument);
+  CHECK(tolmach::embedding_of({}).empty());
+}
+
+TEST(retries_are_told) {
+  auto session = stage::ask(stage::client({{"max_retries", "1"}, {"retry_chunks", "true"}}),
+                            "status-500", "Hello");
+  const auto found = session.next();
+  CHECK_EQ(found.chunk.kind(), tolmach::chunk_kind::retry);
+  CHECK_EQ(found.chunk.index(), 2);
+  CHECK(found.chunk.text().find("Scripted 500") != std::string_view::npos);
+}
