@@ -275,8 +275,9 @@ impl CancelToken {
     }
 }
 
-fn cancelled() -> Error {
-    Error::new(ErrorKind::Cancelled, "the call was cancelled")
+/// What a cancelled session ends with.
+pub(crate) fn cancelled() -> Error {
+    Error::new(ErrorKind::Cancelled, "the session was cancelled")
 }
 
 fn overdue(state: &State, limit: Duration, key: &str) -> Error {

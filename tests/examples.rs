@@ -145,7 +145,7 @@ fn ctrl_c_cancels_the_answer_and_keeps_the_conversation() {
     program.tell("four");
     program.read_until("Answer 3.\n> ");
     let outcome = program.finish().passed();
-    assert!(outcome.stderr.contains(" was cancelled"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("the session was cancelled"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("Try again in 7 s."), "{}", outcome.stderr);
 
     // What was cancelled is in the conversation as far as it came; what failed is not.
@@ -352,7 +352,7 @@ fn libuv_loop_cancels_at_ctrl_c() {
     interrupt(&program);
     let outcome = program.finish();
     assert_eq!(outcome.status.code(), Some(1), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains(" was cancelled"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("the session was cancelled"), "{}", outcome.stderr);
 }
 
 #[test]

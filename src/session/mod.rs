@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::attempt::Facts;
-use crate::cancel_token::CancelToken;
+use crate::cancel_token::{CancelToken, cancelled};
 use crate::chunk::{Batch, Chunk, Plain};
 use crate::client::{Call, Client};
 use crate::config::Config;
@@ -199,7 +199,7 @@ impl Session {
     fn refill(&mut self, timeout: Option<Duration>) -> Result<Step> {
         if self.over.is_none() {
             let taken = match self.control.token.is_cancelled() {
-                true => Taken::Over(Err(queue::cancelled())),
+                true => Taken::Over(Err(cancelled())),
                 false => {
                     // A timeout too long for the clock is none.
                     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));

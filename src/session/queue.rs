@@ -7,8 +7,9 @@ use std::time::Instant;
 use super::readiness::{Ready, Signal};
 use super::waiter::Waiter;
 use crate::answer::Sink;
+use crate::cancel_token::cancelled;
 use crate::chunk::Batch;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
 pub(crate) struct Queue {
@@ -217,11 +218,6 @@ impl Sink for Queue {
         self.tell(state);
         Ok(())
     }
-}
-
-/// What a cancelled session ends with.
-pub(super) fn cancelled() -> Error {
-    Error::new(ErrorKind::Cancelled, "the session was cancelled")
 }
 
 #[cfg(test)]
