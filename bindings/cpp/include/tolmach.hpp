@@ -2060,6 +2060,8 @@ enum class chunk_kind : std::int32_t {
   /// With the config's retry_chunks alone: the request failed and is tried again. text: why;
   /// index: the attempt that follows; name: how many milliseconds it waits.
   retry = TOLMACH_CHUNK_RETRY,
+  /// A piece of the body that client::open_raw() got, in bytes.
+  body = TOLMACH_CHUNK_BODY,
 };
 
 /// Token counts; empty where the provider did not say.
@@ -3275,6 +3277,22 @@ class client : public detail::handle<tolmach_client> {
       if (piece->kind() == chunk_kind::embedding) all.push_back(embedding_of(*piece));
     }
     return all;
+  }
+
+  /// Opens a session that makes an HTTP request of your own, with the client's credentials and to
+  /// its host alone: for what there is no function for. The body of the response comes in chunks of
+  /// chunk_kind::body. `path`: below base_url, such as "/files". `content_type`: of the body; empty
+  /// is "application/json".
+  [[nodiscard]] expected<session> open_raw(std::string_view method, std::string_view path,
+                                           bytes body = {},
+                                           std::string_view content_type = {}) const {
+    if (detail::has_nul(method, path, content_type)) return detail::nul_inside();
+    return detail::make<session, tolmach_session>([&](auto out, auto why) {
+      return tolmach_session_open_raw(
+          native(), std::string(method).c_str(), std::string(path).c_str(),
+          content_type.empty() ? nullptr : std::string(content_type).c_str(),
+          body.empty() ? nullptr : body.data(), body.size(), out, why);
+    });
   }
 
   /// Cancels every session of this client; it may be used further. Any thread.

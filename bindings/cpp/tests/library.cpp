@@ -370,3 +370,22 @@ TEST(tool_calls_are_there_once_they_are_whole) {
   CHECK_EQ(VALUE(session.answer()).tool_calls.size(), 2u);
   CHECK_EQ(session.tool_calls().at(0).arguments, R"({"city":"Oslo"})");
 }
+
+TEST(request_of_ones_own_is_a_session) {
+  const auto client = stage::client();
+  auto session = VALUE(client.open_raw("GET", "/models"));
+  std::string body;
+  for (const auto& chunk : session) {
+    if (!chunk || chunk->kind() != tolmach::chunk_kind::body) continue;
+    body.append(reinterpret_cast<const char*>(chunk->bytes().data()), chunk->bytes().size());
+  }
+  CHECK(body.find("\"words\"") != std::string::npos);
+  CHECK_EQ(session.info().http_status, 200);
+  // A body goes with it.
+  const std::string question = R"({"model":"status-400","messages":[]})";
+  auto refused = VALUE(client.open_raw("POST", "/chat/completions", question, "application/json"));
+  CHECK_EQ(refused.answer().error().http_status(), 400);
+  CHECK_EQ(client.open_raw("BREW", "/models").error().code(), status::argument);
+  CHECK_EQ(client.open_raw("GET", {"/a\0", 3}).error().code(), status::argument);
+  CHECK_EQ(tolmach::client().open_raw("GET", "/models").error().code(), status::argument);
+}
