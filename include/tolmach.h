@@ -140,7 +140,7 @@
  *   MODEL       only after tolmach_session_open_models(), see TOLMACH_CHUNK_MODEL
  *   EMBEDDING   index; bytes: little-endian 32-bit floats (see TOLMACH_CHUNK_EMBEDDING)
  *   RETRY       text: the error; index: number of the next attempt; name: wait in ms
- *   BODY        bytes: only after tolmach_session_open_raw(), see TOLMACH_CHUNK_BODY
+ *   BODY        bytes, mime: only after tolmach_session_open_raw(), see TOLMACH_CHUNK_BODY
  *
  *   Order: START comes once, before all pieces of the answer; only PROGRESS, RAW, RETRY and STATE
  *   may come earlier. Then the pieces come in the order in which the provider sent them; kinds,
@@ -148,6 +148,8 @@
  *   tool call (same `choice` and `index`), join to the whole. Last come USAGE, once, if the
  *   provider tells it, and FINISH, once for each choice. Then a poll returns TOLMACH_END. After
  *   an error there is no FINISH: what was delivered before it is correct, but not complete.
+ *   Embeddings have START, an EMBEDDING for each input, and USAGE, but no FINISH. Lists of models
+ *   and raw calls have MODEL or BODY, RETRY before them, and nothing else.
  *
  *   Images: name a model that generates images (TOLMACH_CAN_IMAGES in its capabilities) in
  *   tolmach_request_new(), and say what to draw in a user message. Each picture is a chunk
@@ -170,7 +172,8 @@
  * COMPATIBILITY
  *
  *   Functions, constants and the members of structs keep their meaning; structs that the
- *   library hands out grow at their end. tolmach_abi_version() counts the additions. Until
+ *   library hands out grow at their end, except tolmach_str, tolmach_usage and
+ *   tolmach_rate_limit, which are members of others. tolmach_abi_version() counts the additions. Until
  *   1.0 a change that breaks this changes the SONAME and stands in CHANGELOG.md.
  */
 
@@ -1361,8 +1364,9 @@ typedef struct tolmach_chunk {
    */
   int32_t choice;
   /**
-   * Which tool call, image or source of that answer, counted from 0 over all of it; 0 for
-   * the other kinds. The pieces of one tool call share theirs.
+   * Which tool call, image or source of that answer, counted from 0 over all of it, or which
+   * model or embedding; of a retry, the number of the attempt that follows. 0 for the other
+   * kinds. The pieces of one tool call share theirs.
    */
   int32_t index;
   /**
@@ -1374,7 +1378,7 @@ typedef struct tolmach_chunk {
    */
   tolmach_str text;
   /**
-   * The id of a tool call.
+   * The id of a tool call, of audio or of a model.
    */
   tolmach_str id;
   /**
@@ -1386,7 +1390,7 @@ typedef struct tolmach_chunk {
    */
   tolmach_str mime;
   /**
-   * An image or audio; NULL when there is none.
+   * An image, audio, an embedding or a piece of a body; NULL when there is none.
    */
   const uint8_t *bytes;
   /**
@@ -1394,7 +1398,7 @@ typedef struct tolmach_chunk {
    */
   size_t bytes_len;
   /**
-   * Token counts.
+   * Token counts; of a model, the size of its context.
    */
   tolmach_usage usage;
 } tolmach_chunk;
@@ -1787,7 +1791,8 @@ tolmach_status tolmach_session_poll(tolmach_session *session,
  * `out_batch`: receives the chunks, which are valid until the next poll or free of this
  * session; NULL with every other outcome than TOLMACH_OK.
  * Returns: as tolmach_session_poll(), with at least one chunk for TOLMACH_OK; also
- * TOLMACH_E_NO_MEMORY, which loses nothing: poll again.
+ * TOLMACH_E_NO_MEMORY where there is no memory for the array: no chunk is lost then, and a
+ * later poll goes on. If the session itself has ended with that error, later polls repeat it.
  * Blocks: up to the timeout. Threads: one thread at a time per session. Since: 0.1.
  */
 TOLMACH_API

@@ -85,24 +85,25 @@ pub struct tolmach_chunk {
     pub kind: tolmach_chunk_kind,
     /// Which of n answers it belongs to.
     pub choice: i32,
-    /// Which tool call, image or source of that answer, counted from 0 over all of it; 0 for
-    /// the other kinds. The pieces of one tool call share theirs.
+    /// Which tool call, image or source of that answer, counted from 0 over all of it, or which
+    /// model or embedding; of a retry, the number of the attempt that follows. 0 for the other
+    /// kinds. The pieces of one tool call share theirs.
     pub index: i32,
     /// Of a model, what it can do: TOLMACH_CAN_ bits. 0 for the other kinds.
     pub flags: i32,
     /// Text, always in whole UTF-8 characters.
     pub text: tolmach_str,
-    /// The id of a tool call.
+    /// The id of a tool call, of audio or of a model.
     pub id: tolmach_str,
     /// A name; of what, the kind says.
     pub name: tolmach_str,
     /// The media type of bytes.
     pub mime: tolmach_str,
-    /// An image or audio; NULL when there is none.
+    /// An image, audio, an embedding or a piece of a body; NULL when there is none.
     pub bytes: *const u8,
     /// How many bytes.
     pub bytes_len: usize,
-    /// Token counts.
+    /// Token counts; of a model, the size of its context.
     pub usage: tolmach_usage,
 }
 

@@ -258,7 +258,8 @@ pub unsafe extern "C" fn tolmach_session_poll(
 /// `out_batch`: receives the chunks, which are valid until the next poll or free of this
 /// session; NULL with every other outcome than TOLMACH_OK.
 /// Returns: as tolmach_session_poll(), with at least one chunk for TOLMACH_OK; also
-/// TOLMACH_E_NO_MEMORY, which loses nothing: poll again.
+/// TOLMACH_E_NO_MEMORY where there is no memory for the array: no chunk is lost then, and a
+/// later poll goes on. If the session itself has ended with that error, later polls repeat it.
 /// Blocks: up to the timeout. Threads: one thread at a time per session. Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tolmach_session_poll_many(
