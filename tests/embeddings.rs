@@ -117,6 +117,32 @@ fn answers_that_are_no_embeddings_are_errors() {
 }
 
 #[test]
+fn answer_deeper_than_the_config_allows_is_an_error() {
+    let entries = [0, 1, 2].map(|index| entry(index, json!([1])));
+    let mut body: Value = serde_json::from_str(&answer(&json!(entries))).unwrap();
+    let mut outcome = |deep: Value| {
+        body["more"] = deep;
+        let server = Server::answering("application/json", body.to_string());
+        let program = c::program("embed").arg(server.url());
+        program.env("TEST_CONFIG", Some("max_json_depth=4")).run().passed().stdout
+    };
+    let said = outcome(json!([[[1]]]));
+    assert!(said.contains("TOLMACH_END"), "{said}");
+    let said = outcome(json!([[[[1]]]]));
+    assert!(said.starts_with("error TOLMACH_E_TOO_LARGE"), "{said}");
+}
+
+#[test]
+fn undecoded_event_comes_with_the_embeddings_where_the_config_asks_for_it() {
+    let entries = [0, 1, 2].map(|index| entry(index, json!([1])));
+    let server = Server::answering("application/json", answer(&json!(entries)));
+    let program = c::program("embed").arg(server.url());
+    let said = program.env("TEST_CONFIG", Some("raw_chunks=true")).run().passed().stdout;
+    assert!(said.starts_with("raw 0 0 \"{"), "{said}");
+    assert!(said.ends_with("TOLMACH_END embedder-2\n"), "{said}");
+}
+
+#[test]
 fn many_embeddings_are_no_larger_than_their_numbers() {
     // As numbers of JSON they would be too many values.
     let list = json!(vec![0.5; 200_000]);

@@ -178,6 +178,19 @@ fn raw_calls_are_tried_again_before_their_first_byte_and_not_after_it() {
 }
 
 #[test]
+fn compressed_body_that_is_cut_is_an_error() {
+    let mut cut = gzipped(b"a file");
+    cut.truncate(cut.len() - 4);
+    let server = Server::start(move |exchange| {
+        let length = cut.len().to_string();
+        exchange.head(200, &[("Content-Length", &length), ("Content-Encoding", "gzip")]);
+        exchange.send(&cut);
+    });
+    let said = said(&server, &["GET", "/x"]);
+    assert!(said.contains("error TOLMACH_E_TRUNCATED"), "{said}");
+}
+
+#[test]
 fn raw_calls_have_the_credentials_of_their_provider() {
     let header = |provider, name: &str| {
         let server = Server::answering("text/plain", "ok");

@@ -216,6 +216,20 @@ mod tests {
     }
 
     #[test]
+    fn start_is_found_wherever_it_stands_among_the_chunks_of_a_poll() {
+        let mut current = Current::new(1, 1000);
+        let kinds = [ChunkKind::Progress, ChunkKind::Start, ChunkKind::Text, ChunkKind::Text];
+        let fill = |batch: &mut Batch| {
+            kinds.iter().for_each(|kind| batch.push(&Chunk::new(*kind)).unwrap());
+        };
+        current.exchange(fill).unwrap();
+        current.advance(3);
+        assert_eq!(current.start(), Some(1));
+        current.advance(3);
+        assert_eq!(current.start(), None);
+    }
+
+    #[test]
     fn reply_is_the_same_however_many_chunks_are_taken_at_once_and_wherever_it_is_cut() {
         let text = |text| Chunk { text, ..Chunk::new(ChunkKind::Text) };
         let call = Chunk { id: "a", name: "f", text: "{}", ..Chunk::new(ChunkKind::ToolCall) };
