@@ -97,6 +97,23 @@ fn list_of_models_is_tried_again_and_its_errors_are_those_of_sessions() {
 }
 
 #[test]
+fn pages_of_a_list_are_no_larger_together_than_an_event_may_be() {
+    let server = Server::start(|exchange| {
+        let page = format!(
+            r#"{{"models":[{{"name":"models/m-{0}","description":"{1}"}}],"nextPageToken":"{0}"}}"#,
+            exchange.number,
+            "x".repeat(400)
+        );
+        exchange.whole(200, "application/json", &page);
+    });
+    let program = c::program("list").arg(server.url()).env("TEST_PROVIDER", Some("gemini"));
+    let said = program.env("TEST_CONFIG", Some("max_event_bytes=1024")).run().passed().stdout;
+    assert!(said.starts_with("error TOLMACH_E_TOO_LARGE"), "{said}");
+    assert!(said.contains("max_event_bytes"), "{said}");
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[test]
 fn list_of_models_is_recorded_and_played() {
     let server = Server::start(list);
     let file = c::workshop().join("list-of-models.jsonl");

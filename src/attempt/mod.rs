@@ -40,6 +40,8 @@ pub(crate) struct Attempt<'a> {
     /// The answered response, whose connection may yet be of use.
     spent: Option<Body>,
     facts: &'a Facts,
+    /// How many bytes were read of documents that are no part of an answer.
+    aside: usize,
     /// An event of the answer was read.
     heard: bool,
     /// A chat call that is refused may be made as one of the Responses API.
@@ -125,6 +127,7 @@ impl<'a> Attempt<'a> {
             request_id: String::new(),
             spent: None,
             facts,
+            aside: 0,
             heard: false,
             offers_responses: false,
         }
@@ -469,6 +472,13 @@ impl<'a> Attempt<'a> {
             return Err(self.protocol_error("answered with nothing"));
         }
         self.check(events.event())?;
+        // A list may have any number of pages, all of which are kept.
+        self.aside = self.aside.saturating_add(events.event().data.len());
+        if self.aside > self.config.max_event_bytes {
+            let most = self.config.max_event_bytes;
+            let what = format!("sent pages of more than {most} bytes together (max_event_bytes)");
+            return Err(self.error(ErrorKind::TooLarge, &what));
+        }
         let value = serde_json::from_slice(events.event().data).map_err(|error| {
             let kind = match () {
                 () if error.is_eof() => ErrorKind::Truncated,
