@@ -140,4 +140,12 @@ mutant 'a cancelled session is not ready yet' src/session/waiter.rs \
   's/turn\(session\.token\.is_cancelled\(\)\)/turn(false)/' --test waiting finds
 mutant 'all sessions of the process are cancelled' src/session/interrupter.rs \
   's/\|\(owner, _\)\| \*owner == client/|_| client == client/' --test waiting finds
+mutant 'embeddings may be as deep as they like' src/dialects/shared/embeddings.rs \
+  's/^ +json::check_depth\(.*//' --test embeddings deeper
+mutant 'a compressed raw body may be cut' src/attempt/mod.rs \
+  's/^( +)0 => return Err\(self\.truncated\(\)\),$/\10 => break,/' --test raw cut
+mutant 'the model is known only where its chunk is the last of a poll' src/session/current.rs \
+  's/polled\.find\(/polled.next_back().filter(/' --lib start_is_found
+mutant 'the pages of a list are limited one by one' src/attempt/mod.rs \
+  's/self\.aside\.saturating_add\(/0_usize.saturating_add(/' --test models pages_of
 exit "$failed"
