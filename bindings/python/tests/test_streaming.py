@@ -162,6 +162,9 @@ class Cancelling(TestCase):
                                 first.set()
                     except SessionCancelledError as error:
                         ends.append(error)
+                    finally:
+                        # Whatever else ends it fails the test and does not hold it up.
+                        first.set()
 
                 iterating = in_thread(iterate)
                 first.wait()
