@@ -202,6 +202,36 @@ NATIVE(jbyteArray, logTake)(JNIEnv *env, jclass self) {
   return array;
 }
 
+NATIVE(jboolean, isTransient)(JNIEnv *env, jclass self, jint status) {
+  return tolmach_status_is_transient(status) != 0;
+}
+
+/* The keys that a provider's config has. */
+NATIVE(jbyteArray, keys)(JNIEnv *env, jclass self, jbyteArray provider) {
+  tolmach_error *error = NULL;
+  tolmach_config *config = NULL;
+  packed p = {0};
+  size_t i, count;
+  input name = take(env, provider);
+  if (is_well(env)) tolmach_config_new(text(name), &config, &error);
+  give_back(env, name);
+  if (config == NULL) return failure(env, error);
+  count = tolmach_config_key_count(config);
+  put_int(&p, TOLMACH_OK);
+  put_int(&p, (int32_t)count);
+  for (i = 0; i < count; i++) {
+    const tolmach_config_key *key = tolmach_config_key_get(config, i);
+    put_text(&p, key->name);
+    put_int(&p, key->kind);
+    put_text(&p, key->default_value);
+    put_text(&p, key->choices);
+    put_text(&p, key->help);
+    put_int(&p, key->is_option);
+  }
+  tolmach_config_free(config);
+  return pack_up(env, &p);
+}
+
 /* ---- client ---- */
 
 /* `words`: the provider, then keys and values by turns. */
@@ -331,6 +361,60 @@ NATIVE(jbyteArray, requestSet)
   return failure(env, error);
 }
 
+NATIVE(jbyteArray, requestSetString)
+(JNIEnv *env, jclass self, jlong request, jbyteArray field, jbyteArray said) {
+  tolmach_error *error = NULL;
+  input name = take(env, field), words = take(env, said);
+  if (is_well(env))
+    tolmach_request_set_string(HANDLE(request, request), text(name), text(words), words.len,
+                               &error);
+  give_back(env, words);
+  give_back(env, name);
+  return failure(env, error);
+}
+
+NATIVE(jbyteArray, requestOption)
+(JNIEnv *env, jclass self, jlong request, jbyteArray key, jbyteArray setting) {
+  tolmach_error *error = NULL;
+  input name = take(env, key), value = take(env, setting);
+  if (is_well(env))
+    tolmach_request_option(HANDLE(request, request), text(name), text(value), &error);
+  give_back(env, value);
+  give_back(env, name);
+  return failure(env, error);
+}
+
+NATIVE(jbyteArray, requestTool)
+(JNIEnv *env, jclass self, jlong request, jbyteArray tool, jbyteArray about, jbyteArray json) {
+  tolmach_error *error = NULL;
+  input name = take(env, tool), description = take(env, about), schema = take(env, json);
+  if (is_well(env))
+    tolmach_request_tool(HANDLE(request, request), text(name), text(description), text(schema),
+                         schema.len, &error);
+  give_back(env, schema);
+  give_back(env, description);
+  give_back(env, name);
+  return failure(env, error);
+}
+
+NATIVE(jbyteArray, requestClone)(JNIEnv *env, jclass self, jlong request, jlongArray out) {
+  tolmach_error *error = NULL;
+  tolmach_request *copy = NULL;
+  tolmach_request_clone(HANDLE(request, request), &copy, &error);
+  give(env, out, copy);
+  return failure(env, error);
+}
+
+NATIVE(jlong, requestCount)(JNIEnv *env, jclass self, jlong request) {
+  return (jlong)tolmach_request_count(HANDLE(request, request));
+}
+
+NATIVE(jbyteArray, requestTruncate)(JNIEnv *env, jclass self, jlong request, jlong count) {
+  tolmach_error *error = NULL;
+  tolmach_request_truncate(HANDLE(request, request), (size_t)count, &error);
+  return failure(env, error);
+}
+
 NATIVE(jbyteArray, requestReply)(JNIEnv *env, jclass self, jlong request, jlong session) {
   tolmach_error *error = NULL;
   tolmach_request_reply(HANDLE(request, request), HANDLE(session, session), &error);
@@ -423,30 +507,87 @@ NATIVE(jlong, sessionTake)(JNIEnv *env, jclass self) {
   return id;
 }
 
-/* Without waiting: null for nothing yet, nothing for the end, else a chunk or an error. */
-NATIVE(jbyteArray, sessionPoll)(JNIEnv *env, jclass self, jlong session) {
+/* Writes `len` bytes and gives the place behind them. */
+static char *write_bytes(char *to, const void *from, size_t len) {
+  if (len > 0) memcpy(to, from, len);
+  return to + len;
+}
+
+/* Where a text begins in the memory of its batch, and its length. */
+static void place(int32_t *to, tolmach_str memory, tolmach_str text) {
+  to[0] = text.len > 0 ? (int32_t)(text.ptr - memory.ptr) : 0;
+  to[1] = (int32_t)text.len;
+}
+
+static const tolmach_chunk *chunk_of(const tolmach_batch *batch, size_t i) {
+  return (const tolmach_chunk *)((const char *)batch->chunks + i * batch->chunk_size);
+}
+
+/* Batch.java reads it: a head, for each chunk its numbers, the memory that the texts lie in,
+ * and for each chunk its bytes. A chunk of usage has the six counts as its bytes. */
+enum { HEAD = 3, NUMBERS = 13 };
+
+static tolmach_str bytes_of(const tolmach_chunk *chunk) {
+  tolmach_str bytes = {(const char *)chunk->bytes, chunk->bytes_len};
+  tolmach_str counts = {(const char *)&chunk->usage, 6 * sizeof(int64_t)};
+  return chunk->kind == TOLMACH_CHUNK_USAGE ? counts : bytes;
+}
+
+static jbyteArray batch_of(JNIEnv *env, const tolmach_batch *batch) {
+  size_t i, size = HEAD * sizeof(int32_t) + batch->memory.len;
+  int32_t head[HEAD] = {TOLMACH_OK, (int32_t)batch->count, (int32_t)batch->memory.len};
+  jbyteArray array;
+  char *to;
+  void *begin;
+  for (i = 0; i < batch->count; i++)
+    size += NUMBERS * sizeof(int32_t) + bytes_of(chunk_of(batch, i)).len;
+  if (size > INT32_MAX) {
+    throw_out_of_memory(env);
+    return NULL;
+  }
+  array = (*env)->NewByteArray(env, (jsize)size);
+  if (array == NULL) return NULL;
+  begin = (*env)->GetPrimitiveArrayCritical(env, array, NULL);
+  if (begin == NULL) return NULL;
+  to = write_bytes(begin, head, sizeof head);
+  for (i = 0; i < batch->count; i++) {
+    const tolmach_chunk *chunk = chunk_of(batch, i);
+    int32_t numbers[NUMBERS];
+    numbers[0] = chunk->kind;
+    numbers[1] = chunk->choice;
+    numbers[2] = chunk->index;
+    numbers[3] = chunk->flags;
+    place(numbers + 4, batch->memory, chunk->text);
+    place(numbers + 6, batch->memory, chunk->id);
+    place(numbers + 8, batch->memory, chunk->name);
+    place(numbers + 10, batch->memory, chunk->mime);
+    numbers[12] = (int32_t)bytes_of(chunk).len;
+    to = write_bytes(to, numbers, sizeof numbers);
+  }
+  to = write_bytes(to, batch->memory.ptr, batch->memory.len);
+  for (i = 0; i < batch->count; i++) {
+    tolmach_str bytes = bytes_of(chunk_of(batch, i));
+    to = write_bytes(to, bytes.ptr, bytes.len);
+  }
+  (*env)->ReleasePrimitiveArrayCritical(env, array, begin, 0);
+  return array;
+}
+
+/* Without waiting: null for nothing yet, nothing for the end, else chunks or an error. */
+NATIVE(jbyteArray, sessionPollMany)(JNIEnv *env, jclass self, jlong session) {
   tolmach_error *error = NULL;
-  const tolmach_chunk *chunk = NULL;
-  packed p = {0};
-  tolmach_status status = tolmach_session_poll(HANDLE(session, session), 0, &chunk, &error);
+  const tolmach_batch *batch = NULL;
+  tolmach_status status =
+      tolmach_session_poll_many(HANDLE(session, session), 0, &batch, &error);
   if (status == TOLMACH_END) return array_of(env, "", 0);
-  if (chunk == NULL) return failure(env, error);
-  put_int(&p, TOLMACH_OK);
-  put_int(&p, chunk->kind);
-  put_int(&p, chunk->choice);
-  put_int(&p, chunk->index);
-  put_text(&p, chunk->text);
-  put_text(&p, chunk->id);
-  put_text(&p, chunk->name);
-  put_text(&p, chunk->mime);
-  put_bytes(&p, chunk->bytes, chunk->bytes_len);
-  put_long(&p, chunk->usage.input);
-  put_long(&p, chunk->usage.output);
-  put_long(&p, chunk->usage.total);
-  put_long(&p, chunk->usage.cached_input);
-  put_long(&p, chunk->usage.reasoning);
-  put_long(&p, chunk->usage.cache_write);
-  return pack_up(env, &p);
+  return batch == NULL ? failure(env, error) : batch_of(env, batch);
+}
+
+NATIVE(jbyteArray, sessionRequestId)(JNIEnv *env, jclass self, jlong session) {
+  const tolmach_session_info *info = tolmach_session_info_get(HANDLE(session, session));
+  tolmach_str id = {"", 0};
+  if (info != NULL) id = info->request_id;
+  return array_of(env, id.ptr, id.len);
 }
 
 NATIVE(void, sessionCancel)(JNIEnv *env, jclass self, jlong session) {
@@ -456,6 +597,25 @@ NATIVE(void, sessionCancel)(JNIEnv *env, jclass self, jlong session) {
 NATIVE(jbyteArray, sessionReply)(JNIEnv *env, jclass self, jlong session) {
   tolmach_str reply = tolmach_session_reply(HANDLE(session, session));
   return array_of(env, reply.ptr, reply.len);
+}
+
+/* Those that are complete. */
+NATIVE(jbyteArray, sessionToolCalls)(JNIEnv *env, jclass self, jlong session) {
+  packed p = {0};
+  const tolmach_session *of = HANDLE(session, session);
+  size_t i, count = tolmach_session_tool_call_count(of);
+  put_int(&p, (int32_t)count);
+  for (i = 0; i < count; i++) {
+    const tolmach_tool_call *call = tolmach_session_tool_call_get(of, i);
+    if (call == NULL) {
+      p.failed = 1;
+      break;
+    }
+    put_text(&p, call->id);
+    put_text(&p, call->name);
+    put_text(&p, call->arguments);
+  }
+  return pack_up(env, &p);
 }
 
 NATIVE(void, sessionFree)(JNIEnv *env, jclass self, jlong session) {

@@ -39,7 +39,15 @@ public final class Chunk {
         /** Opaque state of the provider's, as JSON in text. The reply has it already. */
         STATE,
         /** How likely the tokens of the answer were, as JSON in text. */
-        LOGPROBS;
+        LOGPROBS,
+        /** A model. Id: its name; name: its owner; text: the provider's entry as JSON. */
+        MODEL,
+        /** An embedding of the input with that index: little-endian floats in bytes. */
+        EMBEDDING,
+        /** With the key {@code retry_chunks} alone: the request is sent again. Text: why. */
+        RETRY,
+        /** A piece of the body of a response, in bytes. */
+        BODY;
 
         /** The constants stand in the order of the library's numbers. */
         private static final Kind[] KINDS = values();
@@ -59,16 +67,16 @@ public final class Chunk {
     private final byte[] bytes;
     private final Usage usage;
 
-    Chunk(Packed in) {
-        kind = Kind.of(in.int32());
-        choice = in.int32();
-        index = in.int32();
-        text = in.text();
-        id = in.text();
-        name = in.text();
-        mime = in.text();
-        bytes = in.bytes();
-        usage = new Usage(in);
+    Chunk(Kind kind, int choice, int index, String text, String id, String name, String mime, byte[] bytes, Usage usage) {
+        this.kind = kind;
+        this.choice = choice;
+        this.index = index;
+        this.text = text;
+        this.id = id;
+        this.name = name;
+        this.mime = mime;
+        this.bytes = bytes;
+        this.usage = usage;
     }
 
     /** What it carries. */

@@ -3,8 +3,11 @@ package io.github.tolmach;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.function.LongFunction;
@@ -38,6 +41,111 @@ public final class Client implements AutoCloseable {
      */
     public Session open(Request request) {
         return request.use(asked -> handle.use(this, client -> new Session(client, asked)));
+    }
+
+    /**
+     * Asks {@code request} and waits for the whole answer. The request stays as it is.
+     *
+     * @throws TolmachException any that a session can end with;
+     *     {@link TolmachException#getAnswer()} is what arrived before
+     * @throws InterruptedException at once, when the thread is interrupted, which ends the request
+     */
+    public Answer ask(Request request) throws InterruptedException {
+        try (Session session = open(request)) {
+            return session.answer();
+        }
+    }
+
+    /**
+     * Asks {@code request} without waiting, and holds no thread meanwhile. The future fails with what
+     * {@link #ask} throws. Cancelling it ends the request at once.
+     */
+    public CompletableFuture<Answer> askAsync(Request request) {
+        Session session = open(request);
+        CompletableFuture<Answer> future = new CompletableFuture<>();
+        future.whenComplete((answer, failure) -> session.close());
+        session.answerTo(future);
+        return future;
+    }
+
+    /**
+     * Asks for an answer that is a {@code T}, a record or a Kotlin data class: sets the request's
+     * response_format to the {@link Schema} of it, asks, checks the answer and reads it.
+     *
+     * @throws TolmachException.AnswerFormat when the answer is not a {@code T}, such as a refusal;
+     *     {@link TolmachException#getAnswer()} has it
+     * @throws TolmachException.Argument for a type without a schema
+     * @see #ask(Request)
+     */
+    public <T> T askFor(Class<T> type, Request request) throws InterruptedException {
+        Schema schema = Schema.made(type);
+        request.set("response_format", schema.responseFormat());
+        Answer answer = ask(request);
+        if (!answer.refusal().isEmpty()) {
+            throw TolmachException.format("the model refused: " + answer.refusal(), answer);
+        }
+        try {
+            return type.cast(schema.read(answer.text()));
+        } catch (Json.Misfit e) {
+            String reason = answer.finishReason();
+            String end = reason.isEmpty() || reason.equals("stop") ? "" : ", and it ended with " + reason;
+            String text = answer.text().substring(0, Math.min(200, answer.text().length()));
+            throw TolmachException.format(e.getMessage() + end + ": " + text, answer);
+        }
+    }
+
+    /**
+     * Goes on with the conversation until the model calls no more tools, and gives its last answer:
+     * adds the tools to the request, asks, runs what the answer calls, on this thread, appends the
+     * answer and the results, and asks again, up to {@code maxRounds} times in all. An unknown tool,
+     * arguments that do not fit and an exception of a tool are results that the model is told of.
+     *
+     * <p>The request holds the conversation afterwards, with the last answer. Where this fails, it
+     * holds every turn that is complete.
+     *
+     * @throws TolmachException.TooManyRounds when the last round called tools as well; their results
+     *     are in the request
+     * @throws TolmachException.AnswerFormat when the arguments of a call are not whole
+     * @throws TolmachException.Argument for less than one round, or a wrong tool
+     * @throws InterruptedException at once, when the thread is interrupted, also by a tool
+     * @see #ask(Request)
+     */
+    public Answer run(Request request, List<Tool> tools, int maxRounds) throws InterruptedException {
+        if (maxRounds < 1) throw TolmachException.argument("there has to be at least one round");
+        request.tool(tools.toArray(new Tool[0]));
+        Map<String, Tool> byName = new HashMap<>();
+        for (Tool tool : tools) byName.put(tool.name(), tool);
+        for (int round = 1; ; round++) {
+            Answer answer = turn(request, byName);
+            if (answer.toolCalls().isEmpty()) return answer;
+            if (round == maxRounds) throw TolmachException.rounds(maxRounds, answer);
+        }
+    }
+
+    /** Asks once, appends the answer and what the tools give. */
+    private Answer turn(Request request, Map<String, Tool> tools) throws InterruptedException {
+        try (Session session = open(request)) {
+            Answer answer = session.answer();
+            List<ToolCall> calls = session.toolCalls();
+            if (calls.isEmpty() && !answer.toolCalls().isEmpty()) {
+                String name = answer.toolCalls().get(0).name();
+                throw TolmachException.format("the arguments of the tool call " + name + " are not whole", answer);
+            }
+            List<String> results = new ArrayList<>();
+            for (ToolCall call : calls) {
+                Tool tool = tools.get(call.name());
+                results.add(tool == null ? "error: there is no tool " + call.name() : tool.result(call.arguments()));
+            }
+            int before = request.count();
+            try {
+                request.reply(session);
+                for (int i = 0; i < calls.size(); i++) request.toolResult(calls.get(i).id(), results.get(i));
+            } catch (TolmachException e) {
+                request.truncate(before);
+                throw e;
+            }
+            return answer;
+        }
     }
 
     /**
@@ -101,6 +209,12 @@ public final class Client implements AutoCloseable {
         public Builder set(String key, String value) {
             words.add(Native.name(Objects.requireNonNull(key, "key")));
             words.add(Native.name(value));
+            return this;
+        }
+
+        /** Sets keys by methods with types, such as {@link Setting#totalTimeout}. */
+        public Builder set(Setting... settings) {
+            for (Setting setting : settings) set(setting.key(), setting.value());
             return this;
         }
 

@@ -24,6 +24,10 @@ final class Native {
     /** A packed line; waits, on the one thread that calls it. */
     static native byte[] logTake();
 
+    static native boolean isTransient(int status);
+
+    static native byte[] keys(byte[] provider);
+
     static native byte[] clientNew(byte[][] words, long[] out);
 
     static native byte[] clientModels(long client, long timeoutMillis);
@@ -44,6 +48,18 @@ final class Native {
 
     static native byte[] requestSet(long request, byte[] name, byte[] json);
 
+    static native byte[] requestSetString(long request, byte[] name, byte[] text);
+
+    static native byte[] requestOption(long request, byte[] key, byte[] value);
+
+    static native byte[] requestTool(long request, byte[] name, byte[] description, byte[] schema);
+
+    static native byte[] requestClone(long request, long[] out);
+
+    static native long requestCount(long request);
+
+    static native byte[] requestTruncate(long request, long count);
+
     static native byte[] requestReply(long request, long session);
 
     static native byte[] requestJson(long request);
@@ -55,12 +71,16 @@ final class Native {
     /** Waits, on the one thread that calls it. */
     static native long sessionTake();
 
-    /** Null for nothing yet, nothing for the end, else a packed chunk or error. */
-    static native byte[] sessionPoll(long session);
+    /** Null for nothing yet, nothing for the end, else a packed {@link Batch} or error. */
+    static native byte[] sessionPollMany(long session);
+
+    static native byte[] sessionRequestId(long session);
 
     static native void sessionCancel(long session);
 
     static native byte[] sessionReply(long session);
+
+    static native byte[] sessionToolCalls(long session);
 
     static native void sessionFree(long session);
 

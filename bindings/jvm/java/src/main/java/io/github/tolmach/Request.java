@@ -1,6 +1,7 @@
 package io.github.tolmach;
 
 import java.util.Objects;
+import java.util.function.Function;
 import java.util.function.LongFunction;
 
 /**
@@ -25,9 +26,9 @@ public final class Request implements AutoCloseable {
         handle = new Handle(this, "request", out[0], Native::requestFree);
     }
 
-    private Request(byte[] json) {
+    private Request(Function<long[], byte[]> make) {
         long[] out = new long[1];
-        Packed.check(Native.requestFromJson(json, out));
+        Packed.check(make.apply(out));
         handle = new Handle(this, "request", out[0], Native::requestFree);
     }
 
@@ -38,7 +39,29 @@ public final class Request implements AutoCloseable {
      *     wrong type
      */
     public static Request fromJson(String json) {
-        return new Request(Native.text(json));
+        byte[] whole = Native.text(json);
+        return new Request(out -> Native.requestFromJson(whole, out));
+    }
+
+    /** Makes a copy of the request, with its options. Neither of the two changes the other. */
+    public Request copy() {
+        return new Request(out -> use(request -> Native.requestClone(request, out)));
+    }
+
+    /** How many messages it has. */
+    public int count() {
+        return use(request -> (int) Native.requestCount(request));
+    }
+
+    /**
+     * Removes the last messages, so that at most {@code count} remain: with {@link #count()} before
+     * a turn, this undoes the turn.
+     *
+     * @throws TolmachException.Argument for less than 0
+     */
+    public Request truncate(int count) {
+        if (count < 0) throw TolmachException.argument("the count is below 0");
+        return change(request -> Native.requestTruncate(request, count));
     }
 
     /**
@@ -89,6 +112,22 @@ public final class Request implements AutoCloseable {
     }
 
     /**
+     * Adds tools that the model may call; one of the same name is replaced. To have them called as
+     * well, see {@link Client#run}.
+     *
+     * @throws TolmachException.Argument for an invalid name, or a schema that is no JSON object
+     */
+    public Request tool(Tool... tools) {
+        for (Tool tool : tools) {
+            byte[] name = Native.name(tool.name());
+            byte[] description = Native.name(tool.description().isEmpty() ? null : tool.description());
+            byte[] schema = tool.schema().isEmpty() ? null : Native.text(tool.schema());
+            change(request -> Native.requestTool(request, name, description, schema));
+        }
+        return this;
+    }
+
+    /**
      * Appends the result of a tool call.
      *
      * @param callId the id that came with the call
@@ -111,6 +150,42 @@ public final class Request implements AutoCloseable {
         byte[] field = required(name, "name");
         byte[] value = Native.text(json);
         return change(request -> Native.requestSet(request, field, value));
+    }
+
+    /**
+     * Sets a field of the request to a string, which is not read as JSON.
+     *
+     * @throws TolmachException.Argument for a wrong type of a field that is known
+     */
+    public Request setString(String name, String text) {
+        byte[] field = required(name, "name");
+        byte[] value = Native.text(text);
+        return change(request -> Native.requestSetString(request, field, value));
+    }
+
+    /**
+     * Gives a key of the config another value for this request alone, such as {@code
+     * total_timeout_ms}, {@code max_retries} or {@code headers}.
+     *
+     * @param value null takes the key back to the config's value
+     * @throws TolmachException.Argument for another key (the message lists those there are), or a
+     *     wrong value
+     */
+    public Request option(String key, String value) {
+        byte[] name = required(key, "key");
+        byte[] setting = Native.name(value);
+        return change(request -> Native.requestOption(request, name, setting));
+    }
+
+    /**
+     * Gives keys of the config other values for this request alone, such as {@link
+     * Setting#totalTimeout}, {@link Setting#maxRetries} and {@link Setting#headers}.
+     *
+     * @see #option(String, String)
+     */
+    public Request option(Setting... settings) {
+        for (Setting setting : settings) option(setting.key(), setting.value());
+        return this;
     }
 
     /**

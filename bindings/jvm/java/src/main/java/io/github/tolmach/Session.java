@@ -8,7 +8,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
@@ -31,7 +33,8 @@ public final class Session implements Iterable<Chunk>, AutoCloseable {
     private final ReentrantLock turn = new ReentrantLock();
 
     // Guarded by the turn.
-    private Chunk peeked;
+    private Batch batch = Batch.EMPTY;
+    private final Answer.Gathering gathered = new Answer.Gathering();
     private boolean ended;
     /** Whether a thread waits in next(): others are Busy meanwhile. */
     private boolean awaited;
@@ -71,41 +74,102 @@ public final class Session implements Iterable<Chunk>, AutoCloseable {
     }
 
     private Chunk take(long nanos) throws InterruptedException, TimeoutException {
-        long end = System.nanoTime() + nanos;
         if (Thread.interrupted()) throw new InterruptedException();
-        enter();
+        begin();
         try {
-            while (!peek()) {
-                if (end - System.nanoTime() <= 0) throw new TimeoutException("no chunk within the time given");
-                awaited = true;
-                turn.unlock();
-                try {
-                    core.await(turn, end);
-                } finally {
-                    turn.lock();
-                    awaited = false;
-                }
-            }
-            Chunk next = peeked;
-            peeked = null;
+            if (batch.isEmpty() || core.stopped) await(nanos);
+            if (batch.isEmpty()) return null;
+            Chunk next = batch.take();
+            gathered.add(next);
             return next;
         } finally {
             exit();
         }
     }
 
+    /** Waits until the next chunk is in hand, or the end. */
+    private void await(long nanos) throws InterruptedException, TimeoutException {
+        long end = System.nanoTime() + nanos;
+        while (!peek()) {
+            if (end - System.nanoTime() <= 0) throw new TimeoutException("no chunk within the time given");
+            awaited = true;
+            turn.unlock();
+            try {
+                core.await(turn, end);
+            } finally {
+                turn.lock();
+                awaited = false;
+            }
+        }
+    }
+
+    /**
+     * Waits for the rest of the answer and gives all of it, from its first chunk on.
+     *
+     * @throws TolmachException as {@link #next()} does; {@link TolmachException#getAnswer()} is
+     *     what has come until then
+     * @throws InterruptedException at once, when the thread is interrupted; the session runs on
+     */
+    public Answer answer() throws InterruptedException {
+        try {
+            while (next() != null) continue;
+            return gathered();
+        } catch (TolmachException.Busy e) {
+            throw e;
+        } catch (TolmachException e) {
+            throw e.with(gathered());
+        }
+    }
+
+    /**
+     * Completes the future with the answer, on a thread of the common pool: what the program does
+     * with it may take its time.
+     */
+    void answerTo(CompletableFuture<Answer> future) {
+        try {
+            while (isReady()) {
+                if (next(Duration.ZERO) != null) continue;
+                Answer answer = gathered();
+                future.completeAsync(() -> answer);
+                return;
+            }
+            onReady(() -> answerTo(future));
+        } catch (TolmachException e) {
+            TolmachException failure = e.with(gathered());
+            ForkJoinPool.commonPool().execute(() -> future.completeExceptionally(failure));
+        } catch (InterruptedException | TimeoutException e) {
+            future.completeExceptionally(e);
+        }
+    }
+
+    /** What has come so far. */
+    private Answer gathered() {
+        begin();
+        try {
+            return gathered.whole(requestId());
+        } finally {
+            exit();
+        }
+    }
+
+    /** Empty where the session is closed, which knows no more. */
+    private String requestId() {
+        if (!core.enter()) return "";
+        try {
+            return Native.string(Native.sessionRequestId(core.pointer()));
+        } finally {
+            core.exit();
+        }
+    }
+
     /**
      * Whether {@link #next()} would return or throw at once. It may take a look at the next
-     * chunk, which {@link #reply()} then has already.
+     * chunks, which {@link #reply()} then has already.
      *
      * @throws TolmachException.Busy while another thread is inside
      */
     public boolean isReady() {
-        try {
-            enter();
-        } catch (TolmachException.Cancelled e) {
-            return true;
-        }
+        begin();
         try {
             return peek();
         } catch (TolmachException e) {
@@ -163,8 +227,8 @@ public final class Session implements Iterable<Chunk>, AutoCloseable {
     }
 
     /**
-     * What has been taken so far, put together: the assistant's message as JSON; empty while
-     * there is nothing to send back.
+     * What has arrived so far, put together: the assistant's message as JSON; empty while there
+     * is nothing to send back. It may have more than has been taken: chunks arrive many at once.
      *
      * @see Request#reply(Session)
      * @throws IllegalStateException when the session is closed
@@ -180,12 +244,33 @@ public final class Session implements Iterable<Chunk>, AutoCloseable {
     }
 
     /**
+     * The complete tool calls that have arrived so far: all of them once the answer has finished.
+     *
+     * @throws IllegalStateException when the session is closed
+     * @throws TolmachException.Busy while another thread takes a chunk
+     */
+    public List<ToolCall> toolCalls() {
+        begin();
+        try {
+            Packed in = new Packed(use(Native::sessionToolCalls));
+            List<ToolCall> calls = new ArrayList<>();
+            for (int count = in.int32(); count > 0; count--) {
+                calls.add(new ToolCall(in.text(), in.text(), in.text()));
+            }
+            return List.copyOf(calls);
+        } finally {
+            turn.unlock();
+        }
+    }
+
+    /**
      * Ends the session at once: closes its connection, and lets a wait under way and all later
      * ones throw {@link TolmachException.Cancelled}, unless the answer has already ended.
      */
     public void cancel() {
         if (!core.enter()) return;
         try {
+            core.stopped = true;
             Native.sessionCancel(core.pointer());
             core.signal();
         } finally {
@@ -206,13 +291,30 @@ public final class Session implements Iterable<Chunk>, AutoCloseable {
 
     /** Whether the next chunk is in hand, or the end. */
     private boolean peek() {
-        if (peeked != null || ended) return true;
+        if (core.stopped) {
+            // Nothing is given out any more, but the reply and the answer have it.
+            while (!batch.isEmpty()) gathered.add(batch.take());
+        }
+        if (!batch.isEmpty()) return true;
+        if (!core.enter()) throw TolmachException.cancelled("the session is closed", null);
+        try {
+            return ended || poll();
+        } finally {
+            core.exit();
+        }
+    }
+
+    private boolean poll() {
         core.lower();
-        byte[] packed = Native.sessionPoll(core.pointer());
+        byte[] packed = Native.sessionPollMany(core.pointer());
         if (packed == null) return false;
         core.raise();
-        if (packed.length == 0) ended = true;
-        else peeked = new Chunk(Packed.result(packed));
+        if (packed.length == 0) {
+            ended = true;
+        } else {
+            Packed.result(packed);
+            batch = new Batch(packed);
+        }
         return true;
     }
 
@@ -223,16 +325,8 @@ public final class Session implements Iterable<Chunk>, AutoCloseable {
         throw TolmachException.busy("another thread is taking chunks of this session");
     }
 
-    private void enter() {
-        begin();
-        if (core.enter()) return;
-        turn.unlock();
-        throw TolmachException.cancelled("the session is closed", null);
-    }
-
     private void exit() {
         turn.unlock();
-        core.exit();
         Reference.reachabilityFence(this);
     }
 
@@ -245,6 +339,8 @@ public final class Session implements Iterable<Chunk>, AutoCloseable {
             Native.daemon("tolmach-ready", Core::dispatch).start();
         }
 
+        /** Whether it was cancelled or closed: what was polled is not to be given out then. */
+        volatile boolean stopped;
         /** Those who wait: each is run by the next signal, all of them by the same. */
         private final List<Runnable> waiters = new ArrayList<>();
         /** Whether there was a signal since the last look. Both are guarded by `waiters`. */
@@ -338,6 +434,7 @@ public final class Session implements Iterable<Chunk>, AutoCloseable {
 
         @Override
         void closing() {
+            stopped = true;
             Native.sessionCancel(pointer());
             signal();
         }

@@ -3,6 +3,7 @@ package io.github.tolmach;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 
 /** What holds for the library as a whole: its version, providers and log. */
 public final class Tolmach {
@@ -41,6 +42,18 @@ public final class Tolmach {
         List<Provider> providers = new ArrayList<>();
         for (int count = in.int32(); count > 0; count--) providers.add(new Provider(in));
         return Collections.unmodifiableList(providers);
+    }
+
+    /**
+     * The keys that a provider's config has.
+     *
+     * @throws TolmachException.Argument for an unknown provider
+     */
+    public static List<Key> keys(String provider) {
+        Packed in = Packed.result(Native.keys(Native.name(Objects.requireNonNull(provider, "provider"))));
+        List<Key> keys = new ArrayList<>();
+        for (int count = in.int32(); count > 0; count--) keys.add(Key.of(in));
+        return Collections.unmodifiableList(keys);
     }
 
     /**

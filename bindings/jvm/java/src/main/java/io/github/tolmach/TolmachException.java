@@ -19,9 +19,12 @@ public class TolmachException extends RuntimeException {
     private final String providerCode;
     private final String requestId;
     private final String body;
+    private final int status;
+    private transient Answer answer;
 
     private TolmachException(String message, Throwable cause) {
         super(message, cause);
+        status = 0;
         httpStatus = 0;
         retryAfter = null;
         providerCode = requestId = body = "";
@@ -29,6 +32,7 @@ public class TolmachException extends RuntimeException {
 
     private TolmachException(Detail detail) {
         super(detail.message);
+        status = detail.status;
         httpStatus = detail.httpStatus;
         retryAfter = detail.retryAfter;
         providerCode = detail.providerCode;
@@ -39,6 +43,14 @@ public class TolmachException extends RuntimeException {
     /** The HTTP status of the provider's answer, such as 429; 0 when there was none. */
     public final int getHttpStatus() {
         return httpStatus;
+    }
+
+    /**
+     * Whether the same call may succeed later: no connection, a timeout, too many requests, a
+     * provider that failed, an answer that was cut.
+     */
+    public final boolean isTransient() {
+        return status != 0 && Native.isTransient(status);
     }
 
     /** How long the provider asks to wait before the next try; null when it did not say. */
@@ -64,9 +76,22 @@ public class TolmachException extends RuntimeException {
         return body;
     }
 
+    /**
+     * What arrived of the answer before it failed, where a whole answer was waited for; null
+     * elsewhere.
+     */
+    public final Answer getAnswer() {
+        return answer;
+    }
+
+    final TolmachException with(Answer answer) {
+        this.answer = answer;
+        return this;
+    }
+
     /** The exception of a status, with what was packed behind it. */
     static TolmachException of(int status, Packed in) {
-        Detail detail = new Detail(in);
+        Detail detail = new Detail(status, in);
         switch (status) {
             case -1:
                 return new Argument(detail);
@@ -121,6 +146,14 @@ public class TolmachException extends RuntimeException {
         return new Argument(message);
     }
 
+    static TolmachException format(String message, Answer answer) {
+        return new AnswerFormat(message).with(answer);
+    }
+
+    static TolmachException rounds(int maxRounds, Answer answer) {
+        return new TooManyRounds("the model still called tools after " + maxRounds + " rounds").with(answer);
+    }
+
     static TolmachException busy(String message) {
         return new Busy(message);
     }
@@ -131,6 +164,7 @@ public class TolmachException extends RuntimeException {
 
     /** What the library says of an error. */
     private static final class Detail {
+        final int status;
         final int httpStatus;
         final Duration retryAfter;
         final String message;
@@ -138,7 +172,8 @@ public class TolmachException extends RuntimeException {
         final String requestId;
         final String body;
 
-        Detail(Packed in) {
+        Detail(int status, Packed in) {
+            this.status = status;
             httpStatus = in.int32();
             long millis = in.int64();
             retryAfter = millis < 0 ? null : Duration.ofMillis(millis);
@@ -356,6 +391,24 @@ public class TolmachException extends RuntimeException {
 
         private NoMemory(Detail detail) {
             super(detail);
+        }
+    }
+
+    /** The answer is not what was asked for; {@link #getAnswer()} has it. */
+    public static final class AnswerFormat extends TolmachException {
+        private static final long serialVersionUID = 1;
+
+        private AnswerFormat(String message) {
+            super(message, null);
+        }
+    }
+
+    /** The last round of {@link Client#run} called tools as well; {@link #getAnswer()} has it. */
+    public static final class TooManyRounds extends TolmachException {
+        private static final long serialVersionUID = 1;
+
+        private TooManyRounds(String message) {
+            super(message, null);
         }
     }
 }

@@ -2,6 +2,9 @@ package io.github.tolmach;
 
 /** Token counts; -1 where the provider did not say. */
 public final class Usage {
+    /** Of chunks that tell none. */
+    static final Usage UNKNOWN = new Usage(-1, -1, -1, -1, -1, -1);
+
     private final long input;
     private final long output;
     private final long total;
@@ -9,13 +12,13 @@ public final class Usage {
     private final long reasoning;
     private final long cacheWrite;
 
-    Usage(Packed in) {
-        input = in.int64();
-        output = in.int64();
-        total = in.int64();
-        cachedInput = in.int64();
-        reasoning = in.int64();
-        cacheWrite = in.int64();
+    Usage(long input, long output, long total, long cachedInput, long reasoning, long cacheWrite) {
+        this.input = input;
+        this.output = output;
+        this.total = total;
+        this.cachedInput = cachedInput;
+        this.reasoning = reasoning;
+        this.cacheWrite = cacheWrite;
     }
 
     /** Of the prompt, cached ones included. */

@@ -203,7 +203,9 @@ class ErrorsTest {
     void unknownKindsAndCapabilitiesAreNoFailure() {
         assertSame(Chunk.Kind.STATE, Chunk.Kind.of(13));
         assertSame(Chunk.Kind.LOGPROBS, Chunk.Kind.of(14));
-        assertSame(Chunk.Kind.UNKNOWN, Chunk.Kind.of(15));
+        assertSame(Chunk.Kind.MODEL, Chunk.Kind.of(15));
+        assertSame(Chunk.Kind.BODY, Chunk.Kind.of(18));
+        assertSame(Chunk.Kind.UNKNOWN, Chunk.Kind.of(19));
         assertSame(Chunk.Kind.UNKNOWN, Chunk.Kind.of(-1));
         assertEquals(Set.of(Capability.STREAM, Capability.WORKING), Capability.of(1 | 256 | 1 << 20));
     }

@@ -1,11 +1,14 @@
 /** Tolmach for coroutines: answers as flows, and calls that suspend where Java's would wait. */
 package io.github.tolmach.coroutines
 
+import io.github.tolmach.Answer
 import io.github.tolmach.Chunk
 import io.github.tolmach.Client
 import io.github.tolmach.Model
 import io.github.tolmach.Request
 import io.github.tolmach.Session
+import io.github.tolmach.TolmachException
+import io.github.tolmach.Tool
 import java.util.concurrent.TimeoutException
 import kotlin.coroutines.resume
 import kotlin.time.Duration
@@ -40,6 +43,42 @@ public fun Client.stream(request: Request): Flow<Chunk> = flow {
  */
 public fun Session.chunks(): Flow<Chunk> = flow {
     while (true) emit(receive() ?: break)
+}
+
+/**
+ * Asks [request] and suspends until the whole answer is there. The request stays as it is. A
+ * coroutine that is cancelled ends it at once.
+ *
+ * @throws TolmachException as [Client.ask] does
+ */
+public suspend fun Client.awaitAnswer(request: Request): Answer = open(request).use { it.awaitAnswer() }
+
+/**
+ * Asks for an answer that is a [T], a data class or a record, as [Client.askFor] does. A coroutine
+ * that is cancelled ends it at once.
+ */
+public suspend inline fun <reified T : Any> Client.awaitFor(request: Request): T =
+    runInterruptible(Dispatchers.IO) { askFor(T::class.java, request) }
+
+/**
+ * Goes on with the conversation until the model calls no more tools, as [Client.run] does. The
+ * tools run on [Dispatchers.IO]; a coroutine that is cancelled interrupts them.
+ */
+public suspend fun Client.awaitRun(request: Request, tools: List<Tool>, maxRounds: Int): Answer =
+    runInterruptible(Dispatchers.IO) { run(request, tools, maxRounds) }
+
+/**
+ * Suspends until the rest of the answer is there, and gives all of it, from its first chunk on.
+ *
+ * @throws TolmachException as [Session.answer] does
+ */
+public suspend fun Session.awaitAnswer(): Answer {
+    try {
+        while (receive() != null) continue
+    } catch (_: TolmachException) {
+        // answer() throws it again, with what has come.
+    }
+    return answer()
 }
 
 /**

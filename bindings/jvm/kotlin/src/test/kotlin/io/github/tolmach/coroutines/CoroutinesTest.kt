@@ -2,9 +2,12 @@ package io.github.tolmach.coroutines
 
 import io.github.tolmach.Chunk
 import io.github.tolmach.Client
+import io.github.tolmach.Described
 import io.github.tolmach.Request
+import io.github.tolmach.Schema
 import io.github.tolmach.Session
 import io.github.tolmach.TolmachException
+import io.github.tolmach.Tool
 import java.net.InetAddress
 import java.net.ServerSocket
 import java.util.UUID
@@ -60,6 +63,8 @@ private fun Flow<Chunk>.texts(): Flow<String> = filter { it.kind == Chunk.Kind.T
 private suspend fun Client.play(scene: String, message: String) =
     request(scene, message).use { stream(it).texts().toList().joinToString("") }
 
+data class Place(@field:Described("its name in English") val city: String)
+
 private const val CROWD = 500
 
 @Isolated("it counts the threads of the process")
@@ -103,6 +108,50 @@ class CoroutinesTest {
             }
         }
         assertEquals(listOf("first ", "second"), seen)
+    }
+
+    @Test
+    fun answerIsAwaitedWhole() = runBlocking {
+        client().use { client ->
+            request("words", "Hi").use { assertEquals("One two three.", client.awaitAnswer(it).text()) }
+            val failure = runCatching { request("truncated", "Hi").use { client.awaitAnswer(it) } }.exceptionOrNull()
+            assertEquals("first ", (failure as TolmachException.Truncated).answer.text())
+        }
+    }
+
+    @Test
+    fun cancelledAwaitClosesTheConnection() = runBlocking(Dispatchers.Default) {
+        ServerSocket(0, 50, InetAddress.getLoopbackAddress()).use { server ->
+            client("http://127.0.0.1:${server.localPort}/v1").use { client ->
+                val job = launch { request("any", "Hi").use { client.awaitAnswer(it) } }
+                withContext(Dispatchers.IO) {
+                    server.accept().use { connection ->
+                        job.cancelAndJoin()
+                        connection.getInputStream().readAllBytes() // ends where the connection is closed
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    fun dataClassIsTheArgumentsOfATool() = runBlocking {
+        val weather = Tool.of("weather", "The weather at a place", Place::class.java) { if (it.city == "Oslo") "3 °C" else "?" }
+        assertTrue("its name in English" in Schema.of(Place::class.java))
+        client().use { client ->
+            request("weather", "How warm is it?").use { request ->
+                assertEquals("It is 3 °C.", client.awaitRun(request, listOf(weather), 2).text())
+            }
+        }
+    }
+
+    @Test
+    fun answerIsReadIntoADataClass() = runBlocking {
+        client().use { client ->
+            request("echo", "{\"city\":\"Oslo\"}").use { assertEquals(Place("Oslo"), client.awaitFor<Place>(it)) }
+            val failure = runCatching { request("words", "Hi").use { client.awaitFor<Place>(it) } }.exceptionOrNull()
+            assertEquals("One two three.", (failure as TolmachException.AnswerFormat).answer.text())
+        }
     }
 
     @Test
