@@ -80,6 +80,28 @@ jar=$work/tolmach/tolmach-0.1.0.jar
 say the example, with the libraries of the jar
 (unset LD_LIBRARY_PATH; chat -cp "$jar" examples/Chat.java)
 
+say the other examples
+example() {
+  example=$1 model=$2
+  shift 2
+  java -Dfile.encoding=UTF-8 -Dstdout.encoding=UTF-8 -cp "$jar" "examples/$example.java" openai "$@" \
+    "model=$model" proxy=direct base_url="$TOLMACH_TEST_URL" api_key="$TOLMACH_TEST_KEY"
+}
+# expect TEXT EXAMPLE MODEL ...
+expect() {
+  expected=$1
+  shift
+  answer=$(example "$@")
+  [ "$answer" = "$expected" ] || die "the example $1 says: $answer"
+}
+expect 'Oslo: 3 °C, Bergen: 5 °C.' Tools tools
+expect 'Oslo: 3.0 °C' Structured gpt-4o
+expect 'image/png, 70 bytes' Images gpt-image-1 "A pixel" "$work/pixel.png"
+[ "$(wc -c <"$work/pixel.png")" -eq 70 ] || die "the example Images wrote something else"
+# Enter is pressed before the example listens for it: the session is cancelled all the same.
+answer=$(echo | example Cancel held "cancel of the example in Java")
+case $answer in *stopped) ;; *) die "the example Cancel says: $answer" ;; esac
+
 say the code of the README
 said=$(java -Xcheck:jni -Dfile.encoding=UTF-8 -Dstdout.encoding=UTF-8 -cp "$jar" "$work/readme/Readme.java")
 [ "$said" = 'One two three.
