@@ -283,6 +283,10 @@ NATIVE(jbyteArray, clientModels)(JNIEnv *env, jclass self, jlong client, jlong t
   return pack_up(env, &p);
 }
 
+NATIVE(void, clientCancelAll)(JNIEnv *env, jclass self, jlong client) {
+  tolmach_client_cancel_all(HANDLE(client, client));
+}
+
 NATIVE(void, clientFree)(JNIEnv *env, jclass self, jlong client) {
   tolmach_client_free(HANDLE(client, client));
 }
@@ -468,25 +472,57 @@ static void on_release(void *user) {
   if (!queued) free(w);
 }
 
-NATIVE(jbyteArray, sessionOpen)
-(JNIEnv *env, jclass self, jlong client, jlong request, jlong id, jlongArray out) {
-  tolmach_error *error = NULL;
-  tolmach_session *session = NULL;
-  waiter *w = calloc(1, sizeof *w);
+/* Gives out a session that was opened, once it tells when it is ready. */
+static jbyteArray opened(JNIEnv *env, tolmach_session *session, tolmach_error *error, jlong id,
+                         jlongArray out) {
+  waiter *w = session == NULL ? NULL : calloc(1, sizeof *w);
+  if (session == NULL) return failure(env, error);
   if (w == NULL) {
+    tolmach_session_free(session);
     throw_out_of_memory(env);
     return NULL;
   }
   w->id = id;
-  tolmach_session_open(HANDLE(client, client), HANDLE(request, request), &session, &error);
-  if (session == NULL ||
-      tolmach_session_on_ready(session, on_ready, w, on_release, &error) != TOLMACH_OK) {
+  if (tolmach_session_on_ready(session, on_ready, w, on_release, &error) != TOLMACH_OK) {
     tolmach_session_free(session);
     session = NULL;
     free(w);
   }
   give(env, out, session);
   return failure(env, error);
+}
+
+NATIVE(jbyteArray, sessionOpen)
+(JNIEnv *env, jclass self, jlong client, jlong request, jlong id, jlongArray out) {
+  tolmach_error *error = NULL;
+  tolmach_session *session = NULL;
+  tolmach_session_open(HANDLE(client, client), HANDLE(request, request), &session, &error);
+  return opened(env, session, error, id, out);
+}
+
+NATIVE(jbyteArray, sessionOpenModels)
+(JNIEnv *env, jclass self, jlong client, jlong id, jlongArray out) {
+  tolmach_error *error = NULL;
+  tolmach_session *session = NULL;
+  tolmach_session_open_models(HANDLE(client, client), &session, &error);
+  return opened(env, session, error, id, out);
+}
+
+NATIVE(jbyteArray, sessionOpenRaw)
+(JNIEnv *env, jclass self, jlong client, jbyteArray verb, jbyteArray place_, jbyteArray type,
+ jbyteArray sent, jlong id, jlongArray out) {
+  tolmach_error *error = NULL;
+  tolmach_session *session = NULL;
+  input method = take(env, verb), path = take(env, place_), mime = take(env, type);
+  input body = take(env, sent);
+  if (is_well(env))
+    tolmach_session_open_raw(HANDLE(client, client), text(method), text(path), text(mime),
+                             body.bytes, body.len, &session, &error);
+  give_back(env, body);
+  give_back(env, mime);
+  give_back(env, path);
+  give_back(env, method);
+  return opened(env, session, error, id, out);
 }
 
 /* The id of the next session that is ready: waits until there is one. */
@@ -507,12 +543,6 @@ NATIVE(jlong, sessionTake)(JNIEnv *env, jclass self) {
   return id;
 }
 
-/* Writes `len` bytes and gives the place behind them. */
-static char *write_bytes(char *to, const void *from, size_t len) {
-  if (len > 0) memcpy(to, from, len);
-  return to + len;
-}
-
 /* Where a text begins in the memory of its batch, and its length. */
 static void place(int32_t *to, tolmach_str memory, tolmach_str text) {
   to[0] = text.len > 0 ? (int32_t)(text.ptr - memory.ptr) : 0;
@@ -523,36 +553,24 @@ static const tolmach_chunk *chunk_of(const tolmach_batch *batch, size_t i) {
   return (const tolmach_chunk *)((const char *)batch->chunks + i * batch->chunk_size);
 }
 
-/* Batch.java reads it: a head, for each chunk its numbers, the memory that the texts lie in,
- * and for each chunk its bytes. A chunk of usage has the six counts as its bytes. */
-enum { HEAD = 3, NUMBERS = 13 };
+/* What Batch.java reads of each chunk. */
+enum { NUMBERS = 13 };
 
+/* A chunk of usage has its six counts as its bytes. */
 static tolmach_str bytes_of(const tolmach_chunk *chunk) {
   tolmach_str bytes = {(const char *)chunk->bytes, chunk->bytes_len};
   tolmach_str counts = {(const char *)&chunk->usage, 6 * sizeof(int64_t)};
   return chunk->kind == TOLMACH_CHUNK_USAGE ? counts : bytes;
 }
 
-static jbyteArray batch_of(JNIEnv *env, const tolmach_batch *batch) {
-  size_t i, size = HEAD * sizeof(int32_t) + batch->memory.len;
-  int32_t head[HEAD] = {TOLMACH_OK, (int32_t)batch->count, (int32_t)batch->memory.len};
-  jbyteArray array;
-  char *to;
-  void *begin;
-  for (i = 0; i < batch->count; i++)
-    size += NUMBERS * sizeof(int32_t) + bytes_of(chunk_of(batch, i)).len;
-  if (size > INT32_MAX) {
-    throw_out_of_memory(env);
-    return NULL;
-  }
-  array = (*env)->NewByteArray(env, (jsize)size);
-  if (array == NULL) return NULL;
-  begin = (*env)->GetPrimitiveArrayCritical(env, array, NULL);
+static jintArray numbers_of(JNIEnv *env, const tolmach_batch *batch) {
+  size_t i;
+  jintArray array = (*env)->NewIntArray(env, (jsize)(batch->count * NUMBERS));
+  jint *begin = array == NULL ? NULL : (*env)->GetPrimitiveArrayCritical(env, array, NULL);
   if (begin == NULL) return NULL;
-  to = write_bytes(begin, head, sizeof head);
   for (i = 0; i < batch->count; i++) {
     const tolmach_chunk *chunk = chunk_of(batch, i);
-    int32_t numbers[NUMBERS];
+    jint *numbers = begin + i * NUMBERS;
     numbers[0] = chunk->kind;
     numbers[1] = chunk->choice;
     numbers[2] = chunk->index;
@@ -561,33 +579,75 @@ static jbyteArray batch_of(JNIEnv *env, const tolmach_batch *batch) {
     place(numbers + 6, batch->memory, chunk->id);
     place(numbers + 8, batch->memory, chunk->name);
     place(numbers + 10, batch->memory, chunk->mime);
-    numbers[12] = (int32_t)bytes_of(chunk).len;
-    to = write_bytes(to, numbers, sizeof numbers);
-  }
-  to = write_bytes(to, batch->memory.ptr, batch->memory.len);
-  for (i = 0; i < batch->count; i++) {
-    tolmach_str bytes = bytes_of(chunk_of(batch, i));
-    to = write_bytes(to, bytes.ptr, bytes.len);
+    numbers[12] = (jint)bytes_of(chunk).len;
   }
   (*env)->ReleasePrimitiveArrayCritical(env, array, begin, 0);
   return array;
 }
 
-/* Without waiting: null for nothing yet, nothing for the end, else chunks or an error. */
-NATIVE(jbyteArray, sessionPollMany)(JNIEnv *env, jclass self, jlong session) {
-  tolmach_error *error = NULL;
-  const tolmach_batch *batch = NULL;
-  tolmach_status status =
-      tolmach_session_poll_many(HANDLE(session, session), 0, &batch, &error);
-  if (status == TOLMACH_END) return array_of(env, "", 0);
-  return batch == NULL ? failure(env, error) : batch_of(env, batch);
+/* The bytes of all chunks; null where there are none. */
+static jbyteArray all_bytes_of(JNIEnv *env, const tolmach_batch *batch) {
+  size_t i, size = 0;
+  jbyteArray array;
+  for (i = 0; i < batch->count; i++) size += bytes_of(chunk_of(batch, i)).len;
+  if (size == 0) return NULL;
+  array = size > INT32_MAX ? NULL : (*env)->NewByteArray(env, (jsize)size);
+  if (array == NULL) {
+    if (is_well(env)) throw_out_of_memory(env);
+    return NULL;
+  }
+  for (size = i = 0; i < batch->count; i++) {
+    tolmach_str bytes = bytes_of(chunk_of(batch, i));
+    if (bytes.len > 0)
+      (*env)->SetByteArrayRegion(env, array, (jsize)size, (jsize)bytes.len,
+                                 (const jbyte *)bytes.ptr);
+    size += bytes.len;
+  }
+  return array;
 }
 
-NATIVE(jbyteArray, sessionRequestId)(JNIEnv *env, jclass self, jlong session) {
+/* Without waiting: null for nothing yet, no numbers for the end or an error, which `out` has,
+ * else the numbers of chunks, and in `out` the memory of their texts, and their bytes. */
+NATIVE(jintArray, sessionPollMany)(JNIEnv *env, jclass self, jlong session, jobjectArray out) {
+  tolmach_error *error = NULL;
+  const tolmach_batch *batch = NULL;
+  jbyteArray first, second = NULL;
+  tolmach_status status =
+      tolmach_session_poll_many(HANDLE(session, session), 0, &batch, &error);
+  if (status == TOLMACH_PENDING) return NULL;
+  first = batch == NULL ? failure(env, error)
+                        : array_of(env, batch->memory.ptr, batch->memory.len);
+  if (batch != NULL && is_well(env)) second = all_bytes_of(env, batch);
+  if (!is_well(env)) return NULL;
+  (*env)->SetObjectArrayElement(env, out, 0, first);
+  (*env)->SetObjectArrayElement(env, out, 1, second);
+  return batch == NULL ? (*env)->NewIntArray(env, 0) : numbers_of(env, batch);
+}
+
+/* Null where there is no memory for it. */
+NATIVE(jbyteArray, sessionInfo)(JNIEnv *env, jclass self, jlong session) {
   const tolmach_session_info *info = tolmach_session_info_get(HANDLE(session, session));
-  tolmach_str id = {"", 0};
-  if (info != NULL) id = info->request_id;
-  return array_of(env, id.ptr, id.len);
+  packed p = {0};
+  if (info == NULL) {
+    throw_out_of_memory(env);
+    return NULL;
+  }
+  put_long(&p, (int64_t)info->id);
+  put_long(&p, info->attempts);
+  put_text(&p, info->changed);
+  put_text(&p, info->request_id);
+  put_text(&p, info->model);
+  put_text(&p, info->provider);
+  return pack_up(env, &p);
+}
+
+/* Null where there is no such header. */
+NATIVE(jbyteArray, sessionHeader)(JNIEnv *env, jclass self, jlong session, jbyteArray header) {
+  input name = take(env, header);
+  tolmach_str value = {NULL, 0};
+  if (is_well(env)) value = tolmach_session_header(HANDLE(session, session), text(name));
+  give_back(env, name);
+  return value.ptr == NULL ? NULL : array_of(env, value.ptr, value.len);
 }
 
 NATIVE(void, sessionCancel)(JNIEnv *env, jclass self, jlong session) {

@@ -2,75 +2,69 @@ package io.github.tolmach;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.LongBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
-/** Chunks that one call has polled, of which some are taken already: what batch_of() packed. */
+/** Chunks that one call has polled, of which some are taken already. */
 final class Batch {
-    private static final int HEAD = 3 * Integer.BYTES;
-    private static final int NUMBERS = 13 * Integer.BYTES;
+    /** What numbers_of() writes of each chunk. */
+    private static final int NUMBERS = 13;
+
     private static final byte[] NO_BYTES = {};
-    static final Batch EMPTY = new Batch();
+    static final Batch EMPTY = new Batch(new int[0], NO_BYTES, NO_BYTES);
 
-    private final byte[] packed;
-    private final ByteBuffer in;
-    private final int memory;
-    private int left;
+    private final int[] numbers;
+    /** The memory of all texts. */
+    private final byte[] memory;
+    /** The same as a string, where it is ASCII and its places are the same: to cut is cheaper. */
+    private final String ascii;
+    private final byte[] bytes;
     /** Where the numbers of the next chunk are, and its bytes. */
-    private int next = HEAD;
-    private int bytes;
+    private int next;
+    private int nextByte;
 
-    private Batch() {
-        packed = NO_BYTES;
-        in = ByteBuffer.wrap(packed);
-        memory = 0;
-    }
-
-    Batch(byte[] packed) {
-        this.packed = packed;
-        in = ByteBuffer.wrap(packed).order(ByteOrder.nativeOrder());
-        left = in.getInt(4);
-        memory = HEAD + left * NUMBERS;
-        bytes = memory + in.getInt(8);
+    Batch(int[] numbers, byte[] memory, byte[] bytes) {
+        this.numbers = numbers;
+        this.memory = memory;
+        this.bytes = bytes;
+        String whole = Native.string(memory);
+        ascii = whole.length() == memory.length ? whole : null;
     }
 
     boolean isEmpty() {
-        return left == 0;
+        return next == numbers.length;
     }
 
     Chunk take() {
         int at = next;
-        Chunk.Kind kind = Chunk.Kind.of(in.getInt(at));
-        int begin = bytes;
-        bytes += in.getInt(at + 48);
         next += NUMBERS;
-        left--;
+        Chunk.Kind kind = Chunk.Kind.of(numbers[at]);
         boolean counts = kind == Chunk.Kind.USAGE;
+        int begin = nextByte;
+        nextByte += numbers[at + 12];
         return new Chunk(
                 kind,
-                in.getInt(at + 4),
-                in.getInt(at + 8),
-                text(at + 16),
-                text(at + 24),
-                text(at + 32),
-                text(at + 40),
-                counts || bytes == begin ? NO_BYTES : Arrays.copyOfRange(packed, begin, bytes),
+                numbers[at + 1],
+                numbers[at + 2],
+                text(at + 4),
+                text(at + 6),
+                text(at + 8),
+                text(at + 10),
+                counts || nextByte == begin ? NO_BYTES : Arrays.copyOfRange(bytes, begin, nextByte),
                 counts ? usage(begin) : Usage.UNKNOWN);
     }
 
     private String text(int at) {
-        int length = in.getInt(at + 4);
+        int length = numbers[at + 1];
         if (length == 0) return "";
-        return new String(packed, memory + in.getInt(at), length, StandardCharsets.UTF_8);
+        int begin = numbers[at];
+        if (ascii != null) return ascii.substring(begin, begin + length);
+        return new String(memory, begin, length, StandardCharsets.UTF_8);
     }
 
     private Usage usage(int at) {
-        return new Usage(
-                in.getLong(at),
-                in.getLong(at + 8),
-                in.getLong(at + 16),
-                in.getLong(at + 24),
-                in.getLong(at + 32),
-                in.getLong(at + 40));
+        LongBuffer in = ByteBuffer.wrap(bytes, at, 6 * Long.BYTES).order(ByteOrder.nativeOrder()).asLongBuffer();
+        return new Usage(in.get(0), in.get(1), in.get(2), in.get(3), in.get(4), in.get(5));
     }
 }

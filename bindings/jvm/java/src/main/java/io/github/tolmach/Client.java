@@ -40,7 +40,39 @@ public final class Client implements AutoCloseable {
      * way is thrown by {@link Session#next()}.
      */
     public Session open(Request request) {
-        return request.use(asked -> handle.use(this, client -> new Session(client, asked)));
+        return request.use(asked -> handle.use(this, client -> new Session((id, out) -> Native.sessionOpen(client, asked, id, out))));
+    }
+
+    /** Opens a session whose chunks, of kind MODEL, are the models there are. */
+    public Session openModels() {
+        return handle.use(this, client -> new Session((id, out) -> Native.sessionOpenModels(client, id, out)));
+    }
+
+    /**
+     * Opens a session that makes an HTTP request of your own, with the client's credentials. The body
+     * of the response comes in chunks of kind BODY.
+     *
+     * @param method "GET", "POST", "PUT", "PATCH" or "DELETE"
+     * @param path below the base URL, such as "/files?limit=10"
+     * @param contentType of the body; null for "application/json"
+     * @param body null for none
+     * @throws TolmachException.Argument for another method, a wrong path or content type, or a body
+     *     where there is none
+     */
+    public Session openRaw(String method, String path, String contentType, byte[] body) {
+        byte[] verb = Native.name(Objects.requireNonNull(method, "method"));
+        byte[] place = Native.name(Objects.requireNonNull(path, "path"));
+        byte[] type = Native.name(contentType);
+        return handle.use(this, client -> new Session(
+                (id, out) -> Native.sessionOpenRaw(client, verb, place, type, body, id, out)));
+    }
+
+    /** Cancels every session of this client that is still open. The client stays usable. */
+    public void cancelAll() {
+        handle.use(this, client -> {
+            Native.clientCancelAll(client);
+            return null;
+        });
     }
 
     /**

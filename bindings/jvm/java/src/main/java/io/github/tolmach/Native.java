@@ -32,6 +32,8 @@ final class Native {
 
     static native byte[] clientModels(long client, long timeoutMillis);
 
+    static native void clientCancelAll(long client);
+
     static native void clientFree(long client);
 
     static native byte[] requestNew(byte[] model, long[] out);
@@ -68,13 +70,23 @@ final class Native {
 
     static native byte[] sessionOpen(long client, long request, long id, long[] out);
 
+    static native byte[] sessionOpenModels(long client, long id, long[] out);
+
+    static native byte[] sessionOpenRaw(
+            long client, byte[] method, byte[] path, byte[] contentType, byte[] body, long id, long[] out);
+
     /** Waits, on the one thread that calls it. */
     static native long sessionTake();
 
-    /** Null for nothing yet, nothing for the end, else a packed {@link Batch} or error. */
-    static native byte[] sessionPollMany(long session);
+    /**
+     * Null for nothing yet; empty for the end, and for an error, which `out` has, packed; else the
+     * numbers of a {@link Batch}, whose memory and bytes `out` has.
+     */
+    static native int[] sessionPollMany(long session, byte[][] out);
 
-    static native byte[] sessionRequestId(long session);
+    static native byte[] sessionInfo(long session);
+
+    static native byte[] sessionHeader(long session, byte[] name);
 
     static native void sessionCancel(long session);
 

@@ -39,10 +39,16 @@ public final class Session implements Iterable<Chunk>, AutoCloseable {
     /** Whether a thread waits in next(): others are Busy meanwhile. */
     private boolean awaited;
 
-    Session(long client, long request) {
+    /** Opens the native session of that id, for its first element, or gives an error. */
+    @FunctionalInterface
+    interface Opener {
+        byte[] open(long id, long[] out);
+    }
+
+    Session(Opener opener) {
         long id = Core.IDS.incrementAndGet();
         long[] out = new long[1];
-        Packed.check(Native.sessionOpen(client, request, id, out));
+        Packed.check(opener.open(id, out));
         core = new Core(this, id, out[0]);
     }
 
@@ -156,7 +162,7 @@ public final class Session implements Iterable<Chunk>, AutoCloseable {
     private String requestId() {
         if (!core.enter()) return "";
         try {
-            return Native.string(Native.sessionRequestId(core.pointer()));
+            return SessionInfo.of(new Packed(Native.sessionInfo(core.pointer()))).requestId();
         } finally {
             core.exit();
         }
@@ -244,6 +250,38 @@ public final class Session implements Iterable<Chunk>, AutoCloseable {
     }
 
     /**
+     * What is known of the session now, also after an error.
+     *
+     * @throws IllegalStateException when the session is closed
+     * @throws TolmachException.Busy while another thread takes a chunk
+     */
+    public SessionInfo info() {
+        begin();
+        try {
+            return SessionInfo.of(new Packed(use(Native::sessionInfo)));
+        } finally {
+            turn.unlock();
+        }
+    }
+
+    /**
+     * A header of the latest response; null where there is none. Credentials are never given.
+     *
+     * @throws IllegalStateException when the session is closed
+     * @throws TolmachException.Busy while another thread takes a chunk
+     */
+    public String header(String name) {
+        byte[] wanted = Native.name(Objects.requireNonNull(name, "name"));
+        begin();
+        try {
+            byte[] value = use(session -> Native.sessionHeader(session, wanted));
+            return value == null ? null : Native.string(value);
+        } finally {
+            turn.unlock();
+        }
+    }
+
+    /**
      * The complete tool calls that have arrived so far: all of them once the answer has finished.
      *
      * @throws IllegalStateException when the session is closed
@@ -306,14 +344,15 @@ public final class Session implements Iterable<Chunk>, AutoCloseable {
 
     private boolean poll() {
         core.lower();
-        byte[] packed = Native.sessionPollMany(core.pointer());
-        if (packed == null) return false;
+        byte[][] out = new byte[2][];
+        int[] numbers = Native.sessionPollMany(core.pointer(), out);
+        if (numbers == null) return false;
         core.raise();
-        if (packed.length == 0) {
-            ended = true;
+        if (numbers.length > 0) {
+            batch = new Batch(numbers, out[0], out[1]);
         } else {
-            Packed.result(packed);
-            batch = new Batch(packed);
+            Packed.check(out[0]);
+            ended = true;
         }
         return true;
     }
