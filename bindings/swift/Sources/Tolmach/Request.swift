@@ -55,6 +55,18 @@ public struct Request: Sendable {
     }
   }
 
+  /// Offers a tool to the model. One of the same name is replaced.
+  public mutating func add(_ tool: Tool) throws {
+    try refuseNUL(tool.name, in: "the tool's name")
+    try refuseNUL(tool.description, in: "the tool's description")
+    let schema = tool.schema?.json
+    try change { request, error in
+      let length = schema?.utf8.count ?? 0
+      let description = tool.description.unlessEmpty
+      return tolmach_request_tool(request, tool.name, description, schema, length, error)
+    }
+  }
+
   /// Appends the result of the tool call of that id, as text or JSON.
   public mutating func append(resultOf id: String, _ text: String) throws {
     try refuseNUL(id, in: "the id of the call")
@@ -108,7 +120,11 @@ public struct Request: Sendable {
     _ body: (_ request: OpaquePointer, _ error: UnsafeMutablePointer<OpaquePointer?>)
       -> tolmach_status
   ) throws {
-    if !isKnownUniquelyReferenced(&handle) { handle = try Request(json: json).handle }
+    if !isKnownUniquelyReferenced(&handle) {
+      handle = try handle.use { request in
+        try Handle(freedBy: tolmach_request_free) { tolmach_request_clone(request, $0, $1) }
+      }
+    }
     try handle.use { request in try check { body(request, $0) } }
   }
 }

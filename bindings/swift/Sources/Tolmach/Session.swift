@@ -61,6 +61,12 @@ public final class Session: AsyncSequence, Sendable {
     }
   }
 
+  /// Reads what the library knows, while nobody draws chunks; nil where opening failed.
+  func read<Value>(_ body: (OpaquePointer) -> Value) -> Value? {
+    guard case .success(let handle) = handle else { return nil }
+    return drawn.use { _ in handle.use(body) }
+  }
+
   /// The tool calls of what has arrived so far, of every choice, put together. Their arguments
   /// are whole JSON once the answer has ended.
   public var toolCalls: [ToolCall] { drawn.use { $0.answer.toolCalls + $0.otherToolCalls } }
