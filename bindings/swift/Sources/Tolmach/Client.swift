@@ -14,13 +14,16 @@ public final class Client: Sendable {
   ///     "base_url" or "idle_timeout_ms". Durations are in milliseconds.
   /// - Throws: `TolmachError`: `.argument` for an unknown provider or key, or a wrong value;
   ///   `.auth` where there is neither a key nor its environment variable.
-  public init(_ provider: String, _ settings: [String: String] = [:]) throws {
-    try refuseNUL(provider, in: "the provider's name")
-    let config = try Handle(freedBy: tolmach_config_free) { tolmach_config_new(provider, $0, $1) }
-    for (key, value) in settings.sorted(by: { $0.key < $1.key }) {
-      try refuseNUL(key, in: "a key of the settings")
-      try refuseNUL(value, in: "the value of \(key)")
-      try config.use { config in try check { tolmach_config_set(config, key, value, $0) } }
+  public convenience init(_ provider: String, _ settings: [String: String] = [:]) throws {
+    try self.init(provider, settings.sorted { $0.key < $1.key }.map { Setting($0.key, $0.value) })
+  }
+
+  init(config: Handle, _ settings: [Setting]) throws {
+    for setting in settings {
+      try setting.refuseNULs()
+      try config.use { config in
+        try check { tolmach_config_set(config, setting.key, setting.value, $0) }
+      }
     }
     handle = try config.use { config in
       try Handle(freedBy: tolmach_client_free) { tolmach_client_new(config, $0, $1) }

@@ -116,7 +116,7 @@ public struct Request: Sendable {
     try handle.use(body)
   }
 
-  private mutating func change(
+  mutating func change(
     _ body: (_ request: OpaquePointer, _ error: UnsafeMutablePointer<OpaquePointer?>)
       -> tolmach_status
   ) throws {

@@ -126,7 +126,8 @@ private final class Shape {
     switch type {
     case is Bool.Type: return value("boolean", as: false)
     case is String.Type: return value("string", as: "")
-    case is Date.Type: return value("string", #""format":"date-time""#, as: Date(timeIntervalSince1970: 0))
+    case is Date.Type:
+      return value("string", #""format":"date-time""#, as: Date(timeIntervalSince1970: 0))
     case is URL.Type: return value("string", #""format":"uri""#, as: URL(fileURLWithPath: "/"))
     case is UUID.Type: return value("string", #""format":"uuid""#, as: UUID())
     case is Data.Type: return value("string", #""contentEncoding":"base64""#, as: Data())
@@ -194,7 +195,8 @@ private final class Shape {
       var properties: [String] = []
       for (name, shape) in members {
         let inner = path.isEmpty ? name : "\(path).\(name)"
-        properties.append("\(try JSON.encode(name)):\(try shape.json(descriptions, &left, at: inner))")
+        let schema = try shape.json(descriptions, &left, at: inner)
+        properties.append("\(try JSON.encode(name)):\(schema)")
       }
       let required = try members.map(\.name).filter { !optional.contains($0) }.map(JSON.encode)
       parts.append(#""properties":{\#(properties.joined(separator: ","))}"#)
