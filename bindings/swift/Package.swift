@@ -13,7 +13,9 @@ let package = Package(
     framework.map { .binaryTarget(name: "CTolmach", path: $0) }
       ?? .systemLibrary(name: "CTolmach", pkgConfig: "tolmach"),
     .target(name: "Tolmach", dependencies: ["CTolmach"]),
-    .executableTarget(name: "chat", dependencies: ["Tolmach"], path: "Examples/chat"),
     .testTarget(name: "TolmachTests", dependencies: ["Tolmach", "CTolmach"]),
   ]
+    + ["chat", "tools", "structured", "images", "cancel"].map {
+      .executableTarget(name: $0, dependencies: ["Tolmach"], path: "Examples/\($0)")
+    }
 )

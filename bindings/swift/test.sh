@@ -33,12 +33,24 @@ export TSAN_OPTIONS ASAN_OPTIONS LSAN_OPTIONS
 tests thread --sanitize=thread
 tests address --sanitize=address
 
-echo "== the example"
-pm build plain --product chat -Xswiftc -warnings-as-errors
-chat() {
-  pm run plain --skip-build chat openai "$1" "base_url=$TOLMACH_TEST_URL" \
-    "api_key=$TOLMACH_TEST_KEY" proxy=direct max_retries=0 "model=$2"
+echo "== the examples"
+pm build plain -Xswiftc -warnings-as-errors
+# example NAME MODEL [ARGUMENT ...]
+example() {
+  name=$1 model=$2
+  shift 2
+  pm run plain --skip-build "$name" "$@" "base_url=$TOLMACH_TEST_URL" \
+    "api_key=$TOLMACH_TEST_KEY" proxy=direct max_retries=0 "model=$model"
 }
+chat() {
+  example chat "$2" openai "$1"
+}
+said=$(example tools tools openai | tail -n 1)
+test "$said" = "Oslo: 3 °C, Bergen: 5 °C."
+test "$(example structured gpt-4o openai)" = "Oslo: 3.0 °C"
+example images gpt-image-1 "$work/image" openai "a pixel"
+test "$(head -c 4 "$work/image-1.png" | tail -c 3)" = PNG
+test "$(example cancel held 1 openai)" = "first [stopped]"
 test "$(chat Hi words)" = "One two three."
 if chat Hi status-429 2>"$work/said"; then exit 1; fi
 grep "Scripted 429.*try again in 7" "$work/said"
@@ -69,8 +81,8 @@ END
 sh ../snippets.sh swift README.md Tests/README.swift.in |
   sed "s#\"api_key\": key,#&\"base_url\": \"$TOLMACH_TEST_URL\", \"proxy\": \"direct\", \"model\": \"gpt-4o\",#" \
     >"$work/user/Sources/readme/main.swift"
-said=$(pm run user --package-path "$work/user" readme)
-test "$said" = "Oslo: 3 °C, Bergen: 5 °C." || { echo "the code of the README says: $said"; exit 1; }
+said=$(pm run user --package-path "$work/user" readme | tr '\n' ' ')
+test "$said" = "Oslo: 3 °C, Bergen: 5 °C. Oslo: 3 °C, Bergen: 5 °C. Oslo 3.0 " || { echo "the code of the README says: $said"; exit 1; }
 
 echo "== the package takes an XCFramework, whose module map serves the sources"
 export TOLMACH_XCFRAMEWORK=CTolmach.xcframework
