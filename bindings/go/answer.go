@@ -44,11 +44,11 @@ type Image struct {
 	Prompt string
 }
 
-// Audio is what the model said aloud.
+// Audio is a spoken answer, or a piece of it.
 type Audio struct {
 	// MIME is the media type of Bytes.
 	MIME string
-	// Bytes of the audio; nil when there is none.
+	// Bytes is the audio data; nil if the provider sent only a transcript.
 	Bytes []byte
 	// Transcript is what is said in it; empty when the provider did not say.
 	Transcript string

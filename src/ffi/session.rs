@@ -359,7 +359,8 @@ pub unsafe extern "C" fn tolmach_sessions_wait(
             });
         }
         if controls.iter().all(Option::is_none) {
-            return Err(Error::new(ErrorKind::Argument, "all entries of sessions are NULL"));
+            let message = "sessions has no session: at least one entry must not be NULL";
+            return Err(Error::new(ErrorKind::Argument, message));
         }
         match Control::wait_for_any(&controls, timeout) {
             Some(index) => {

@@ -987,7 +987,7 @@ class json_reader {
     }
   }
 
-  /// The digits of a number; empty where there is none.
+  /// The digits of a number; empty if the text does not begin with one.
   std::string_view number() noexcept {
     peek();
     const auto begin = at_;
@@ -2615,7 +2615,7 @@ class session {
   void info() const&& = delete;  // The views would outlive the session.
 
   /// A header of the latest response, also of one that was an error; good until the next poll.
-  /// Empty where there is none. Credentials are never given.
+  /// No value if the response has no such header. Credentials are never given.
   [[nodiscard]] std::optional<std::string_view> header(std::string_view header_name) const& {
     if (detail::has_nul(header_name)) return std::nullopt;
     const auto value = tolmach_session_header(native(), std::string(header_name).c_str());
@@ -2831,11 +2831,11 @@ expected<std::optional<std::size_t>> wait_any(const Sessions& sessions, std::int
 
 }  // namespace detail
 
-/// Waits for the first of several sessions that poll() would not be pending for, and gives its
-/// place; nothing when `timeout` passes before. `sessions`: a range of session or of pointers to
-/// some, where null pointers and empty sessions are skipped; one that has ended is ready for ever,
-/// so put those away. Fails with status::argument where there is none. No session may be destroyed
-/// meanwhile. Needs no descriptor, and works on every system.
+/// Waits until one of several sessions has something to poll for, and gives its index; no index if
+/// `timeout` passes first. `sessions`: a range of sessions or of pointers to sessions; null pointers
+/// and empty sessions are skipped. A session that has ended is always ready: remove it from the
+/// range. Fails with status::argument if the range has no session. Do not destroy a session during
+/// the call. Needs no descriptor, and works on every system.
 template <class Sessions, class Rep, class Period>
 [[nodiscard]] expected<std::optional<std::size_t>> wait_any(
     const Sessions& sessions, std::chrono::duration<Rep, Period> timeout) {
